@@ -1,0 +1,3 @@
+module bgswitch
+
+go 1.26.0
