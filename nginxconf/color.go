@@ -1,0 +1,28 @@
+package nginxconf
+
+import "fmt"
+
+// Color names one of the two copies of a site. The zero value is neither.
+type Color string
+
+// The two colors.
+const (
+	Blue  Color = "blue"
+	Green Color = "green"
+)
+
+// Other returns the opposite color.
+func (c Color) Other() Color {
+	if c == Blue {
+		return Green
+	}
+	return Blue
+}
+
+// ParseColor accepts exactly "blue" and "green".
+func ParseColor(s string) (Color, error) {
+	if c := Color(s); c == Blue || c == Green {
+		return c, nil
+	}
+	return "", fmt.Errorf("cannot read color: %s: expected blue or green", quote(s))
+}

@@ -1,0 +1,107 @@
+package nginxconf
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Colors holds the servers of each color of one upstream, as many of one as of
+// the other. Server i of one color takes the place of server i of the other.
+type Colors map[Color][]Address
+
+// Layout says by upstream name which servers decide. The empty name is a bare
+// fragment: `server …;` lines at the top level of a file that an upstream
+// includes. Sole is whatever one of the two the file holds.
+type Layout map[string]Colors
+
+// Sole stands for the only upstream of the file, or the fragment.
+const Sole = "*"
+
+// Validate tells what in the layout no file can fit.
+func (l Layout) Validate() error {
+	if err := l.checkNames(); err != nil {
+		return fmt.Errorf("cannot use layout: %w", err)
+	}
+	for _, name := range l.names() {
+		if err := l[name].validate(); err != nil {
+			return fmt.Errorf("cannot use layout: %s: %w", title(name), err)
+		}
+	}
+	return nil
+}
+
+func (l Layout) names() []string {
+	return slices.Sorted(maps.Keys(l))
+}
+
+func (l Layout) checkNames() error {
+	if len(l) == 0 {
+		return errors.New("it names no upstream")
+	}
+	_, sole := l[Sole]
+	_, fragment := l[""]
+	if len(l) > 1 && (sole || fragment) {
+		return errors.New("several upstreams each need their name")
+	}
+	return nil
+}
+
+func (c Colors) validate() error {
+	for color := range c {
+		if _, err := ParseColor(string(color)); err != nil {
+			return err
+		}
+	}
+	blue, green := len(c[Blue]), len(c[Green])
+	if blue != green || blue == 0 {
+		return fmt.Errorf("blue has %d servers and green has %d servers, expected equally many, and at least one", blue, green)
+	}
+	return c.checkDistinct()
+}
+
+// checkDistinct refuses an address that stands for both colors, or twice.
+func (c Colors) checkDistinct() error {
+	var seen []Address
+	for _, a := range slices.Concat(c[Blue], c[Green]) {
+		if a == (Address{}) {
+			return errors.New("an address is empty")
+		}
+		if slices.ContainsFunc(seen, a.Equal) {
+			return fmt.Errorf("%s is named twice", a)
+		}
+		seen = append(seen, a)
+	}
+	return nil
+}
+
+// find returns the color of the address and its place in it.
+func (c Colors) find(a Address) (color Color, i int, ok bool) {
+	for _, color := range []Color{Blue, Green} {
+		if i := slices.IndexFunc(c[color], a.Equal); i >= 0 {
+			return color, i, true
+		}
+	}
+	return "", 0, false
+}
+
+// String lists what a server may be, for messages.
+func (c Colors) String() string {
+	var all []string
+	for _, color := range []Color{Blue, Green} {
+		for _, a := range c[color] {
+			all = append(all, fmt.Sprintf("%s (%s)", a, color))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// title is how messages call an upstream.
+func title(name string) string {
+	if name == "" {
+		return "the file"
+	}
+	return "upstream " + name
+}
