@@ -1,0 +1,67 @@
+package health
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Page is one answer, whatever its status.
+type Page struct {
+	Status int
+	Header http.Header
+	Body   []byte        // its first 64 KiB
+	Took   time.Duration // from the dialing to the end of the body
+}
+
+// Get asks url once, on a fresh connection, within timeout and without
+// following redirects. host, where it is set, is the Host header and the TLS
+// server name. The error is in the words of a Verdict; it is never about the
+// status.
+func (a Asker) Get(ctx context.Context, url, host string, timeout time.Duration) (Page, error) {
+	u, err := Backend{URL: url}.parseURL()
+	if err != nil {
+		return Page{}, fmt.Errorf("cannot ask: %w", err)
+	}
+	if timeout <= 0 {
+		return Page{}, fmt.Errorf("cannot ask: timeout: %s is not allowed, want more than 0", Short(timeout))
+	}
+	p := placeOfURL(u, host)
+	page, err := get(client(p, timeout, &tls.Config{}), request(ctx, p, nil))
+	if err != nil {
+		err = fmt.Errorf("cannot ask: %s: %s", p, failure(ctx, err, page, timeout, secretsOf(nil, u)))
+	}
+	a.Log.Debug().Stringer("asked", p).Int("status", page.Status).Err(err).Str("took", Short(page.Took)).Msg("asked")
+	return page, err
+}
+
+func get(c *http.Client, r *http.Request) (Page, error) {
+	begun := time.Now()
+	resp, err := c.Do(r)
+	return read(resp, err, begun)
+}
+
+// read takes an answer in and closes it. Where the body fails, the page holds
+// what had come until then.
+func read(resp *http.Response, err error, begun time.Time) (Page, error) {
+	if err != nil {
+		return Page{Took: time.Since(begun)}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	return Page{Status: resp.StatusCode, Header: resp.Header, Body: body, Took: time.Since(begun)}, err
+}
+
+// failure is why a page did not come whole, in words.
+func failure(ctx context.Context, err error, page Page, timeout time.Duration, secret secrets) string {
+	if ctx.Err() != nil {
+		return interruption(ctx)
+	}
+	if page.Status != 0 {
+		return cutOff(err, page, timeout)
+	}
+	return words(err, timeout, secret)
+}
