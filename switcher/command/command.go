@@ -1,0 +1,99 @@
+// Package command runs outside programs: by their argv, never through a shell,
+// bounded in time and output, and with nothing of theirs left behind.
+package command
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// OutputLimit is how much of a program's output is kept, from its start.
+const OutputLimit = 64 << 10
+
+// Command is one outside program.
+type Command struct {
+	Argv    []string
+	Env     []string            // nil: ours
+	User    *syscall.Credential // nil: ours
+	Started func(pid int)       // called once it runs
+}
+
+// Run runs the command and returns what it printed. It has a process group of
+// its own, so that its children end with it when ctx does, and a Ctrl-C at the
+// terminal does not reach them. The error wraps ctx's where that ended it.
+func Run(ctx context.Context, c Command) ([]byte, error) {
+	var out cappedBuffer
+	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	if c.Started != nil {
+		c.Started(cmd.Process.Pid)
+	}
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return out.kept, err
+}
+
+// Exited says that a program ran and ended by itself, with a code that is not 0.
+func Exited(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.Exited()
+}
+
+// PlainEnv is an environment that nothing of a caller's shell gets into.
+func PlainEnv() []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	for _, name := range []string{"LANG", "TZ", "LD_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// OperatorEnv is what a program from the settings gets: docker and its like
+// need their variables. $NGINX would hand nginx somebody's sockets
+// (ngx_add_inherited_sockets).
+func OperatorEnv() []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		if !strings.HasPrefix(entry, "NGINX=") {
+			env = append(env, entry)
+		}
+	}
+	return env
+}
+
+// Printable makes somebody's text one line that is safe for a terminal, of at
+// most 400 bytes.
+func Printable(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	return clean[:min(len(clean), 400)]
+}
+
+// cappedBuffer keeps the first OutputLimit bytes and swallows the rest.
+type cappedBuffer struct{ kept []byte }
+
+func (b *cappedBuffer) Write(p []byte) (int, error) {
+	if room := OutputLimit - len(b.kept); room > 0 {
+		b.kept = append(b.kept, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
