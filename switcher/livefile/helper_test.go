@@ -1,0 +1,175 @@
+package livefile
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	blue  = "upstream myapp {\n    server 127.0.0.1:3001;\n}\n"
+	green = "upstream myapp {\n    server 127.0.0.1:3002;\n}\n"
+)
+
+func write(t *testing.T, path, content string) string {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(content), 0o644))
+	return path
+}
+
+func read(t *testing.T, named string) *File {
+	t.Helper()
+	f, err := Read(named)
+	must(t, err)
+	return f
+}
+
+// live makes a live file that says blue, in a folder of its own.
+func live(t *testing.T) *File {
+	t.Helper()
+	return read(t, write(t, filepath.Join(t.TempDir(), "active.conf"), blue))
+}
+
+func prepared(t *testing.T, old *File) *Replacement {
+	t.Helper()
+	r := &Replacement{Old: old, Bytes: []byte(green)}
+	must(t, r.Prepare())
+	return r
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want one that wraps %v", err, want)
+	}
+}
+
+func wantContent(t *testing.T, path, want string) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	must(t, err)
+	if string(got) != want {
+		t.Fatalf("%s holds %q, want %q", path, got, want)
+	}
+}
+
+// wantAlone says that nothing stands beside the live file.
+func wantAlone(t *testing.T, path string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	must(t, err)
+	for _, entry := range entries {
+		if entry.Name() != filepath.Base(path) {
+			t.Errorf("%s stands beside %s", entry.Name(), path)
+		}
+	}
+}
+
+const insideVariable = "BGSWITCH_TEST_INSIDE"
+
+// inside runs the calling test once more, in a process with other rights, and
+// says whether this is that process: the test goes on there alone.
+func inside(t *testing.T, attributes *syscall.SysProcAttr) bool {
+	t.Helper()
+	if os.Getenv(insideVariable) == t.Name() {
+		return true
+	}
+	steps := strings.Split(t.Name(), "/")
+	for i, step := range steps {
+		steps[i] = "^" + regexp.QuoteMeta(step) + "$"
+	}
+	again := exec.Command("/proc/self/exe", "-test.run="+strings.Join(steps, "/"), "-test.v")
+	again.Env = append(os.Environ(), insideVariable+"="+t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp")
+	again.Dir, again.SysProcAttr = "/", attributes
+	said, err := again.CombinedOutput()
+	if err != nil {
+		t.Fatalf("inside: %v\n%s", err, said)
+	}
+	if !bytes.Contains(said, []byte("--- PASS: "+t.Name())) {
+		t.Fatalf("inside, the test did not pass:\n%s", said)
+	}
+	return false
+}
+
+// insideMounts is inside with mounts of its own; without root, in a user
+// namespace of its own.
+func insideMounts(t *testing.T) bool {
+	t.Helper()
+	attributes := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		attributes = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		}
+	}
+	return inside(t, attributes)
+}
+
+// insideNobody is inside as a user without rights.
+func insideNobody(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return true
+	}
+	return inside(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+}
+
+func mountAt(t *testing.T, what, where, kind string, flags uintptr, options string) {
+	t.Helper()
+	if err := unix.Mount(what, where, kind, flags, options); err != nil {
+		t.Fatalf("mount %s at %s: %v", kind, where, err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(where, unix.MNT_DETACH) })
+}
+
+// startInNamespace starts a process that waits, with mounts of its own: source
+// is mounted at the file, and root is its root.
+func startInNamespace(t *testing.T, source, at, root string) (pid int) {
+	t.Helper()
+	other := exec.Command("/proc/self/exe", "-test.run=^TestWaitInNamespace$")
+	other.Env = append(os.Environ(), insideVariable+"=wait", "BGSWITCH_TEST_MOUNT="+strings.Join([]string{source, at, root}, "\n"))
+	other.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	stdin, err := other.StdinPipe()
+	must(t, err)
+	stdout, err := other.StdoutPipe()
+	must(t, err)
+	must(t, other.Start())
+	t.Cleanup(func() { stdin.Close(); _ = other.Wait() })
+	said, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || said != "ready\n" {
+		t.Fatalf("the other process said %q (%v)", said, err)
+	}
+	return other.Process.Pid
+}
+
+// TestWaitInNamespace is the process that startInNamespace starts.
+func TestWaitInNamespace(t *testing.T) {
+	if os.Getenv(insideVariable) != "wait" {
+		return
+	}
+	paths := strings.Split(os.Getenv("BGSWITCH_TEST_MOUNT"), "\n")
+	must(t, unix.Mount(paths[0], paths[1], "", unix.MS_BIND, ""))
+	must(t, unix.Chroot(paths[2]))
+	fmt.Println("ready")
+	_, err := io.Copy(io.Discard, os.Stdin)
+	must(t, err)
+}
