@@ -1,0 +1,250 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+
+	"bgswitch/switcher/command"
+)
+
+// ErrNoAside says that a content cannot be tested aside: mount namespaces need
+// CAP_SYS_ADMIN.
+var ErrNoAside = errors.New("cannot test without touching the live file")
+
+// ErrMoved says that the live file was replaced by somebody while the content
+// stood in for it, so that the test may have read the other one.
+var ErrMoved = errors.New("the live file was replaced by somebody during the test")
+
+// onOwnThread runs fn on a thread that ends with it: what fn does to the
+// thread's namespaces and rights reaches nothing else of this process, only
+// the children it starts. The process's first thread cannot end alone, and
+// /proc/self shows its namespaces: it is only held while another one is found.
+func onOwnThread(fn func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the runtime ends the thread
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			result <- onOwnThread(fn)
+			return
+		}
+		result <- fn()
+	}()
+	return <-result
+}
+
+// tester runs nginx's test as the master would do it: with its arguments and,
+// where they differ from ours, in its mount namespace, as its user, with its
+// limit of open files.
+type tester struct {
+	argv   []string
+	user   *syscall.Credential
+	mounts int // descriptor of the master's mount namespace, or -1
+	files  *unix.Rlimit
+}
+
+func (n *Nginx) tester(m *Master) (*tester, error) {
+	binary, err := findBinary(n.Binary)
+	if err != nil {
+		return nil, err
+	}
+	t := &tester{argv: []string{binary, "-t", "-q"}, mounts: -1}
+	if n.Conf != "" {
+		t.argv = append(t.argv, "-c", n.Conf)
+	}
+	if n.Prefix != "" {
+		t.argv = append(t.argv, "-p", n.Prefix)
+	}
+	if m == nil {
+		return t, nil
+	}
+	if m.globals != "" {
+		t.argv = append(t.argv, "-g", m.globals)
+	}
+	t.likeMaster(m.PID)
+	return t, nil
+}
+
+// likeMaster notes how the master differs from us. What may not be read or
+// taken over (only root may) stays ours.
+func (t *tester) likeMaster(pid int) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	t.user = credentialOf(pid)
+	if limit, ok := openFilesLimit(pid); ok {
+		t.files = &limit
+	}
+	theirs := fmt.Sprintf("/proc/%d/ns/mnt", pid)
+	if differ(theirs, "/proc/thread-self/ns/mnt") {
+		if fd, err := unix.Open(theirs, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+			t.mounts = fd
+		}
+	}
+}
+
+func differ(one, other string) bool {
+	a, errA := os.Readlink(one)
+	b, errB := os.Readlink(other)
+	return errA == nil && errB == nil && a != b
+}
+
+// credentialOf is the user that a process runs as, when it is not root.
+func credentialOf(pid int) *syscall.Credential {
+	uid, err := statusLine(strconv.Itoa(pid), "Uid:")
+	if err != nil || len(uid) < 2 || uid[1] == "0" {
+		return nil
+	}
+	gid, err := statusLine(strconv.Itoa(pid), "Gid:")
+	if err != nil || len(gid) < 2 {
+		return nil
+	}
+	groups, _ := statusLine(strconv.Itoa(pid), "Groups:")
+	c := &syscall.Credential{Uid: number(uid[1]), Gid: number(gid[1])}
+	for _, group := range groups {
+		c.Groups = append(c.Groups, number(group))
+	}
+	return c
+}
+
+func number(text string) uint32 {
+	n, _ := strconv.ParseUint(text, 10, 32)
+	return uint32(n)
+}
+
+func openFilesLimit(pid int) (unix.Rlimit, bool) {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return unix.Rlimit{}, false
+	}
+	limits, err := proc.Limits()
+	if err != nil || limits.OpenFiles <= 0 {
+		return unix.Rlimit{}, false
+	}
+	return unix.Rlimit{Cur: uint64(limits.OpenFiles), Max: uint64(limits.OpenFiles)}, true
+}
+
+// enterMount goes to the master's mounts, where they are not ours already.
+// setns(2) wants a thread that shares its root and working folder with none.
+func (t *tester) enterMount() error {
+	if t.mounts < 0 {
+		return nil
+	}
+	defer unix.Close(t.mounts)
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("enter the mounts of nginx: %w", err)
+	}
+	if err := unix.Setns(t.mounts, unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter the mounts of nginx: %w", err)
+	}
+	return nil
+}
+
+// runAside makes the mounts private, lays the content over the file, tests,
+// and makes sure afterwards that the content still was what the path named.
+func (t *tester) runAside(ctx context.Context, file string, content Content) (Tested, error) {
+	if err := t.enterMount(); err != nil {
+		return Tested{}, err
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return Tested{}, fmt.Errorf("%w: unshare: %w", ErrNoAside, err)
+	}
+	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return Tested{}, fmt.Errorf("%w: make mounts private: %w", ErrNoAside, err)
+	}
+	if err := layOver(file, content); err != nil {
+		return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
+	}
+	before, err := os.Stat(file)
+	if err != nil {
+		return Tested{}, err
+	}
+	tested, err := t.run(ctx, nil)
+	tested.Aside = true
+	if after, statErr := os.Stat(file); statErr != nil || !os.SameFile(before, after) {
+		return tested, ErrMoved
+	}
+	return tested, err
+}
+
+// stage is where the content stands for a moment, in memory, in a namespace
+// that nobody else sees. It is a folder that every Linux has and no nginx
+// configuration lives in.
+const stage = "/dev"
+
+func layOver(file string, content Content) error {
+	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=4m,mode=0755"); err != nil {
+		return fmt.Errorf("mount a tmpfs: %w", err)
+	}
+	candidate := filepath.Join(stage, "candidate")
+	err := writeContent(candidate, content)
+	if err == nil {
+		err = unix.Mount(candidate, file, "", unix.MS_BIND, "")
+	}
+	return errors.Join(err, unix.Unmount(stage, unix.MNT_DETACH))
+}
+
+func writeContent(path string, content Content) error {
+	if err := os.WriteFile(path, content.Bytes, 0o600); err != nil {
+		return err
+	}
+	if err := os.Chown(path, content.UID, content.GID); err != nil {
+		return err
+	}
+	return os.Chmod(path, content.Mode.Perm())
+}
+
+// run runs the test; watch, where it is not nil, notices whether nginx reads
+// the file that it watches.
+func (t *tester) run(ctx context.Context, watch *opens) (Tested, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	var tested Tested
+	began := time.Now()
+	argv := append(t.limited(), t.argv...)
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Started: watch.expect})
+	tested.Took = time.Since(began)
+	tested.Knows, tested.Read = watch != nil, watch != nil && watch.seen()
+	if err == nil {
+		return tested, nil
+	}
+	if onlyRightsMissing(out) && os.Geteuid() != 0 {
+		return tested, fmt.Errorf("nginx -t needs more rights: %s", worstLine(out))
+	}
+	return tested, refusal(t.argv, out, err)
+}
+
+// onlyRightsMissing tells the false no that nginx's test gives an unprivileged
+// user from a real one: the syntax was fine, the pid file or a log was not his
+// to open.
+func onlyRightsMissing(out []byte) bool {
+	return strings.Contains(string(out), "(13: Permission denied)")
+}
+
+// limited is what has to stand before nginx's own argv, so that it runs with
+// the master's limit of open files where that is lower than ours: prlimit(1)
+// becomes nginx. Lowering our own for the moment would take the descriptors
+// away that starting a program needs.
+func (t *tester) limited() []string {
+	var ours unix.Rlimit
+	if t.files == nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &ours) != nil || t.files.Cur >= ours.Cur {
+		return nil
+	}
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		return nil
+	}
+	return []string{prlimit, fmt.Sprintf("--nofile=%d:%d", t.files.Cur, t.files.Max), "--"}
+}

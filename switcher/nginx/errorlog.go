@@ -1,0 +1,146 @@
+package nginx
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"bgswitch/switcher/command"
+)
+
+// errorLog is nginx's error log from a moment on. It gives the reason of a
+// failure, never the proof of a success: at level `error` a good load logs
+// nothing, and a configuration may send its log elsewhere.
+type errorLog struct {
+	master int
+	path   string
+	offset int64
+	inode  os.FileInfo
+	rest   string       // a line that is not whole yet
+	lines  []logged     // of the worst levels, whoever logged them
+	ours   map[int]bool // the master, and the workers that it starts
+}
+
+// logged is one line and the process it comes from.
+type logged struct {
+	pid  int
+	text string
+}
+
+// errorLog remembers where the log ends now. A log that cannot be read has
+// nothing to say.
+func (n *Nginx) errorLog(m *Master) *errorLog {
+	log := &errorLog{master: m.PID, path: n.errorLogPath(), ours: map[int]bool{m.PID: true}}
+	if info, err := os.Stat(log.path); err == nil && info.Mode().IsRegular() {
+		log.offset, log.inode = info.Size(), info
+	}
+	return log
+}
+
+func (n *Nginx) errorLogPath() string {
+	path, err := n.directive("error_log")
+	if err != nil || path == "" {
+		b, err := n.paths()
+		if err != nil {
+			return ""
+		}
+		path = b.errorLog
+	}
+	if path == "stderr" || strings.HasPrefix(path, "syslog:") || strings.HasPrefix(path, "memory:") {
+		return ""
+	}
+	path, err = n.absolute(path)
+	if err != nil {
+		return ""
+	}
+	return filepath.Clean(path)
+}
+
+// logReadLimit bounds what is read of the log at once.
+const logReadLimit = 256 << 10
+
+// read takes in what was appended since the last call; a log that was rotated
+// or truncated is read from its start.
+func (l *errorLog) read() {
+	if l.path == "" {
+		return
+	}
+	file, err := os.Open(l.path)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if l.inode == nil || !os.SameFile(info, l.inode) || info.Size() < l.offset {
+		l.offset, l.inode = 0, info
+	}
+	if info.Size() == l.offset {
+		return
+	}
+	text, err := io.ReadAll(io.NewSectionReader(file, l.offset, min(info.Size()-l.offset, logReadLimit)))
+	if err != nil {
+		return
+	}
+	l.offset += int64(len(text))
+	l.take(string(text))
+}
+
+// logLine is how ngx_log_error_core writes: time, [level], pid#tid: text.
+var logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*)$`)
+
+func (l *errorLog) take(text string) {
+	lines := strings.Split(l.rest+text, "\n")
+	l.rest = lines[len(lines)-1]
+	for _, line := range lines[:len(lines)-1] {
+		match := logLine.FindStringSubmatch(line)
+		if match == nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(match[2]); err == nil {
+			l.lines = append(l.lines, logged{pid, "[" + match[1] + "] " + match[3]})
+		}
+	}
+}
+
+// said is what our processes have logged: another nginx, or somebody's
+// `nginx -t`, may write to the same file.
+func (l *errorLog) said() []string {
+	l.read()
+	var said []string
+	for _, line := range l.lines {
+		if l.ours[line.pid] {
+			said = append(said, line.text)
+		}
+	}
+	return said
+}
+
+// refused says that the master seems to have given up on a load: an [emerg]
+// line of its own, but not of a bind() that it will try again (five times,
+// 500 ms apart, ngx_open_listening_sockets in src/core/ngx_connection.c).
+func (l *errorLog) refused() bool {
+	l.read()
+	for _, line := range l.lines {
+		retried := strings.Contains(line.text, "bind() to") || strings.Contains(line.text, "listen() to")
+		if line.pid == l.master && strings.HasPrefix(line.text, "[emerg]") && !retried {
+			return true
+		}
+	}
+	return false
+}
+
+// reason is the first line that says why a load failed; the final line of a
+// failed bind only says that it gave up.
+func (l *errorLog) reason() string {
+	said := l.said()
+	if len(said) == 0 {
+		return ""
+	}
+	return command.Printable(said[0])
+}

@@ -1,0 +1,356 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+)
+
+// Handover is who ends the old workers.
+type Handover string
+
+// The two ways of handing over. nginx itself tells its old workers to end
+// 100 ms after it has started the new ones (ngx_msleep(100) in
+// ngx_master_process_cycle); until then both answer.
+const (
+	HandoverFast  Handover = "fast"  // by us, as soon as the whole new generation runs
+	HandoverNginx Handover = "nginx" // by nginx, at its own pace
+)
+
+// Load is one load of a configuration: what to watch, how long, by whom.
+type Load struct {
+	File     string        // the file that the master has to open
+	Limit    time.Duration // after this the wait is over, with no verdict
+	Handover Handover
+	Signal   func(context.Context) error // replaces our own SIGHUP when set
+	Log      zerolog.Logger
+}
+
+// Generation is the set of workers that one load started.
+type Generation struct {
+	Master      int           `json:"master"`
+	MasterStart uint64        `json:"master_start"` // clock ticks since boot
+	Workers     []int         `json:"workers"`
+	Draining    []int         `json:"draining,omitempty"` // old workers that still finish connections
+	Handover    Handover      `json:"handover"`
+	CutOver     time.Duration `json:"-"` // from the signal until no old worker accepted any more
+}
+
+// How a load can fail.
+var (
+	// ErrNotLoaded: nginx refused the configuration and the old workers serve.
+	ErrNotLoaded = errors.New("nginx did not take the configuration")
+	// ErrWorkersDied: the new workers ended while they started; the master
+	// stops the old ones all the same.
+	ErrWorkersDied = errors.New("the new workers died while starting")
+	// ErrMasterEnded: the master itself is gone.
+	ErrMasterEnded = errors.New("the nginx master has ended")
+)
+
+// pollInterval is how often the workers are looked at; lookGap is the longest
+// silence between two looks after which it can no longer be told which workers
+// came before the file was opened: a generation that was already under way is
+// 100 ms older than that (see HandoverFast).
+const (
+	pollInterval = time.Millisecond
+	lookGap      = 80 * time.Millisecond
+	settleFor    = 20 * time.Millisecond
+	refusedFor   = 100 * time.Millisecond
+)
+
+// Attempt is what was seen of a load, also of one that failed.
+type Attempt struct {
+	Generation Generation
+	Opened     bool   // the master opened the file after the signal
+	Untouched  bool   // exactly the workers from before the signal serve
+	Said       string // nginx's own line in its error log, or empty
+}
+
+// Load signals the master and waits until every worker that accepts was born
+// after the master opened the file, and none of the older ones accepts any
+// more. The error wraps ErrNotLoaded, ErrWorkersDied, ErrMasterEnded or
+// context.DeadlineExceeded; a deadline is no verdict: nginx may still be at it.
+func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.Limit)
+	defer cancel()
+	watch, err := watchOpens(l.File, m.PID)
+	if err != nil {
+		return Attempt{}, err
+	}
+	defer watch.close()
+	log := n.errorLog(m)
+	w, err := newWait(m, watch, log, l)
+	if err != nil {
+		return Attempt{}, err
+	}
+	defer w.close()
+	if err := w.signal(ctx); err != nil {
+		return w.attempt(""), err
+	}
+	err = w.until(ctx)
+	return w.attempt(log.reason()), err
+}
+
+// wait is the state of one Load.
+type wait struct {
+	master  *Master
+	load    Load
+	watch   *opens
+	log     *errorLog
+	began   time.Time
+	opened  bool
+	old     map[processID]bool // everything that was there before the opening
+	first   []processID        // the workers that served before the signal
+	handles map[processID]handle
+	looked  time.Time
+	now     look
+	told    bool      // the old workers have got our SIGQUIT
+	odd     bool      // a worker came or went by itself: leave the pace to nginx
+	lostNew bool      // a child of the new generation ended without serving
+	good    time.Time // since when the criterion has held
+	took    time.Duration
+	blind   error // why the last look that failed did
+
+	sinceRefused time.Time // since when the log has said so, with no worker to contradict it
+}
+
+// look is one look at the master's children, sorted.
+type look struct {
+	all, oldServing, newServing, newStarting, draining []processID
+}
+
+func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
+	w := &wait{master: m, load: l, watch: watch, log: log, handles: map[processID]handle{}, old: map[processID]bool{}}
+	kids, err := children(m.PID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMasterEnded, err)
+	}
+	for _, kid := range kids {
+		w.old[kid.id] = true
+		if !kid.serving() {
+			continue
+		}
+		w.first = append(w.first, kid.id)
+		if held, err := hold(kid.id); err == nil {
+			w.handles[kid.id] = held
+		}
+	}
+	watch.seen() // what was opened before the signal does not count
+	return w, nil
+}
+
+func (w *wait) close() {
+	for _, held := range w.handles {
+		held.close()
+	}
+}
+
+func (w *wait) signal(ctx context.Context) error {
+	w.began, w.looked = time.Now(), time.Now()
+	if w.load.Signal != nil {
+		return w.load.Signal(ctx)
+	}
+	if err := w.master.handle.signal(unix.SIGHUP); err != nil {
+		return fmt.Errorf("%w: signal process %d: %w", ErrMasterEnded, w.master.PID, err)
+	}
+	return nil
+}
+
+func (w *wait) until(ctx context.Context) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if err := w.step(); err != nil {
+			return err
+		}
+		if w.done() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), w.blind)
+		case <-tick.C:
+		}
+	}
+}
+
+// step looks once and acts on what it sees.
+func (w *wait) step() error {
+	if err := w.lookAgain(); err != nil {
+		return err
+	}
+	if w.lostNew && len(w.now.newServing) == 0 && len(w.now.newStarting) == 0 {
+		return ErrWorkersDied
+	}
+	if w.refused() {
+		return ErrNotLoaded
+	}
+	if w.mayTellOld() {
+		w.tellOld()
+	}
+	return nil
+}
+
+// refused believes the log once no worker has followed for a while: a log that
+// could not be opened anew, for logrotate, is an [emerg], too.
+func (w *wait) refused() bool {
+	if len(w.now.newServing)+len(w.now.newStarting) > 0 || !w.log.refused() {
+		w.sinceRefused = time.Time{}
+		return false
+	}
+	if w.sinceRefused.IsZero() {
+		w.sinceRefused = time.Now()
+	}
+	return time.Since(w.sinceRefused) >= refusedFor
+}
+
+// lookAgain lists the children first and reads the openings then: a child
+// that the look before the opening had listed is old for certain.
+func (w *wait) lookAgain() error {
+	kids, err := children(w.master.PID)
+	if gone(err) {
+		return fmt.Errorf("%w: %w", ErrMasterEnded, err)
+	}
+	if err != nil { // no look at all: the next one may see again
+		w.blind = err
+		return nil
+	}
+	gap := time.Since(w.looked)
+	w.looked = time.Now()
+	if !w.opened && w.watch.seen() {
+		w.opened = true
+		if gap > lookGap && w.anyUnknown(kids) {
+			w.opened = false
+			w.markOld(kids)
+			return w.signal(context.Background())
+		}
+	}
+	if !w.opened {
+		w.markOld(kids)
+	}
+	w.sort(kids)
+	return nil
+}
+
+func (w *wait) anyUnknown(kids []process) bool {
+	for _, kid := range kids {
+		if !w.old[kid.id] {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *wait) markOld(kids []process) {
+	for _, kid := range kids {
+		if !w.old[kid.id] {
+			w.old[kid.id], w.odd = true, true
+		}
+	}
+}
+
+func (w *wait) sort(kids []process) {
+	var now look
+	for _, kid := range kids {
+		now.all = append(now.all, kid.id)
+		isOld := w.old[kid.id]
+		w.log.ours[kid.id.pid] = w.log.ours[kid.id.pid] || !isOld
+		switch {
+		case kid.draining():
+			now.draining = append(now.draining, kid.id)
+		case kid.serving() && isOld:
+			now.oldServing = append(now.oldServing, kid.id)
+		case kid.serving():
+			now.newServing = append(now.newServing, kid.id)
+		case kid.starting() && !isOld:
+			now.newStarting = append(now.newStarting, kid.id)
+		case kid.dead() && !isOld:
+			w.lostNew = true
+		}
+	}
+	w.noticeLosses(now)
+	w.now = now
+}
+
+// noticeLosses compares with the look before: a new child that vanished died,
+// and an old worker that vanished before we told it to makes the count odd.
+func (w *wait) noticeLosses(now look) {
+	for _, id := range w.now.newStarting {
+		w.lostNew = w.lostNew || !contains(now.all, id)
+	}
+	for _, id := range w.now.oldServing {
+		w.odd = w.odd || !w.told && !contains(now.all, id)
+	}
+}
+
+// complete says that the whole new generation carries its title: as many as
+// served before, and none still on its way.
+func (w *wait) complete() bool {
+	return w.opened && len(w.now.newStarting) == 0 && len(w.now.newServing) > 0 &&
+		len(w.now.newServing) >= len(w.first)
+}
+
+func (w *wait) mayTellOld() bool {
+	return !w.told && w.load.Handover == HandoverFast && !w.odd && w.complete() &&
+		len(w.now.newServing) == len(w.first) && len(w.first) > 0
+}
+
+// tellOld sends the old workers what nginx will send them 100 ms later. Those
+// already ending are left alone: a second SIGQUIT ends nothing sooner, and
+// their connections are not ours to cut.
+func (w *wait) tellOld() {
+	w.told = true
+	for _, id := range w.now.oldServing {
+		if held, ok := w.handles[id]; ok {
+			if err := held.signal(unix.SIGQUIT); err != nil {
+				w.load.Log.Debug().Err(err).Int("worker", id.pid).Msg("cannot end an old worker: nginx does")
+			}
+		}
+	}
+}
+
+// done is the exact criterion. Where something else happened meanwhile, it
+// has to hold for a while: a worker that crashed just before the opening comes
+// back with the old configuration, and is ended by nginx with the others.
+func (w *wait) done() bool {
+	holds := w.opened && len(w.now.newServing) > 0 && len(w.now.newStarting) == 0 && len(w.now.oldServing) == 0
+	if !holds {
+		w.good = time.Time{}
+		return false
+	}
+	if w.good.IsZero() {
+		w.good = time.Now()
+		w.took = time.Since(w.began)
+	}
+	usual := !w.odd && len(w.now.newServing) == len(w.first)
+	return usual || time.Since(w.good) >= settleFor
+}
+
+func (w *wait) attempt(said string) Attempt {
+	a := Attempt{Opened: w.opened, Said: said, Untouched: w.untouched()}
+	a.Generation = Generation{
+		Master: w.master.PID, MasterStart: w.master.id.start, CutOver: w.took,
+		Workers: pids(w.now.newServing), Draining: pids(w.now.draining), Handover: HandoverNginx,
+	}
+	if w.told {
+		a.Generation.Handover = HandoverFast
+	}
+	return a
+}
+
+// untouched says that the workers from before the signal, and no others, serve.
+func (w *wait) untouched() bool {
+	if len(w.now.newServing)+len(w.now.newStarting) > 0 || len(w.now.oldServing) != len(w.first) {
+		return false
+	}
+	for _, id := range w.first {
+		if !contains(w.now.oldServing, id) {
+			return false
+		}
+	}
+	return len(w.first) > 0
+}

@@ -1,0 +1,170 @@
+// Package nginx wraps the nginx of this host: its binary and built-in paths,
+// its test, its master and workers, and the load of a configuration with the
+// proof that the workers took it. It never believes an exit code for that.
+package nginx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"bgswitch/nginxconf"
+	"bgswitch/switcher/command"
+
+	"github.com/rs/zerolog"
+)
+
+// Nginx is one nginx: a binary with a configuration. The zero value is the
+// system's own: `nginx` from PATH or the usual folders, with the paths it was
+// built with.
+type Nginx struct {
+	Binary string   // a name or a path; empty: nginx
+	Conf   string   // the main configuration; empty: what `nginx -V` says
+	Prefix string   // the -p of the running nginx; empty: what `nginx -V` says
+	Test   []string // argv that replaces our own test, or empty
+	Reload []string // argv that replaces our own signal, or empty
+	Log    zerolog.Logger
+
+	buildOnce sync.Once
+	built     build
+	buildErr  error
+}
+
+// build is what `nginx -V` says of the paths compiled in.
+type build struct {
+	binary, prefix, conf, pid, errorLog string
+}
+
+// sbinFolders are searched after PATH: cron's PATH has no sbin folder.
+var sbinFolders = []string{"/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/nginx/sbin", "/opt/nginx/sbin"}
+
+// commandLimit bounds one run of nginx or of an operator's command: a mute
+// resolver alone holds `nginx -t` for ten seconds per name.
+const commandLimit = 60 * time.Second
+
+// ErrNoBinary says that there is no nginx to run.
+var ErrNoBinary = errors.New("no nginx binary found")
+
+// findBinary resolves the name of the binary to a path.
+func findBinary(name string) (string, error) {
+	if name == "" {
+		name = "nginx"
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return filepath.Abs(path)
+	}
+	if filepath.Base(name) == name {
+		for _, folder := range sbinFolders {
+			if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%w: %s is neither in PATH nor in %s", ErrNoBinary, name, sbinFolders[0])
+}
+
+// paths returns what is compiled into the binary; it asks the binary once.
+func (n *Nginx) paths() (build, error) {
+	n.buildOnce.Do(func() { n.built, n.buildErr = askBuild(n.Binary) })
+	return n.built, n.buildErr
+}
+
+func askBuild(name string) (build, error) {
+	binary, err := findBinary(name)
+	if err != nil {
+		return build{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	out, err := command.Run(ctx, command.Command{Argv: []string{binary, "-V"}, Env: command.PlainEnv()})
+	if err != nil {
+		return build{}, fmt.Errorf("%s -V: %w", binary, err)
+	}
+	return parseBuild(binary, out), nil
+}
+
+var configureArgument = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path)=(\S+)`)
+
+// parseBuild reads the configure arguments. The defaults are those of nginx's
+// auto/options and auto/init.
+func parseBuild(binary string, out []byte) build {
+	b := build{binary: binary, prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log"}
+	into := map[string]*string{"prefix": &b.prefix, "conf-path": &b.conf, "pid-path": &b.pid, "error-log-path": &b.errorLog}
+	for _, match := range configureArgument.FindAllSubmatch(out, -1) {
+		*into[string(match[1])] = string(bytes.Trim(match[2], `'"`))
+	}
+	return b
+}
+
+// prefix is the folder that relative paths hang from (ngx_process_options in
+// nginx's src/core/nginx.c).
+func (n *Nginx) prefix() (string, error) {
+	if n.Prefix != "" {
+		return n.Prefix, nil
+	}
+	b, err := n.paths()
+	return b.prefix, err
+}
+
+// ConfPath is the main configuration file, absolute.
+func (n *Nginx) ConfPath() (string, error) {
+	conf := n.Conf
+	if conf == "" {
+		b, err := n.paths()
+		if err != nil {
+			return "", err
+		}
+		conf = b.conf
+	}
+	return n.absolute(conf)
+}
+
+func (n *Nginx) absolute(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	prefix, err := n.prefix()
+	return filepath.Join(prefix, path), err
+}
+
+// directive is the first argument of a main-level directive of the main
+// configuration file; empty when it is not there.
+func (n *Nginx) directive(name string) (string, error) {
+	conf, err := n.ConfPath()
+	if err != nil {
+		return "", err
+	}
+	src, err := os.ReadFile(conf)
+	if err != nil {
+		return "", err
+	}
+	args, err := nginxconf.Directive(src, name)
+	if err != nil || len(args) == 0 {
+		return "", err
+	}
+	return args[0], nil
+}
+
+// PIDPath is the file that the configuration names for the master's pid, or
+// the one compiled in.
+func (n *Nginx) PIDPath() (string, error) {
+	pid, err := n.directive("pid")
+	if err != nil {
+		return "", err
+	}
+	if pid == "" {
+		b, err := n.paths()
+		if err != nil {
+			return "", err
+		}
+		pid = b.pid
+	}
+	return n.absolute(pid)
+}

@@ -1,0 +1,169 @@
+package nginx
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// What nginx's processes are called (ngx_setproctitle in
+// src/os/unix/ngx_process_cycle.c). A child that has not set its title yet
+// still carries the master's.
+const (
+	masterTitle   = "nginx: master process"
+	workerTitle   = "nginx: worker process"
+	drainingTitle = "nginx: worker process is shutting down"
+)
+
+// process is one process at one moment. Pid and start together name it: a pid
+// alone may be used again.
+type process struct {
+	id     processID
+	parent int
+	title  string // empty for a zombie
+	state  string // the letter of proc_pid_stat(5)
+}
+
+type processID struct {
+	pid   int
+	start uint64 // clock ticks since boot
+}
+
+// ticksPerSecond is USER_HZ, 100 on every Linux that Go runs on.
+const ticksPerSecond = 100
+
+func readProcess(pid int) (process, error) {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return process{}, err
+	}
+	stat, err := proc.Stat()
+	if err != nil {
+		return process{}, err
+	}
+	title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return process{}, err
+	}
+	return process{
+		id:     processID{pid: pid, start: stat.Starttime},
+		parent: stat.PPID,
+		title:  strings.TrimRight(string(bytes.ReplaceAll(title, []byte{0}, []byte{' '})), " "),
+		state:  stat.State,
+	}, nil
+}
+
+// gone says that an error of reading /proc means that the process has ended
+// in the meantime: the file is missing, or its reading gives ESRCH.
+func gone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+func (p process) serving() bool  { return p.title == workerTitle && !p.dead() }
+func (p process) draining() bool { return p.title == drainingTitle && !p.dead() }
+func (p process) starting() bool { return strings.HasPrefix(p.title, masterTitle) && !p.dead() }
+func (p process) dead() bool     { return p.state == "Z" || p.state == "X" }
+
+// started is when the process began, on the wall clock; it may be up to one
+// tick (10 ms) early. The boot clock is asked, not btime of /proc/stat, which
+// is whole seconds.
+func (id processID) started() time.Time {
+	var boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return time.Time{}
+	}
+	age := time.Duration(boot.Nano()) - time.Duration(id.start)*(time.Second/ticksPerSecond)
+	return time.Now().Add(-age)
+}
+
+// children lists the direct children of a process.
+func children(pid int) ([]process, error) {
+	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for _, field := range strings.Fields(string(list)) {
+		child, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, err
+		}
+		p, err := readProcess(child)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// titled lists the processes whose title begins so. Of a process that may not
+// be read nothing is known.
+func titled(prefix string) ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil || !bytes.HasPrefix(title, []byte(prefix)) {
+			continue
+		}
+		if p, err := readProcess(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// orphanedWorkers are workers whose master has ended: they belong to init, or
+// to whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER).
+func orphanedWorkers() []int {
+	workers, err := titled(workerTitle)
+	if err != nil {
+		return nil
+	}
+	var orphans []int
+	for _, w := range workers {
+		parent, err := readProcess(w.parent)
+		if err != nil || !strings.HasPrefix(parent.title, masterTitle) {
+			orphans = append(orphans, w.id.pid)
+		}
+	}
+	return orphans
+}
+
+// handle is a process held by a pidfd (pidfd_open(2)): a signal through it
+// never hits another process that got the same pid.
+type handle struct{ fd int }
+
+// hold opens a handle and makes sure that it is the process meant.
+func hold(id processID) (handle, error) {
+	fd, err := unix.PidfdOpen(id.pid, 0)
+	if err != nil {
+		return handle{}, fmt.Errorf("pidfd_open %d: %w", id.pid, err)
+	}
+	if now, err := readProcess(id.pid); err != nil || now.id != id {
+		unix.Close(fd)
+		return handle{}, fmt.Errorf("process %d: %w", id.pid, unix.ESRCH)
+	}
+	return handle{fd}, nil
+}
+
+func (h handle) signal(sig unix.Signal) error { return unix.PidfdSendSignal(h.fd, sig, nil, 0) }
+func (h handle) close()                       { unix.Close(h.fd) }

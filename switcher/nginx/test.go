@@ -1,0 +1,137 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"bgswitch/switcher/command"
+)
+
+// Tested is what one run of nginx's test showed.
+type Tested struct {
+	Took  time.Duration
+	Aside bool // the new file was tested without touching the live one
+	Read  bool // nginx opened the file that was watched
+	Knows bool // whether Read could be found out
+}
+
+// ErrRefused says that nginx's test did not accept the configuration; the
+// error's text holds nginx's own words.
+var ErrRefused = errors.New("nginx refuses the configuration")
+
+// TestAsIs runs nginx's test on the configuration as it stands and notices
+// whether nginx reads the file. The error wraps ErrRefused when nginx says no;
+// any other error says that the test could not be run.
+func (n *Nginx) TestAsIs(ctx context.Context, m *Master, file string) (Tested, error) {
+	if len(n.Test) > 0 {
+		return n.testByOperator(ctx)
+	}
+	var tested Tested
+	err := onOwnThread(func() (err error) {
+		tester, err := n.tester(m)
+		if err != nil {
+			return err
+		}
+		if err := tester.enterMount(); err != nil {
+			return err
+		}
+		watch, err := watchOpens(file, 0)
+		if err == nil {
+			defer watch.close()
+		}
+		tested, err = tester.run(ctx, watch)
+		return err
+	})
+	return tested, err
+}
+
+// TestAside runs nginx's test on the configuration with content in the place
+// of the file, in a private mount namespace: nothing outside it sees the
+// content, the file is not touched. ErrNoAside says that this process may not
+// do that.
+func (n *Nginx) TestAside(ctx context.Context, m *Master, file string, content Content) (Tested, error) {
+	if len(n.Test) > 0 {
+		return Tested{}, fmt.Errorf("%w: the settings bring their own test", ErrNoAside)
+	}
+	var tested Tested
+	err := onOwnThread(func() (err error) {
+		tester, err := n.tester(m)
+		if err != nil {
+			return err
+		}
+		tested, err = tester.runAside(ctx, file, content)
+		return err
+	})
+	return tested, err
+}
+
+// Content is what stands in for the live file in a test aside: its bytes and
+// what decides who may read them.
+type Content struct {
+	Bytes    []byte
+	Mode     fs.FileMode
+	UID, GID int
+}
+
+func (n *Nginx) testByOperator(ctx context.Context) (Tested, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	began := time.Now()
+	out, err := command.Run(ctx, command.Command{Argv: n.Test, Env: command.OperatorEnv()})
+	if err != nil {
+		return Tested{}, refusal(n.Test, out, err)
+	}
+	return Tested{Took: time.Since(began)}, nil
+}
+
+// ReloadByOperator runs the operator's own reload. Its exit code proves
+// nothing when it is 0.
+func (n *Nginx) ReloadByOperator(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	out, err := command.Run(ctx, command.Command{Argv: n.Reload, Env: command.OperatorEnv()})
+	if err != nil {
+		return fmt.Errorf("%s: %w%s", strings.Join(n.Reload, " "), err, saying(out))
+	}
+	return nil
+}
+
+// refusal turns a failed test into words: what nginx said of it, or why it
+// could not be run.
+func refusal(argv []string, out []byte, err error) error {
+	name := strings.Join(argv, " ")
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s did not end: %w", name, err)
+	}
+	if !command.Exited(err) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return fmt.Errorf("%w: %s", ErrRefused, worstLine(out))
+}
+
+// worstLine is the line that says why: the first [emerg], else the last line.
+func worstLine(out []byte) string {
+	last := "it said nothing"
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		if i := strings.Index(line, "[emerg]"); i >= 0 {
+			return command.Printable(line[i:])
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return command.Printable(last)
+}
+
+func saying(out []byte) string {
+	text := strings.TrimSpace(string(out))
+	if text == "" {
+		return ""
+	}
+	return ": " + command.Printable(worstLine(out))
+}
