@@ -1,0 +1,116 @@
+package statedir
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// Record is one line of history: one switch that was tried, or refused after
+// it had begun.
+type Record struct {
+	Schema     int                `json:"schema"`
+	Time       time.Time          `json:"time"`
+	Site       string             `json:"site"`
+	Command    string             `json:"command"`
+	From       string             `json:"from"`
+	To         string             `json:"to"`
+	Who        string             `json:"who"`
+	Host       string             `json:"host"`
+	Reason     string             `json:"reason,omitempty"`
+	Forced     bool               `json:"forced,omitempty"`
+	Outcome    string             `json:"outcome"`
+	Proof      string             `json:"proof,omitempty"`
+	Error      string             `json:"error,omitempty"`
+	TookMS     float64            `json:"took_ms"`
+	CutOverMS  float64            `json:"cut_over_ms,omitempty"`
+	Steps      []StepRecord       `json:"steps"`
+	HashBefore string             `json:"hash_before"`
+	HashAfter  string             `json:"hash_after"`
+	File       *livefile.Identity `json:"file,omitempty"`
+	Generation *nginx.Generation  `json:"generation,omitempty"`
+}
+
+// StepRecord is one step of a switch and how long it took.
+type StepRecord struct {
+	Step   string  `json:"step"`
+	TookMS float64 `json:"took_ms"`
+	Error  string  `json:"error,omitempty"`
+}
+
+// recordSchema is the version of Record; a reader skips lines of a later one.
+const recordSchema = 1
+
+const historyFile = "history.jsonl"
+
+// Append adds a record and returns when it is on the disk. A last line that
+// was cut off by a crash or a full disk is ended first, so that it spoils no
+// other. After an error the records before it are as they were, and this one
+// may be there or not. Only the holder of the lock may call it.
+func (f Folder) Append(record Record) (err error) {
+	record.Schema = recordSchema
+	line, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	if err := f.Create(); err != nil {
+		return err
+	}
+	file, err := f.open(historyFile, os.O_CREATE|os.O_RDWR|os.O_APPEND)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	torn, err := endsTorn(file)
+	if err != nil {
+		return err
+	}
+	if torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err := file.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), syncFolder(f.Path))
+}
+
+func endsTorn(file *os.File) (bool, error) {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	_, err = file.ReadAt(last[:], info.Size()-1)
+	return last[0] != '\n', err
+}
+
+// History reads the records, newest first, at most limit of them (0: all).
+// Lines that are torn, no records, or of a later version are skipped.
+func (f Folder) History(limit int) ([]Record, error) {
+	file, err := f.open(historyFile, os.O_RDONLY)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var records []Record
+	for line, err := range linesFromEnd(file) {
+		if err != nil {
+			return nil, err
+		}
+		var record Record
+		if json.Unmarshal(line, &record) == nil && record.Schema >= 1 && record.Schema <= recordSchema {
+			records = append(records, record)
+		}
+		if limit > 0 && len(records) == limit {
+			break
+		}
+	}
+	return records, nil
+}

@@ -1,0 +1,94 @@
+package statedir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrUnsafe: somebody else can change what is remembered, and with it what is
+// put in the live file's place.
+var ErrUnsafe = errors.New("not safe from others")
+
+// Safe says whether nobody but root and the user can change what the folder
+// holds. Lock refuses to work where the error wraps ErrUnsafe. A folder that is
+// missing is safe.
+func (f Folder) Safe() error {
+	above := filepath.Dir(f.Path)
+	if info, err := os.Stat(above); err == nil {
+		if err := ownersAlone(above, info); err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			return fmt.Errorf("%w: everybody can write %s (mode %04o)", ErrUnsafe, above, info.Mode().Perm())
+		}
+	}
+	info, err := os.Lstat(f.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, f.Path)
+	}
+	return errors.Join(unwritable(f.Path, info), f.safeFiles())
+}
+
+func (f Folder) safeFiles() error {
+	for _, name := range []string{lockFile, historyFile, untestedFile} {
+		info, err := os.Lstat(f.file(name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%w: %s is no regular file", ErrUnsafe, f.file(name))
+		}
+		if err := unwritable(f.file(name), info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unwritable(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%w: others can write %s (mode %04o)", ErrUnsafe, path, info.Mode().Perm())
+	}
+	return ownersAlone(path, info)
+}
+
+// ownersAlone takes root and the user who runs this for owners. What root
+// trusts must be root's: a note in a user's folder says what root puts back.
+func ownersAlone(path string, info fs.FileInfo) error {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	if known && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to user %d", ErrUnsafe, path, stat.Uid)
+	}
+	return nil
+}
+
+// Readable lists what others may read in the folder, one line each: records
+// hold reasons and names of people. A folder that only its owner may enter
+// hides all of it.
+func (f Folder) Readable() []string {
+	info, err := os.Lstat(f.Path)
+	if err != nil || info.Mode().Perm()&0o055 == 0 {
+		return nil
+	}
+	open := []string{fmt.Sprintf("others can enter %s (mode %04o; 0700 is right)", f.Path, info.Mode().Perm())}
+	for _, name := range []string{historyFile, lockFile, untestedFile} {
+		info, err := os.Lstat(f.file(name))
+		if err == nil && info.Mode().Perm()&0o044 != 0 {
+			open = append(open, fmt.Sprintf("others can read %s (mode %04o; 0600 is right)", f.file(name), info.Mode().Perm()))
+		}
+	}
+	return open
+}
