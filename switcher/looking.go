@@ -1,0 +1,186 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/nginx"
+)
+
+func (sw *switching) findNginx(ctx context.Context) error {
+	master, err := sw.Nginx.Master()
+	if err != nil {
+		return sw.withoutMaster(err)
+	}
+	sw.master = master
+	if len(sw.Nginx.Reload) == 0 {
+		if err := master.Permitted(); err != nil {
+			return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+		}
+	}
+	sw.workers, err = master.Workers()
+	if err != nil {
+		return err
+	}
+	sw.seen = seenBy(sw.file, master.PID)
+	if sw.plan.Changes() {
+		return nil
+	}
+	loaded := sw.Switcher.loaded(sw.file, sw.workers)
+	if loaded.Loaded != nil && *loaded.Loaded {
+		sw.result.Outcome = Already
+	}
+	return nil
+}
+
+// withoutMaster is for an nginx that the operator reloads with a command of
+// his own, in a container say: then only what answers through it can prove a
+// switch.
+func (sw *switching) withoutMaster(err error) error {
+	if errors.Is(err, nginx.ErrPIDMoved) {
+		return refuse(NotAccepted, "set `pid` in the configuration back to the file of the running nginx, or restart nginx", err)
+	}
+	if len(sw.Nginx.Reload) == 0 {
+		return refuse(Failed, hintForMaster(err), err)
+	}
+	sw.seen = seenByAny(sw.file)
+	if sw.Site.Confirm == nil {
+		return refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
+			fmt.Errorf("nothing could prove a switch: no master is found on this host (%w), and the settings have no confirm", err))
+	}
+	return nil
+}
+
+func hintForMaster(err error) string {
+	switch {
+	case errors.Is(err, nginx.ErrNoBinary):
+		return "install nginx, or set `nginx: {binary: …}` in the settings"
+	case errors.Is(err, nginx.ErrNotRunning):
+		return "start nginx (`systemctl start nginx`) and look with `bgswitch status`"
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as root: `sudo bgswitch …`"
+	}
+	return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
+}
+
+// askTarget never asks the live color: going back does not depend on the side
+// that is broken.
+func (sw *switching) askTarget(ctx context.Context) error {
+	if sw.request.Force {
+		sw.note(fmt.Sprintf("%s was not asked whether it is healthy (--force)", sw.plan.To))
+		return nil
+	}
+	check := sw.Site.Check
+	if sw.request.To == "" {
+		check.Passes = 1
+	}
+	verdicts := sw.askUntil(ctx, check, time.Now().Add(sw.request.Wait))
+	sw.result.Verdicts = verdicts
+	if health.Healthy(verdicts) {
+		return nil
+	}
+	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `--wait 1m` waits for it, `--force` switches all the same", sw.plan.To),
+		fmt.Errorf("%s: %s", sw.plan.To, firstUnhealthy(verdicts)))
+}
+
+func (sw *switching) askUntil(ctx context.Context, check health.Check, until time.Time) []health.Verdict {
+	for {
+		verdicts := sw.Asker.Ask(ctx, check, sw.Site.Backends(sw.plan.To))
+		if health.Healthy(verdicts) || ctx.Err() != nil || !time.Now().Before(until) {
+			return verdicts
+		}
+		sw.Log.Debug().Msg("not healthy yet: " + firstUnhealthy(verdicts))
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(max(check.Interval, 100*time.Millisecond), time.Until(until))):
+		}
+	}
+}
+
+func firstUnhealthy(verdicts []health.Verdict) string {
+	for _, verdict := range verdicts {
+		if !verdict.Healthy {
+			return verdict.String()
+		}
+	}
+	return "no verdict"
+}
+
+// survive refuses what nginx's own test lets pass and no reload survives.
+func (sw *switching) survive(context.Context) error {
+	if err := sw.Nginx.Survivable(sw.master); err != nil {
+		return refuse(NotAccepted, "mend the configuration; until then no reload of nginx is safe", err)
+	}
+	return nil
+}
+
+// testAsIs asks nginx about the configuration before anything is changed. A
+// refusal is only remembered: where the live color is a name that does not
+// resolve any more, leaving it is what mends the configuration.
+//
+// The new file is tested meanwhile: the two do not touch each other (in a test
+// nginx takes no offence at an address in use, ngx_open_listening_sockets).
+func (sw *switching) testAsIs(ctx context.Context) error {
+	if sw.plan.Changes() {
+		sw.aside = sw.beginAside(ctx)
+	}
+	tested, err := sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at)
+	sw.limit = max(5*time.Second, 3*time.Second+10*tested.Took)
+	if errors.Is(err, nginx.ErrRefused) {
+		sw.brokenBefore = err
+		if !sw.plan.Changes() {
+			return sw.notAccepted(err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if tested.Knows && !tested.Read {
+		conf, _ := sw.Nginx.ConfPath()
+		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
+			fmt.Errorf("%s is not part of %s: nginx did not read it", sw.file.Path, conf))
+	}
+	return nil
+}
+
+// notAccepted says whose fault it is that nginx refuses.
+func (sw *switching) notAccepted(err error) error {
+	if sw.brokenBefore == nil {
+		return refuse(NotAccepted, "see the change with `--dry-run`; the live file was not touched", err)
+	}
+	return refuse(NotAccepted, "mend the configuration until `nginx -t` passes, then type it again",
+		fmt.Errorf("%w; nginx refused it before this switch, too: %w", err, sw.brokenBefore))
+}
+
+func (sw *switching) beginAside(ctx context.Context) <-chan error {
+	result := make(chan error, 1)
+	go func() {
+		_, err := sw.Nginx.TestAside(ctx, sw.master, sw.seen.at, contentOf(sw.file, sw.plan))
+		result <- err
+	}()
+	return result
+}
+
+func (sw *switching) testAside(context.Context) error {
+	err := <-sw.aside
+	switch {
+	case errors.Is(err, nginx.ErrNoAside) && sw.request.DryRun:
+		sw.note("the new file was not tested: this needs the right to make a mount namespace (root)")
+		return nil
+	case errors.Is(err, nginx.ErrNoAside):
+		sw.Log.Debug().Err(err).Msg("the new file will be tested in place")
+		sw.note("the new file could not be tested without touching the live one: it was tested in place")
+		return nil
+	case errors.Is(err, nginx.ErrRefused):
+		return sw.notAccepted(err)
+	case err == nil && sw.brokenBefore != nil:
+		sw.note("nginx refuses the configuration as it stands, and accepts the new one: " + sw.brokenBefore.Error())
+	}
+	sw.tested = err == nil
+	return err
+}

@@ -1,0 +1,341 @@
+package switcher_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/nginxtest"
+)
+
+// asRoot says whether a test that needs root's rights can run. What only root
+// can set up (another user's nginx, private mounts) nobody else meets.
+func asRoot(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Log("not root: this cannot be set up here")
+		return false
+	}
+	return true
+}
+
+// openFolder is a temporary folder that other users may enter.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A test that we pass and the master would not is no test: it is run in the
+// master's mounts, as its user, with its limits.
+func TestTestsAsTheMaster(t *testing.T) {
+	t.Parallel()
+	t.Run("its limit of open files", func(t *testing.T) {
+		t.Parallel()
+		if !asRoot(t) {
+			return
+		}
+		s := newStand(t, nginxtest.Options{Workers: 1, Launch: []string{"prlimit", "--nofile=24"}})
+		var logs strings.Builder
+		for i := range 30 {
+			fmt.Fprintf(&logs, "access_log %s/%d.log;\n", s.Dir, i)
+		}
+		s.edited(nginxtest.Options{Workers: 1, HTTP: logs.String()})
+		s.refuses(switcher.NotAccepted, "24: Too many open files")
+	})
+	t.Run("its mounts", func(t *testing.T) {
+		t.Parallel()
+		if !asRoot(t) {
+			return
+		}
+		private := filepath.Join(t.TempDir(), "private")
+		if err := os.Mkdir(private, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		hide := []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, private}
+		s := newStand(t, nginxtest.Options{Launch: hide})
+		if err := os.WriteFile(filepath.Join(private, "extra.conf"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.edited(nginxtest.Options{HTTP: "include " + private + "/extra.conf;"})
+		if err := s.Test(); err != nil {
+			t.Fatalf("nginx -t fails here already: %v", err)
+		}
+		s.refuses(switcher.NotAccepted, "extra.conf")
+	})
+	t.Run("its user", func(t *testing.T) {
+		t.Parallel()
+		if !asRoot(t) {
+			return
+		}
+		s := nobodysStand(t)
+		log := filepath.Join(s.Dir, "later.log")
+		s.edited(nginxtest.Options{HTTP: "access_log " + log + ";"})
+		if _, err := s.to(switcher.Green); err != nil {
+			t.Fatal(err)
+		}
+		s.answers(switcher.Green, 20)
+		info, err := os.Stat(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != nobody {
+			t.Errorf("the log that the test created belongs to %d: the master could not open it", owner)
+		}
+	})
+	t.Run("a file that its user may not read", func(t *testing.T) {
+		t.Parallel()
+		if !asRoot(t) {
+			return
+		}
+		s := nobodysStand(t)
+		secret := filepath.Join(s.Dir, "secret.conf")
+		if err := os.WriteFile(secret, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.edited(nginxtest.Options{HTTP: "include " + secret + ";"})
+		s.refuses(switcher.NotAccepted, "13: Permission denied")
+	})
+}
+
+const nobody = 65534
+
+// nobodysStand is a stand whose nginx runs as nobody altogether.
+func nobodysStand(t *testing.T) *stand {
+	t.Helper()
+	dir := openFolder(t)
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	return newStandIn(t, dir, nginxtest.Options{User: &syscall.Credential{Uid: nobody, Gid: nobody}})
+}
+
+// edited writes another configuration, and loads it not.
+func (s *stand) edited(o nginxtest.Options) {
+	s.t.Helper()
+	if err := s.WriteConf(o); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Nothing is signalled that is not proved to be the master.
+func TestOnlyTheMasterIsSignalled(t *testing.T) {
+	t.Parallel()
+	innocent := func(t *testing.T) int {
+		sleep := exec.Command("sleep", "60")
+		if err := sleep.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := sleep.Process.Signal(syscall.Signal(0)); err != nil {
+				t.Errorf("the innocent process was ended: %v", err)
+			}
+			_ = sleep.Process.Kill()
+			_ = sleep.Wait()
+		})
+		return sleep.Process.Pid
+	}
+	for _, c := range []struct {
+		name    string
+		pid     func(t *testing.T) string
+		outcome switcher.Outcome
+		says    string
+	}{
+		{"empty", func(*testing.T) string { return "" }, switcher.NotAccepted, "is empty"},
+		{"garbage", func(*testing.T) string { return "abc\n" }, switcher.Failed, "no pid"},
+		{"zero", func(*testing.T) string { return "0\n" }, switcher.Failed, "no pid"},
+		{"negative", func(*testing.T) string { return "-1\n" }, switcher.Failed, "no pid"},
+		{"a container's", func(*testing.T) string { return "1\n" }, switcher.Failed, "not proved"},
+		{"dead", func(t *testing.T) string { return deadPID(t) + "\n" }, switcher.NotAccepted, "does not exist"},
+		{"innocent", func(t *testing.T) string { return fmt.Sprintln(innocent(t)) }, switcher.Failed, "sleep 60"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{Workers: 1})
+			if err := os.WriteFile(s.PIDFile, []byte(c.pid(t)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			s.refuses(c.outcome, c.says)
+		})
+	}
+}
+
+func deadPID(t *testing.T) string {
+	t.Helper()
+	done := exec.Command("true")
+	if err := done.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(done.Process.Pid)
+}
+
+func TestStatesOfTheMaster(t *testing.T) {
+	t.Parallel()
+	t.Run("the pid file's path was changed", func(t *testing.T) {
+		t.Parallel()
+		s := newStand(t, nginxtest.Options{Workers: 1})
+		moved := *s.Site.Nginx
+		moved.PIDFile = filepath.Join(s.Dir, "other.pid")
+		if err := moved.WriteConf(nginxtest.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		s.refuses(switcher.NotAccepted, "does not lead to the running nginx")
+	})
+	t.Run("another nginx", func(t *testing.T) {
+		t.Parallel()
+		s, other := newStand(t, nginxtest.Options{Workers: 1}), newStand(t, nginxtest.Options{Workers: 1})
+		if err := os.WriteFile(s.PIDFile, fmt.Appendln(nil, other.PID), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.refuses(switcher.Failed, "runs with "+other.Conf)
+		other.answers(switcher.Blue, 5)
+	})
+	t.Run("a binary upgrade", func(t *testing.T) {
+		t.Parallel()
+		s := newStand(t, nginxtest.Options{Workers: 1, Daemon: true})
+		if err := s.Signal(syscall.SIGUSR2); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually(func() error { _, err := os.Stat(s.PIDFile + ".oldbin"); return err })
+		s.refuses(switcher.Failed, "binary upgrade")
+	})
+	t.Run("stopped", func(t *testing.T) {
+		t.Parallel()
+		s := newStand(t, nginxtest.Options{Workers: 1})
+		if err := s.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		s.refuses(switcher.Failed, "is stopped")
+	})
+	t.Run("killed, its workers orphaned", func(t *testing.T) {
+		t.Parallel()
+		s := newStand(t, nginxtest.Options{Workers: 1})
+		worker := s.Workers()[0]
+		if err := s.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually(func() error {
+			if syscall.Kill(s.PID, 0) == nil {
+				return errors.New("the master is still there")
+			}
+			return nil
+		})
+		_, err := s.to(switcher.Green)
+		if !errors.Is(err, nginx.ErrNotRunning) || !strings.Contains(err.Error(), fmt.Sprint(worker)) {
+			t.Errorf("got %v, want an error that names the orphan %d", err, worker)
+		}
+		s.answers(switcher.Blue, 5)
+	})
+}
+
+func (s *stand) eventually(check func() error) {
+	s.t.Helper()
+	if err := nginxtest.Eventually(5*time.Second, check); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Reloads of others, before, during and after ours, do not confuse the proof.
+func TestOthersReloadToo(t *testing.T) {
+	t.Parallel()
+	for name, every := range map[string]time.Duration{"now and then": 130 * time.Millisecond, "a storm": 5 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{})
+			stop := make(chan struct{})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				tick := time.NewTicker(every)
+				defer tick.Stop()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-tick.C:
+						_ = s.Signal(syscall.SIGHUP)
+					}
+				}
+			}()
+			for i := range 12 {
+				color := []switcher.Color{switcher.Green, switcher.Blue}[i%2]
+				if _, err := s.to(color); err != nil {
+					t.Errorf("switch %d: %v", i, err)
+				}
+				s.answers(color, 10)
+			}
+			close(stop)
+			<-done
+		})
+	}
+}
+
+// A log that is reopened, and a worker that crashes, in the middle of switches.
+func TestRotatedLogsAndCrashedWorkers(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]func(s *stand){
+		"logrotate": func(s *stand) { _ = s.Signal(syscall.SIGUSR1) },
+		"a crash": func(s *stand) {
+			if workers := s.Workers(); len(workers) > 0 {
+				_ = syscall.Kill(workers[0], syscall.SIGKILL)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{})
+			for i := range 10 {
+				color := []switcher.Color{switcher.Green, switcher.Blue}[i%2]
+				old := s.live()
+				stop := s.whileGreenIsInTheFile(old, func(changed bool) {
+					if changed {
+						disturb(s)
+					}
+				})
+				_, err := s.to(color)
+				stop()
+				if err != nil {
+					t.Errorf("switch %d: %v", i, err)
+				}
+				s.answers(color, 10)
+			}
+		})
+	}
+}
+
+// A connection that stays open keeps its worker, and delays nobody.
+func TestHeldConnections(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	stream := s.hold()
+	defer stream.Close()
+	result, err := s.to(switcher.Green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.answers(switcher.Green, 20)
+	if got := len(result.Record.Generation.Draining); got != 1 {
+		t.Errorf("%d draining workers, want 1", got)
+	}
+	if status := s.Status(t.Context()); len(status.Running.Workers.Draining) != 1 {
+		t.Errorf("status sees draining workers %v, want one", status.Running.Workers.Draining)
+	}
+	stream.Close()
+	s.eventually(func() error {
+		if left := s.Draining(); len(left) > 0 {
+			return fmt.Errorf("still draining: %v", left)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,52 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// ErrNoMaster says that no nginx is to be found here that could test the file
+// of the way back; where the operator reloads by a command, that is usual.
+var ErrNoMaster = errors.New("no master of nginx is to be found")
+
+// Way is what a dry switch to the idle color found, its health apart.
+type Way struct {
+	To     Color
+	Tested bool // nginx has accepted the file that would be put in place
+	Err    error
+}
+
+// WayBack is a dry switch to the idle color, up to and without asking it: the
+// file is understood, and nginx accepts the one that would take its place.
+// Nothing is written. The error wraps nginx.ErrNoAside where the test needs
+// more rights.
+func (s *Switcher) WayBack(ctx context.Context) Way {
+	file, err := livefile.Read(s.Site.File)
+	if err != nil {
+		return Way{Err: err}
+	}
+	p, err := plan(s.Site, file, Color.Other)
+	if err != nil {
+		return Way{To: p.To, Err: err}
+	}
+	master, err := s.Nginx.Master()
+	if err != nil {
+		return Way{To: p.To, Err: fmt.Errorf("%w: %w", ErrNoMaster, err)}
+	}
+	defer master.Close()
+	if err := s.Nginx.Survivable(master); err != nil {
+		return Way{To: p.To, Err: err}
+	}
+	_, err = s.Nginx.TestAside(ctx, master, file.Path, contentOf(file, p))
+	return Way{To: p.To, Tested: err == nil, Err: err}
+}
+
+// contentOf is what stands in for the live file in a test.
+func contentOf(file *livefile.File, p Plan) nginx.Content {
+	uid, gid := file.Owner()
+	return nginx.Content{Bytes: p.After, Mode: file.Mode(), UID: uid, GID: gid}
+}
