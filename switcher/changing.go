@@ -13,6 +13,9 @@ import (
 )
 
 func (sw *switching) replace(context.Context) error {
+	if sw.master != nil && sw.master.Permitted() != nil {
+		return refuse(Failed, "start nginx, and type it again", fmt.Errorf("%w: it has ended meanwhile", nginx.ErrNotRunning))
+	}
 	sw.replacement = &livefile.Replacement{Old: sw.file, Bytes: sw.plan.After}
 	if sw.seen.inPlace() {
 		sw.replacement.KeepIn = sw.State.Path
@@ -72,11 +75,15 @@ func notWritten(err error) error {
 
 func (sw *switching) testInPlace(ctx context.Context) error {
 	_, err := sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at)
+	if errors.Is(err, nginx.ErrRefused) && sw.brokenBefore != nil {
+		return fmt.Errorf("%w; nginx refused the configuration before this switch, too", err)
+	}
 	return err
 }
 
 func (sw *switching) reload(ctx context.Context) error {
 	attempt, err := sw.load(ctx)
+	sw.first = attempt
 	if err != nil {
 		if attempt.Said != "" {
 			err = fmt.Errorf("%w: %s", err, attempt.Said)

@@ -54,7 +54,7 @@ func (sw *switching) fill(failed *Error) {
 	r := &sw.result.Record
 	r.Time, r.Site, r.Command = sw.began.UTC(), sw.Site.Name, sw.request.Command
 	r.From, r.To = string(sw.plan.From), string(sw.plan.To)
-	r.Who, r.Host, r.Reason, r.Forced = sw.request.Who, sw.request.Host, sw.request.Reason, sw.request.Force
+	r.Who, r.Host, r.Reason, r.Forced = sw.request.Who, sw.Host, sw.request.Reason, sw.request.Force
 	r.Outcome, r.Proof = string(sw.result.Outcome), sw.proof
 	r.TookMS = milliseconds(time.Since(sw.began))
 	if failed != nil {

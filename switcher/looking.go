@@ -27,11 +27,9 @@ func (sw *switching) findNginx(ctx context.Context) error {
 		return err
 	}
 	sw.seen = seenBy(sw.file, master.PID)
-	if sw.plan.Changes() {
-		return nil
-	}
-	loaded := sw.Switcher.loaded(sw.file, sw.workers)
-	if loaded.Loaded != nil && *loaded.Loaded {
+	known := sw.Switcher.loaded(sw.file, sw.workers).Loaded
+	sw.loaded = known != nil && *known
+	if sw.loaded && !sw.plan.Changes() {
 		sw.result.Outcome = Already
 	}
 	return nil

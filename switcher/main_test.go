@@ -61,6 +61,8 @@ func switcherFor(t testing.TB, site *nginxtest.Site) *switcher.Switcher {
 		},
 		Nginx: &nginx.Nginx{Binary: binary, Conf: site.Conf, Prefix: site.Dir},
 		State: statedir.Of(site.StateDir, "myapp"),
+		Locks: statedir.ForFile(site.StateDir, site.Live),
+		Host:  "test",
 	}
 }
 
@@ -75,7 +77,7 @@ func address(t testing.TB, text string) nginxconf.Address {
 
 // to switches and returns the error as it is.
 func (s *stand) to(color switcher.Color) (switcher.Result, error) {
-	return s.Switch(context.Background(), switcher.Request{To: color, Handover: nginx.HandoverFast, Command: "to", Who: "test", Host: "test"})
+	return s.Switch(context.Background(), switcher.Request{To: color, Handover: nginx.HandoverFast, Command: "to", Who: "test"})
 }
 
 func (s *stand) live() string {

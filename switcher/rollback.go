@@ -52,8 +52,11 @@ func (sw *switching) rollBack(ctx context.Context, cause *Error) *Error {
 	if sw.Site.Confirm != nil {
 		cause.Traffic += sw.whoAnswers(ctx)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		sw.settle(attempt)
+	case sw.loaded: // the workers have what is in the file again
+		sw.generation = &nginx.Generation{Master: sw.master.PID, Workers: sw.workers.Serving}
 	}
 	cause.Hint = "`bgswitch status` shows where things stand"
 	return cause
@@ -79,14 +82,15 @@ func (sw *switching) workersNow() (nginx.Workers, error) {
 }
 
 // neverLeft says that the workers from before the switch still serve, they and
-// no others, and that nginx was through with the new file: it is serial, and
-// has opened the old one after our second signal.
+// no others, and that none with the new file can follow: nginx never opened
+// it, or was through with it, for it is serial, and has opened the old one
+// after our second signal.
 func (sw *switching) neverLeft(attempt nginx.Attempt) bool {
-	if sw.master == nil || !attempt.Opened || !attempt.Untouched {
+	if sw.master == nil || !attempt.Opened && sw.first.Opened {
 		return false
 	}
 	now, err := sw.workersNow()
-	return err == nil && slices.Equal(now.Serving, sw.workers.Serving)
+	return err == nil && len(now.Serving) > 0 && slices.Equal(now.Serving, sw.workers.Serving)
 }
 
 // whoAnswers is told, not asked for: the color that is left may be the broken

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -134,11 +135,14 @@ const startResolution = 20 * time.Millisecond
 func (s *Switcher) loaded(file *livefile.File, workers nginx.Workers) Running {
 	r := Running{Workers: workers}
 	changed := file.Changed()
+	proved, err := s.proved(file, workers)
 	switch {
 	case len(workers.Serving) == 0:
 		return r.is(false, "no worker serves")
-	case s.proved(file, workers):
+	case proved:
 		return r.is(true, "proved by the switch that started its workers")
+	case err != nil && workers.Oldest.Before(changed) && file.Modified().Before(workers.Oldest):
+		r.Why = "the file was moved or changed after its workers started, and the history that would know is not readable"
 	case workers.Oldest.Before(changed.Add(-startResolution)):
 		return r.is(false, "its workers started before the file changed")
 	case workers.MasterStarted.After(changed.Add(startResolution)):
@@ -158,26 +162,31 @@ func (r Running) is(loaded bool, why string) Running {
 	return r
 }
 
-// proved says that the newest record knows this very file and these workers.
-func (s *Switcher) proved(file *livefile.File, workers nginx.Workers) bool {
-	records, err := s.State.History(1)
-	if err != nil || len(records) == 0 {
-		return false
+// proved says that the newest record with a generation knows this very file
+// and these workers. Records of what was refused since have none.
+func (s *Switcher) proved(file *livefile.File, workers nginx.Workers) (bool, error) {
+	records, err := s.State.History(proofsSearched)
+	if err != nil {
+		return false, err
 	}
-	last := records[0]
-	if last.Generation == nil || last.File == nil || *last.File != file.Identity() || last.Generation.Master != workers.Master {
-		return false
+	for _, r := range records {
+		if r.Generation != nil {
+			return r.File != nil && *r.File == file.Identity() && knows(*r.Generation, workers), nil
+		}
 	}
-	known := map[int]bool{}
-	for _, pid := range last.Generation.Workers {
-		known[pid] = true
-	}
+	return false, nil
+}
+
+// proofsSearched is how many records are looked through for one with a proof.
+const proofsSearched = 50
+
+func knows(g nginx.Generation, workers nginx.Workers) bool {
 	for _, pid := range workers.Serving {
-		if !known[pid] {
+		if !slices.Contains(g.Workers, pid) {
 			return false
 		}
 	}
-	return true
+	return g.Master == workers.Master
 }
 
 func (s *Switcher) lastSwitch(st *Status) {
@@ -186,7 +195,7 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if len(records) > 0 {
 		st.Last = &records[0]
 	}
-	if holder, held, err := s.State.Held(); err == nil && held {
+	if holder, held, err := s.Locks.Held(); err == nil && held {
 		st.Holder = &holder
 	}
 }
@@ -198,7 +207,11 @@ func (s *Switcher) drift(st Status) []Drift {
 	if st.Live == "" {
 		return nil
 	}
-	if st.Running.Err != nil && errors.Is(st.Running.Err, nginx.ErrNotRunning) && st.Running.Matters {
+	switch err := st.Running.Err; {
+	case !st.Running.Matters:
+	case errors.Is(err, nginx.ErrPIDMoved):
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), "set `pid` in the configuration back to the file of the running nginx, or restart nginx"})
+	case errors.Is(err, nginx.ErrNotRunning):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), "systemctl start nginx"})
 	}
 	if st.Running.Loaded != nil && !*st.Running.Loaded {

@@ -10,6 +10,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
 )
 
 var errInterrupted = errors.New("interrupted before anything changed")
@@ -34,7 +35,7 @@ func (sw *switching) steps() []step {
 
 func (sw *switching) takeLock(ctx context.Context) error {
 	if sw.request.DryRun {
-		holder, held, err := sw.State.Held()
+		holder, held, err := sw.Locks.Held()
 		if errors.Is(err, fs.ErrPermission) {
 			sw.note("whether another bgswitch is at work is unknown: " + err.Error())
 			return nil
@@ -44,8 +45,11 @@ func (sw *switching) takeLock(ctx context.Context) error {
 		}
 		return err
 	}
-	lock, err := sw.State.Lock(ctx, sw.request.WaitLock, sw.request.Command)
+	lock, err := sw.Locks.Lock(ctx, sw.request.WaitLock, sw.request.Command)
 	sw.lock = lock
+	if err == nil {
+		err = errors.Join(sw.State.Create(), sw.State.Safe())
+	}
 	var taken *statedir.BusyError
 	if errors.As(err, &taken) {
 		return busy(taken)
@@ -72,6 +76,9 @@ func (sw *switching) read(context.Context) error {
 		return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
 			fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", sw.Site.File, sibling))
 	}
+	if err := sw.doubt(); err != nil {
+		return err
+	}
 	file, err := livefile.Read(sw.Site.File)
 	if err != nil {
 		return unreadable(err)
@@ -82,6 +89,19 @@ func (sw *switching) read(context.Context) error {
 		return notUnderstood(err)
 	}
 	sw.result.Plan = sw.plan
+	return nil
+}
+
+// doubt names what others may write of the live file: who may write it owns
+// what root's nginx does.
+func (sw *switching) doubt() error {
+	doubts := trust.Doubts(sw.Site.File)
+	if len(doubts) > 0 && sw.request.Strict {
+		return refuse(Failed, "take the right away (`chmod go-w`, `chown root`), or leave out --strict", errors.New(doubts[0]))
+	}
+	for _, doubt := range doubts {
+		sw.note(doubt + ": who may write the live file decides what nginx does")
+	}
 	return nil
 }
 

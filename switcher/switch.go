@@ -20,6 +20,7 @@ type Switcher struct {
 	Site  Site
 	Nginx *nginx.Nginx
 	State statedir.Folder
+	Locks statedir.Folder // holds the live file's lock
 	Asker health.Asker
 	Host  string // the name of this host, for the records
 	Log   zerolog.Logger
@@ -35,9 +36,9 @@ type Request struct {
 	WaitLock time.Duration // wait for another bgswitch, at most this long
 	DryRun   bool
 	Handover nginx.Handover
+	Strict   bool   // refuse what others may write
 	Command  string // as it is recorded: to, back
 	Who      string
-	Host     string
 }
 
 // Result is what came of a request.
@@ -62,7 +63,9 @@ type switching struct {
 	plan    Plan
 	master  *nginx.Master
 	workers nginx.Workers // before anything was signalled
+	loaded  bool          // the workers have the file as it was
 	limit   time.Duration // how long a load may take
+	first   nginx.Attempt // what was seen of loading the new file
 	aside   <-chan error  // what came of testing the new file aside
 	tested  bool          // the new file was accepted aside
 

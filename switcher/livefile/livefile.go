@@ -136,6 +136,10 @@ func (f *File) Owner() (uid, gid int) { return int(f.stat.Uid), int(f.stat.Gid) 
 // Changed is when the file last changed in any way, its name included (ctime).
 func (f *File) Changed() time.Time { return time.Unix(f.stat.Ctim.Unix()) }
 
+// Modified is when the file's bytes last changed, as far as whoever changed
+// them left it so (mtime). A file that is renamed keeps it.
+func (f *File) Modified() time.Time { return time.Unix(f.stat.Mtim.Unix()) }
+
 // Identity names this version of the file: two files with the same identity
 // are the same file, not changed in between, whatever the clock did.
 func (f *File) Identity() Identity {

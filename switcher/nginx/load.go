@@ -47,6 +47,8 @@ var (
 	// ErrWorkersDied: the new workers ended while they started; the master
 	// stops the old ones all the same.
 	ErrWorkersDied = errors.New("the new workers died while starting")
+	// ErrLate: the limit was over, which is no verdict: nginx may still be at it.
+	ErrLate = errors.New("nginx has not taken the configuration")
 	// ErrMasterEnded: the master itself is gone.
 	ErrMasterEnded = errors.New("the nginx master has ended")
 )
@@ -66,14 +68,13 @@ const (
 type Attempt struct {
 	Generation Generation
 	Opened     bool   // the master opened the file after the signal
-	Untouched  bool   // exactly the workers from before the signal serve
 	Said       string // nginx's own line in its error log, or empty
 }
 
 // Load signals the master and waits until every worker that accepts was born
 // after the master opened the file, and none of the older ones accepts any
 // more. The error wraps ErrNotLoaded, ErrWorkersDied, ErrMasterEnded or
-// context.DeadlineExceeded; a deadline is no verdict: nginx may still be at it.
+// ErrLate.
 func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.Limit)
 	defer cancel()
@@ -172,7 +173,7 @@ func (w *wait) until(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), w.blind)
+			return errors.Join(fmt.Errorf("%w within %s", ErrLate, w.load.Limit), w.blind)
 		case <-tick.C:
 		}
 	}
@@ -331,7 +332,7 @@ func (w *wait) done() bool {
 }
 
 func (w *wait) attempt(said string) Attempt {
-	a := Attempt{Opened: w.opened, Said: said, Untouched: w.untouched()}
+	a := Attempt{Opened: w.opened, Said: said}
 	a.Generation = Generation{
 		Master: w.master.PID, MasterStart: w.master.id.start, CutOver: w.took,
 		Workers: pids(w.now.newServing), Draining: pids(w.now.draining), Handover: HandoverNginx,
@@ -340,17 +341,4 @@ func (w *wait) attempt(said string) Attempt {
 		a.Generation.Handover = HandoverFast
 	}
 	return a
-}
-
-// untouched says that the workers from before the signal, and no others, serve.
-func (w *wait) untouched() bool {
-	if len(w.now.newServing)+len(w.now.newStarting) > 0 || len(w.now.oldServing) != len(w.first) {
-		return false
-	}
-	for _, id := range w.first {
-		if !contains(w.now.oldServing, id) {
-			return false
-		}
-	}
-	return len(w.first) > 0
 }

@@ -4,6 +4,8 @@
 package statedir
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +27,16 @@ type Folder struct{ Path string }
 
 // Of is the folder of one site below the state folder. Nothing is created.
 func Of(stateDir, site string) Folder { return Folder{filepath.Join(stateDir, site)} }
+
+// ForFile is the folder of a live file's lock: two sites that switch the same
+// file, by whatever name, are one thing.
+func ForFile(stateDir, file string) Folder {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	sum := sha256.Sum256([]byte(filepath.Clean(file)))
+	return Folder{filepath.Join(stateDir, ".locks", hex.EncodeToString(sum[:8]))}
+}
 
 // Create makes the folder where it is missing, for good: a note in a folder
 // that a power cut takes away would be no note.
