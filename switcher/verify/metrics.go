@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher"
+)
+
+// Metrics are the findings of a run in Prometheus' text format (exposition
+// format 0.0.4), for the node exporter's text file folder.
+func Metrics(findings []Finding, now time.Time) []byte {
+	var b metrics
+	b.family("bgswitch_live", "gauge", "Whether the color is live by the file.")
+	b.colors(findings, func(f Finding, c switcher.Color) float64 { return truth(f.Status.Live == c) })
+	b.family("bgswitch_healthy", "gauge", "Whether every backend of the color is healthy, by rise and fall.")
+	b.colors(findings, func(f Finding, c switcher.Color) float64 { return truth(f.Memory.Streaks[string(c)].Up) })
+	b.backends(findings)
+	b.family("bgswitch_way_back_open", "gauge", "Whether one could switch to the idle color now.")
+	b.sites(findings, func(f Finding) float64 { return truth(f.WayOpen != nil && *f.WayOpen) })
+	b.family("bgswitch_drift", "gauge", "In how many ways file, nginx and traffic do not agree.")
+	b.sites(findings, func(f Finding) float64 { return float64(len(f.Status.Drift)) })
+	b.family("bgswitch_draining_workers", "gauge", "Old workers of nginx that still finish connections.")
+	b.sites(findings, func(f Finding) float64 { return float64(len(f.Status.Running.Workers.Draining)) })
+	b.family("bgswitch_level", "gauge", "What was found: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.")
+	b.sites(findings, func(f Finding) float64 { return float64(f.Level) })
+	b.history(findings)
+	b.family("bgswitch_verified_time_seconds", "gauge", "When this was last found out, in Unix time.")
+	b.sites(findings, func(Finding) float64 { return seconds(now) })
+	return b.Bytes()
+}
+
+// metrics writes families of samples, one after the other.
+type metrics struct {
+	bytes.Buffer
+	name string // of the family that was begun last
+}
+
+func (b *metrics) family(name, kind, help string) {
+	b.name = name
+	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// sample writes one sample of the family that was begun last.
+func (b *metrics) sample(value float64, labels ...string) {
+	var pairs []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		pairs = append(pairs, labels[i]+`="`+labelText.Replace(labels[i+1])+`"`)
+	}
+	fmt.Fprintf(b, "%s{%s} %v\n", b.name, strings.Join(pairs, ","), value)
+}
+
+// labelText escapes what a label may not hold.
+var labelText = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func (b *metrics) sites(findings []Finding, value func(Finding) float64) {
+	for _, f := range findings {
+		b.sample(value(f), "site", f.Site)
+	}
+}
+
+func (b *metrics) colors(findings []Finding, value func(Finding, switcher.Color) float64) {
+	for _, f := range findings {
+		for _, c := range []switcher.Color{switcher.Blue, switcher.Green} {
+			b.sample(value(f, c), "site", f.Site, "color", string(c))
+		}
+	}
+}
+
+func (b *metrics) backends(findings []Finding) {
+	b.family("bgswitch_backend_healthy", "gauge", "Whether the backend was healthy when it was last asked.")
+	b.eachBackend(findings, func(v health.Verdict) float64 { return truth(v.Healthy) })
+	b.family("bgswitch_backend_latency_seconds", "gauge", "How long the backend took to answer when it was last asked.")
+	b.eachBackend(findings, func(v health.Verdict) float64 { return v.Latency.Seconds() })
+}
+
+func (b *metrics) eachBackend(findings []Finding, value func(health.Verdict) float64) {
+	for _, f := range findings {
+		for _, c := range []switcher.Color{switcher.Blue, switcher.Green} {
+			for _, verdict := range f.Status.Colors[c] {
+				b.sample(value(verdict), "site", f.Site, "color", string(c), "backend", verdict.Backend)
+			}
+		}
+	}
+}
+
+func (b *metrics) history(findings []Finding) {
+	b.family("bgswitch_last_switch_time_seconds", "gauge", "When the last switch was begun, in Unix time; 0: none is recorded.")
+	b.sites(findings, func(f Finding) float64 {
+		if f.Status.Last == nil {
+			return 0
+		}
+		return seconds(f.Status.Last.Time)
+	})
+	b.family("bgswitch_switches_total", "counter", "Switches that were done.")
+	b.sites(findings, func(f Finding) float64 { return float64(f.Memory.Totals.Switches) })
+	b.family("bgswitch_roll_backs_total", "counter", "Switches that were rolled back.")
+	b.sites(findings, func(f Finding) float64 { return float64(f.Memory.Totals.RollBacks) })
+	b.family("bgswitch_failovers_total", "counter", "Switches that verify made by itself.")
+	b.sites(findings, func(f Finding) float64 { return float64(f.Memory.Totals.Failovers) })
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
