@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run is the program: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	t := &terminal{stdout: stdout, stderr: stderr, json: slices.Contains(args, "--json")}
+	app.Metadata = map[string]any{terminalKey: t}
+	err := app.RunContext(ctx, arrange(app, args))
+	return t.exit(err)
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
+		Name:  "bgswitch",
+		Usage: "point a site at its blue or its green copy through nginx",
+		Description: "bgswitch edits one word of one small nginx file, proves that nginx took it,\n" +
+			"and can always take you back.\n\n" + exitStatus,
+		Version:               version(),
+		HideHelpCommand:       true,
+		Writer:                stdout,
+		ErrWriter:             stderr,
+		Commands:              commands(),
+		Action:                withoutCommand,
+		CustomAppHelpTemplate: appHelp,
+		// cli would call os.Exit in the middle of a run, with its own codes.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+	}
+}
+
+func commands() []*cli.Command {
+	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), historyCommand(), verifyCommand()}
+	for _, command := range list {
+		command.Flags = append(command.Flags, commonFlags()...)
+		command.HideHelpCommand = true
+		command.OnUsageError = usageError
+		if command.CustomHelpTemplate == "" {
+			command.CustomHelpTemplate = commandHelp
+		}
+	}
+	return list
+}
+
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Usage: "the settings `FILE` (default: " + defaultSettings + ", if it is there)", EnvVars: []string{"BGSWITCH_CONFIG"}},
+		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several"},
+		&cli.StringFlag{Name: "file", Usage: "the live `FILE`, in place of the settings'"},
+		&cli.StringSliceFlag{Name: "blue", Usage: "blue's `ADDRESS`, in place of the settings'; repeat it for several"},
+		&cli.StringSliceFlag{Name: "green", Usage: "green's `ADDRESS`, likewise"},
+		&cli.BoolFlag{Name: "strict", Usage: "refuse settings, and a live file, that others may write"},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print nothing but errors"},
+		&cli.BoolFlag{Name: "verbose", Usage: "tell every step on standard error"},
+		&cli.BoolFlag{Name: "no-color", Usage: "print without colors (as does $NO_COLOR)"},
+	}
+}
+
+// errUsage marks what was typed wrongly.
+var errUsage = errors.New("wrong usage")
+
+func usage(hint, format string, args ...any) error {
+	return &hinted{err: fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...)), hint: hint}
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	hint := "bgswitch --help"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
+		hint = "bgswitch " + c.Command.Name + " --help"
+		c.App.Metadata[terminalKey].(*terminal).plugin = c.Command.Name == verifyName
+	}
+	return usage("`"+hint+"` lists what there is", "%v", err)
+}
+
+// withoutCommand runs where no command of ours was named.
+func withoutCommand(c *cli.Context) error {
+	if c.Args().Len() == 0 {
+		if err := cli.ShowAppHelp(c); err != nil {
+			return err
+		}
+		return usage("`bgswitch status` shows where the traffic is", "a command is needed")
+	}
+	return usage("the commands are to, back, status, history, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginxtest"
+)
+
+// changing are the system calls that change something, or ask for something to
+// be changed; names that an architecture does not have are marked for strace.
+const changing = "openat,write,pwrite64,fsync,?renameat,renameat2,unlinkat,linkat,?fchown,?fchownat,?fchmod,?fchmodat,fsetxattr,flock,mkdirat,ftruncate,mount,umount2,unshare,setns,pidfd_open,pidfd_send_signal"
+
+// victim is a site whose switches are killed or disturbed.
+type victim struct {
+	*nginxtest.Site
+	t       *testing.T
+	strace  string
+	program string
+}
+
+func newVictim(t *testing.T) *victim {
+	t.Helper()
+	strace, err := findStrace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("bgswitch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &victim{Site: site, t: t, strace: strace, program: program}
+}
+
+func findStrace() (string, error) {
+	if path := os.Getenv("BGSWITCH_TEST_STRACE"); path != "" {
+		return path, nil
+	}
+	path, err := exec.LookPath("strace")
+	if err != nil {
+		return "", errors.New("strace is needed: run `go tool -modfile=cmd/tools.mod task strace`")
+	}
+	return path, nil
+}
+
+// under runs a switch under strace with one injection. injected says whether
+// it took place.
+func (v *victim) under(inject, color string) (code int, out string, injected bool) {
+	v.t.Helper()
+	trace := filepath.Join(v.Dir, "trace")
+	set, _, _ := strings.Cut(inject, ":")
+	cmd := exec.Command(v.strace, "-f", "-qq", "-o", trace, "-e", "trace="+set, "-e", "inject="+inject, v.program, "to", color)
+	code, out = v.run(cmd)
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return code, out, bytes.Contains(text, []byte("(INJECTED)")) || bytes.Contains(text, []byte("killed by SIGKILL"))
+}
+
+func (v *victim) bgswitch(args ...string) (code int, out string) {
+	v.t.Helper()
+	return v.run(exec.Command(v.program, args...))
+}
+
+func (v *victim) run(cmd *exec.Cmd) (code int, out string) {
+	v.t.Helper()
+	cmd.Env = append(os.Environ(), "BGSWITCH_CONFIG="+v.Settings, "GOMAXPROCS=1")
+	output, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		v.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(output)
+}
+
+// files are the two contents that the live file may ever have.
+func (v *victim) files() map[string]string {
+	return map[string]string{
+		nginxtest.LiveFile(v.Blue.Addr):  "blue",
+		nginxtest.LiveFile(v.Green.Addr): "green",
+	}
+}
+
+// whole says which color the live file names; it must be one of the two files
+// to the last byte, accepted by nginx, and alone for nginx's include patterns.
+func (v *victim) whole(what string) string {
+	v.t.Helper()
+	content, err := os.ReadFile(v.Live)
+	if err != nil {
+		v.t.Fatalf("%s: %v", what, err)
+	}
+	color := v.files()[string(content)]
+	if color == "" {
+		v.t.Fatalf("%s: the live file is neither the old nor the new one: %q", what, content)
+	}
+	if err := v.Test(); err != nil {
+		v.t.Fatalf("%s: %v", what, err)
+	}
+	if matched, _ := filepath.Glob(filepath.Join(filepath.Dir(v.Live), "[^.]*")); len(matched) != 1 {
+		v.t.Errorf("%s: nginx would read %v", what, matched)
+	}
+	return color
+}
+
+// agree makes sure that the next switch works without any repair command, in
+// either direction, and leaves nothing.
+func (v *victim) agree(what, color string) {
+	v.t.Helper()
+	if code, out := v.bgswitch("to", color); code != 0 {
+		v.t.Fatalf("%s: the next switch exits %d: %s", what, code, out)
+	}
+	if got := v.whole(what); got != color {
+		v.t.Fatalf("%s: after the next switch to %s the file names %s", what, color, got)
+	}
+	if got := nginxtest.Answers(v.URL(), 3); got[color] != 3 {
+		v.t.Fatalf("%s: after the next switch to %s: %v", what, color, got)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(v.Live)); len(entries) != 1 {
+		v.t.Errorf("%s: left beside the live file: %v", what, entries)
+	}
+}
+
+// honest makes sure that status exits as the facts are.
+func (v *victim) honest(what, color string) {
+	v.t.Helper()
+	code, out := v.bgswitch("status")
+	serves := nginxtest.Answers(v.URL(), 1)[color] == 1
+	unknown := strings.Contains(out, "loaded: unknown")
+	if serves && code != exitDone || !serves && code != exitDrift && !unknown {
+		v.t.Errorf("%s: the file names %s, it answers: %v; status exits %d:\n%s", what, color, serves, code, out)
+	}
+}
+
+// A switch that is killed at any system call leaves the whole old or the whole
+// new file, and the next one needs no repair.
+func TestKilledAtEverySystemCall(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	color, clean := switcher.Green, 0
+	for k := 1; clean < 3; k++ {
+		what := fmt.Sprintf("killed at call %d of a thread", k)
+		code, out, injected := v.under(fmt.Sprintf("%s:signal=SIGKILL:when=%d", changing, k), string(color))
+		clean++
+		if injected {
+			clean = 0
+		} else if code != exitDone {
+			t.Fatalf("%s: not killed, and exits %d: %s", what, code, out)
+		}
+		v.honest(what, v.whole(what))
+		if k%2 == 0 {
+			color = color.Other()
+		}
+		v.agree(what, string(color.Other()))
+	}
+}
+
+// disturbances are the errors that a full, broken or forbidden disk gives, and
+// the calls that give them. Calls that only look are disturbed once: where none
+// works any more nothing can be proved.
+var disturbances = []struct{ calls, errno, lasting string }{
+	{"write,?pwrite64", "ENOSPC", ""},
+	{"write,?pwrite64", "ENOSPC", "+"},
+	{"write,?pwrite64", "EIO", ""},
+	{"fsync", "EIO", ""},
+	{"fsync", "EIO", "+"},
+	{"fsync", "ENOSPC", "+"},
+	{"?renameat,renameat2", "EIO", ""},
+	{"?renameat,renameat2", "EROFS", "+"},
+	{"openat", "EMFILE", ""},
+	{"openat", "EROFS", ""},
+	{"unlinkat", "EPERM", ""},
+	{"unlinkat", "EROFS", "+"},
+	{"mkdirat", "ENOSPC", "+"},
+	{"flock", "EINTR", ""},
+	{"?fchmod,?fchmodat,?fchown,?fchownat,fsetxattr", "EPERM", "+"},
+	{"pidfd_send_signal", "EPERM", ""},
+	{"unshare,mount,umount2", "EPERM", ""},
+	{"unshare,mount,umount2", "EPERM", "+"},
+}
+
+// Every call that fails, once or from then on, ends in a switch that is done,
+// refused, or rolled back: the exit code says truly which.
+func TestEveryErrorIsHonest(t *testing.T) {
+	t.Parallel()
+	for _, d := range disturbances {
+		name := strings.Trim(regexp.MustCompile(`\W+`).ReplaceAllString(d.calls, "-"), "-")
+		t.Run(name+"_"+d.errno+d.lasting, func(t *testing.T) {
+			t.Parallel()
+			v := newVictim(t)
+			for k, clean := 1, 0; clean < 2; k++ {
+				what := fmt.Sprintf("%s %s at call %d%s", d.calls, d.errno, k, d.lasting)
+				code, out, injected := v.under(fmt.Sprintf("%s:error=%s:when=%d%s", d.calls, d.errno, k, d.lasting), "green")
+				clean++
+				if injected {
+					clean = 0
+				}
+				v.truly(what, code, out)
+				v.agree(what, "blue")
+			}
+		})
+	}
+}
+
+// truly holds an exit code against what stands where. A program that did not
+// even start, or whose runtime gave up on the error, says nothing: then it was
+// as good as killed.
+func (v *victim) truly(what string, code int, out string) {
+	v.t.Helper()
+	got := v.whole(what)
+	want := map[int]string{
+		exitDone: "green", exitFailed: "blue", exitUnhealthy: "blue", exitNotAccepted: "blue", exitRolledBack: "blue",
+	}[code]
+	if code == 2 || code == 127 {
+		return
+	}
+	if want == "" {
+		v.t.Fatalf("%s: exits %d: %s", what, code, out)
+	}
+	if got != want {
+		v.t.Errorf("%s: exits %d, and the file names %s: %s", what, code, got, out)
+	}
+	if answers := nginxtest.Answers(v.URL(), 3); answers[want] != 3 {
+		v.t.Errorf("%s: exits %d, and the answers are %v: %s", what, code, answers, out)
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/verify"
+)
+
+// The exit codes. 2 is never ours: a Go panic exits with it.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUnhealthy   = 3
+	exitNotAccepted = 4
+	exitBusy        = 5
+	exitDrift       = 6
+	exitRolledBack  = 10
+	exitStuck       = 11
+	exitInterrupted = 130
+)
+
+var exitCodes = map[switcher.Outcome]int{
+	switcher.Done:        exitDone,
+	switcher.Already:     exitDone,
+	switcher.Planned:     exitDone,
+	switcher.Failed:      exitFailed,
+	switcher.Unhealthy:   exitUnhealthy,
+	switcher.NotAccepted: exitNotAccepted,
+	switcher.Busy:        exitBusy,
+	switcher.RolledBack:  exitRolledBack,
+	switcher.Stuck:       exitStuck,
+	switcher.Interrupted: exitInterrupted,
+}
+
+const exitStatus = `EXIT STATUS
+   0    done, or already so
+   1    failed before anything changed; wrong usage; unreadable settings
+   3    refused: the target is not healthy
+   4    refused: the file is not understood, or nginx does not accept the new configuration
+   5    refused: another bgswitch is at work
+   6    drift: file, nginx and traffic do not agree (status)
+   10   tried, failed, rolled back: the traffic is where it was
+   11   stuck: tried, failed, and could not be put back
+   130  interrupted before anything changed`
+
+// hinted is an error with the next command to type.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (h *hinted) Error() string { return h.err.Error() }
+func (h *hinted) Unwrap() error { return h.err }
+
+// exitCode is an error that says nothing more: all has been printed.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// exit is the one place that turns errors into words and codes.
+func (t *terminal) exit(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	if t.plugin {
+		return t.unknown(err)
+	}
+	var failed *switcher.Error
+	if errors.As(err, &failed) {
+		printLines(t.stderr, "bgswitch: "+failed.Error(), failed.Traffic, hintLine(failed.Hint))
+		return exitCodes[failed.Outcome]
+	}
+	var hint hinted
+	if found := (*hinted)(nil); errors.As(err, &found) {
+		hint = *found
+	}
+	if t.json {
+		_ = t.object(errorObject{schema, err.Error(), hint.hint}) // the exit code says it, too
+	}
+	printLines(t.stderr, "bgswitch: "+err.Error(), hintLine(hint.hint))
+	return exitFailed
+}
+
+// errorObject is what --json prints where a command could not begin.
+type errorObject struct {
+	Schema int    `json:"schema"`
+	Error  string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// unknown is how a monitoring plugin fails: in one line on stdout.
+func (t *terminal) unknown(err error) int {
+	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", ";"), "|", "/")
+	fmt.Fprintf(t.stdout, "BGSWITCH %s - %s\n", verify.Unknown, text)
+	var hint *hinted
+	if errors.As(err, &hint) {
+		printLines(t.stderr, hintLine(hint.hint))
+	}
+	return int(verify.Unknown)
+}
+
+func hintLine(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return "hint: " + hint
+}
+
+func printLines(w io.Writer, lines ...string) {
+	for _, line := range lines {
+		if line != "" {
+			fmt.Fprintln(w, line)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+package main
+
+const appHelp = `bgswitch: {{.Usage}}
+
+USAGE
+   bgswitch to blue|green     switch, and prove it
+   bgswitch back              to the color that had the traffic before
+   bgswitch status            where the traffic is, and what stands ready
+   bgswitch history           the switches so far
+   bgswitch verify            one line for cron and monitoring
+
+   Flags may stand anywhere; each command lists its own: bgswitch to --help
+
+{{.Description}}
+`
+
+const commandHelp = commandHelpHead + exitStatus + "\n"
+
+const commandHelpHead = `bgswitch {{.Name}}: {{.Usage}}
+
+USAGE
+   bgswitch {{.Name}} {{.ArgsUsage}}
+
+{{.Description}}
+
+FLAGS
+{{range .VisibleFlags}}   {{.}}
+{{end}}
+`

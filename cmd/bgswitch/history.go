@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+func historyCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "history",
+		Usage:       "the switches so far, newest first",
+		ArgsUsage:   "[FLAGS]",
+		Description: "Shows who switched when and why, how it ended, and how it was proved.",
+		Flags:       []cli.Flag{&cli.IntFlag{Name: "n", Value: 20, Usage: "at most `N` of them; 0: all"}},
+		Action:      history,
+	}
+}
+
+// historyObject is what `history` prints with --json.
+type historyObject struct {
+	Schema  int               `json:"schema"`
+	Site    string            `json:"site"`
+	Records []statedir.Record `json:"records"`
+}
+
+func history(c *cli.Context) error {
+	t := terminalOf(c)
+	if c.Args().Len() != 0 || c.Int("n") < 0 {
+		return usage("`bgswitch history -n 5` shows the newest five", "history takes no argument, and -n no negative number")
+	}
+	s, err := setup(c, t)
+	if err != nil {
+		return err
+	}
+	site, err := s.site(c.String("site"))
+	if err != nil {
+		return err
+	}
+	records, err := s.switcherFor(site, t).State.History(c.Int("n"))
+	if err != nil {
+		return &hinted{fmt.Errorf("cannot read the history: %w", err), "run it as root: `sudo bgswitch history`"}
+	}
+	if t.json {
+		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...)})
+	}
+	for _, record := range records {
+		t.result("%s", recordWords(record))
+	}
+	if len(records) == 0 {
+		t.say("no switch of " + site.Name + " is recorded")
+	}
+	return nil
+}
+
+// recordWords is a record in one line.
+func recordWords(r statedir.Record) string {
+	words := fmt.Sprintf("%s  %s to %s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), r.To, r.Outcome, shortMS(r.TookMS), r.Who)
+	if r.Proof != "" {
+		words += ", proof by " + r.Proof
+	}
+	if r.Forced {
+		words += ", forced"
+	}
+	if r.Reason != "" {
+		words += fmt.Sprintf(", %q", r.Reason)
+	}
+	if r.Error != "" {
+		words += ": " + r.Error
+	}
+	return words
+}
+
+func orUnknown(color string) string {
+	if color == "" {
+		return "?"
+	}
+	return color
+}

@@ -1,0 +1,20 @@
+// Command bgswitch points a site at its blue or its green copy through nginx.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// A closed terminal or pipe must not end a switch half way: writes to it
+	// fail, and nothing more. A handler, unlike SIG_IGN, is not inherited by
+	// the commands that are run.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

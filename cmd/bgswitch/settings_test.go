@@ -1,0 +1,249 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/notify"
+	"bgswitch/switcher/verify"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// site is settings of one site with something to go wrong in lines 4 and on.
+func site(lines string) string {
+	return "sites:\n  app:\n    file: /etc/nginx/app.conf\n" + lines
+}
+
+const bothColors = "    blue: 127.0.0.1:3001\n    green: 127.0.0.1:3002\n"
+
+// Each mistake is told with its line and in the operator's words: what YAML
+// and Go call things is not what he wrote.
+func TestSettingsMistakes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, text, want string }{
+		{"unknown field", "nginxx: {}\n", `f:1: there is no setting "nginxx" here`},
+		{"unknown field of a site", site(bothColors + "    gren: a:1\n"), `f:6: there is no setting "gren" here`},
+		{"unknown field of a check", site(bothColors + "    check:\n      pat: /\n"), `f:7: there is no setting "pat" here`},
+		{"unknown field of confirm", site(bothColors + "    confirm: {uri: x}\n"), `f:6: there is no setting "uri" here`},
+		{"text for a number", site(bothColors + "    check: {attempts: many}\n"), `f:6: expected a whole number, found "many"`},
+		{"list for a number", site(bothColors + "    check: {passes: [1]}\n"), `f:6: expected a whole number, found a list`},
+		{"text for yes or no", site(bothColors + "    check: {insecure: perhaps}\n"), `f:6: expected true or false, found "perhaps"`},
+		{"list for a text", "state_dir: [a]\n", `f:1: expected a text, found a list`},
+		{"text for a list", "nginx: {test: nginx -t}\n", `f:1: expected a list of texts, found "nginx -t"`},
+		{"text for settings", "nginx: /usr/sbin/nginx\n", `f:1: expected settings below it, found "/usr/sb\.\.\."`},
+		{"text for the sites", "sites: app\n", `f:1: expected settings below it, found "app"`},
+		{"settings for an address", site("    blue: {a: b}\n    green: a:1\n"), `f:4: expected a list of texts, found settings below it`},
+		{"duplicated key", "state_dir: /a\nstate_dir: /b\n", `f:2: "state_dir" is set twice, first in line 1`},
+		{"duplicated site", "sites:\n  app: {}\n  app: {}\n", `f:3: "app" is set twice, first in line 2`},
+		{"second document", "state_dir: /a\n---\nstate_dir: /b\n", `f:2: the settings are one YAML document; a second one begins here`},
+		{"broken second document", "state_dir: /a\n---\n[\n", `f:\d+: the settings are one YAML document; a second one begins here`},
+		{"no YAML", "sites: [\n", `f:\d+: .+`},
+		{"tab", "sites:\n\tapp: {}\n", `f:2: .+`},
+		{"a list at the top", "- a\n", `f:1: expected settings below it, found a list`},
+		{"nil site", "sites:\n  app:\n", `f:2: nothing is set for this site`},
+		{"nil upstream", site("    upstreams: {a: }\n"), `f:4: nothing is set for this upstream`},
+		{"missing color", site("    blue: a:1\n"), `f:2: green: an address is needed, as nginx writes it: 127.0.0.1:3001`},
+		{"empty color", site("    blue: a:1\n    green: []\n"), `f:5: green: an address is needed, as nginx writes it: 127.0.0.1:3001`},
+		{"no colors", site(""), "f:2: blue: an address is needed, .*\n  f:2: green: an address is needed, .*"},
+		{"bad address", site("    blue: http://a:1\n    green: b:1\n"), `f:4: cannot read address: "http://a:1": write it without the scheme, as host:port`},
+		{"bad address in a list", site("    blue: [a:1, 'b:2;']\n    green: [c:1, d:1]\n"), `f:4: cannot read address: "b:2;": it holds one of .*`},
+		{"injection", site("    blue: a:1\n    green: '127.0.0.1:1; } evil {'\n"), `f:5: cannot read address: "127.0.0.1:1; } evil {": it holds a blank.*`},
+		{"number as address", site("    blue: 3001\n    green: 3002\n"), "f:4: cannot read address: \"3001\": .*\n  f:5: cannot read address: \"3002\": .*"},
+		{"equal colors", site("    blue: a:1\n    green: A:1\n"), `f:2: cannot use layout: upstream \*: a:1 is named twice|f:2: .*a:1 is named twice`},
+		{"equal colors by port 80", site("    blue: a\n    green: a:80\n"), `f:2: .*a:80 is named twice`},
+		{"unequal counts", site("    blue: [a:1, a:2]\n    green: b:1\n"), `f:2: .*blue has 2 servers and green has 1 servers?, expected equally many, and at least one`},
+		{"verify's rise", "verify: {rise: 0}\n", `f:1: rise: 0 is not allowed, want 1 to 100`},
+		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:1: deadline: 2m0s is not allowed, .*less than a minute`},
+		{"half a number", "verify:\n  fall: 1.5\n", `f:2: expected a whole number, found "1.5"`},
+		{"webhook without scheme", "notify:\n  webhooks:\n  - url: chat.example\n", `f:\d: url: not one that can be asked, .*`},
+		{"command without path", "notify:\n  commands:\n  - [page, me]\n", `f:\d: "page": an absolute path is needed`},
+		{"empty command", "notify:\n  commands: [[]]\n", `f:2: a command is a list: .*`},
+		{"relative state folder", "state_dir: state\n", `f:1: "state": an absolute path is needed`},
+		{"relative conf", "nginx:\n  binary: nginx\n  conf: nginx.conf\n", `f:3: "nginx.conf": an absolute path is needed`},
+		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: "./nginx": an absolute path is needed`},
+		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:\d: file "app.conf": an absolute path is needed`},
+		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},
+		{"bad duration", site(bothColors + "    check:\n      interval: 1s\n      timeout: soon\n"), `f:8: "soon" is no duration: write 2s, 200ms or 1m`},
+		{"number as duration", site(bothColors + "    check: {timeout: 2}\n"), `f:6: "2" is no duration: write 2s, 200ms or 1m`},
+		{"duration out of range", site(bothColors + "    check: {timeout: 1h}\n"), `f:6: timeout: .* is not allowed, want 1ms to 5m`},
+		{"bad status", site(bothColors + "    check:\n      status: [200, 2xx]\n"), `f:7: status: "2xx" is not allowed, want 200 to 599 or a range such as 200-299`},
+		{"status the wrong way round", site(bothColors + "    check: {status: 299-200}\n"), `f:6: status: "299-200" is not allowed, .*`},
+		{"bad type", site(bothColors + "    check: {type: ping}\n"), `f:6: type: "ping" is not allowed, want http or tcp`},
+		{"attempts out of range", site(bothColors + "    check: {attempts: 0}\n"), `f:6: attempts: 0 is not allowed, want 1 to 1000`},
+		{"bad path", site(bothColors + "    check: {path: health}\n"), `f:6: path: "health" is not allowed, want a path that begins with /, without #`},
+		{"bad url of a color", site(bothColors + "    check:\n      green_url: ftp://a/\n"), `f:7: .+`},
+		{"confirm without url", site(bothColors + "    confirm: {blue: a, green: b}\n"), `f:6: confirm: url "": http:// or https:// is needed`},
+		{"confirm without mark", site(bothColors + "    confirm: {url: http://a/, blue: b}\n"), "f:6: confirm: green: a header \\(`X-Color: green`\\) or a text of the body is needed"},
+		{"confirm with equal marks", site(bothColors + "    confirm: {url: http://a/, blue: x, green: x}\n"), `f:6: confirm: blue and green have the same mark "x"`},
+		{"upstreams beside colors", site(bothColors + "    upstreams: {a: {blue: a:1, green: a:2}}\n"), `f:6: upstreams: set blue and green either here, or for the site`},
+		{"several at once", "state_dir: a\nnginx: {conf: b}\n" + site("    blue: 1;\n    green: b:1\n"),
+			"f:1: \"a\": an absolute path is needed\n  f:2: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
+		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {blue: a:1, green: a:2, check: {attempts: -1}}\n",
+			"f:2: attempts: 0 is not allowed, .*\n  f:3: attempts: -1 is not allowed, .*"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseSettings("f", []byte(test.text))
+			if err == nil {
+				t.Fatal("the settings were accepted")
+			}
+			if !regexp.MustCompile(`^cannot read the settings: (?:` + test.want + `)$`).MatchString(err.Error()) {
+				t.Errorf("error:\n%s\nwant it to match:\n%s", err, test.want)
+			}
+			for _, foreign := range []string{"unmarshal", "main.", "YAML: ", "yaml: ", "!!"} {
+				if strings.Contains(err.Error(), foreign) {
+					t.Errorf("the error speaks of %q: %s", foreign, err)
+				}
+			}
+		})
+	}
+}
+
+// Everything that can be set arrives where it belongs.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	got, err := parseSettings("f", []byte(`
+state_dir: /s
+nginx: {binary: /n, conf: /c, prefix: /p, test: [a, -t], reload: [b, "c d"]}
+sites:
+  web:
+    file: /f
+    upstreams:
+      api: {blue: [a:1, a:2], green: [b:1, b:2]}
+      web: {blue: "unix:/a", green: "[::1]:3"}
+    check: {type: http, scheme: https, path: /up, host: h, headers: {K: v}, status: [200, 301-302], contains: ok,
+      timeout: 1s, attempts: 4, interval: 5ms, passes: 2, insecure: true, blue_url: "http://b/", green_url: "http://g/"}
+    confirm: {url: "http://c/", host: ch, blue: "X: b", green: "X: g"}
+verify: {rise: 1, fall: 4, remind: 1h, deadline: 20s, failover: true, cooldown: 5m}
+notify:
+  webhooks: [{url: "https://chat/", headers: {K: v}, headers_file: /h}]
+  commands: [[/bin/page, me]]
+  ping: http://ping/
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings{
+		verify: verify.Options{Rise: 1, Fall: 4, Remind: time.Hour, Deadline: 20 * time.Second, Failover: true, Cooldown: 5 * time.Minute},
+		notify: notify.Channels{
+			Webhooks: []notify.Webhook{{URL: "https://chat/", Headers: map[string]string{"K": "v"}, HeadersFile: "/h"}},
+			Commands: [][]string{{"/bin/page", "me"}}, Ping: "http://ping/",
+		},
+		stateDir: "/s",
+		nginx:    nginxYAML{Binary: "/n", Conf: "/c", Prefix: "/p", Test: []string{"a", "-t"}, Reload: []string{"b", "c d"}},
+		sites: []switcher.Site{{
+			Name: "web", File: "/f",
+			Layout: nginxconf.Layout{
+				"api": {switcher.Blue: addresses(t, "a:1", "a:2"), switcher.Green: addresses(t, "b:1", "b:2")},
+				"web": {switcher.Blue: addresses(t, "unix:/a"), switcher.Green: addresses(t, "[::1]:3")},
+			},
+			Check: health.Check{
+				Type: "http", Scheme: "https", Path: "/up", Host: "h", Headers: map[string]string{"K": "v"},
+				Status: health.StatusRanges{{From: 200, To: 200}, {From: 301, To: 302}}, Contains: "ok",
+				Timeout: time.Second, Attempts: 4, Interval: 5 * time.Millisecond, Passes: 2, Insecure: true,
+			},
+			URLs: map[switcher.Color]string{switcher.Blue: "http://b/", switcher.Green: "http://g/"},
+			Confirm: &switcher.Confirm{URL: "http://c/", Host: "ch", Marks: map[switcher.Color]switcher.Mark{
+				switcher.Blue: "X: b", switcher.Green: "X: g",
+			}},
+		}},
+	}
+	options := cmp.AllowUnexported(settings{}, nginxconf.Address{})
+	if diff := cmp.Diff(want, got, options); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+func addresses(t *testing.T, texts ...string) []nginxconf.Address {
+	t.Helper()
+	var list []nginxconf.Address
+	for _, text := range texts {
+		address, err := nginxconf.ParseAddress(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, address)
+	}
+	return list
+}
+
+// What is not set has the defaults; an empty file sets nothing.
+func TestSettingsDefaults(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "\n", "# nothing\n", "sites: {}\n", "sites:\n"} {
+		s, err := parseSettings("f", []byte(text))
+		if err != nil || s.stateDir != defaultStateDir || len(s.sites) != 0 {
+			t.Errorf("%q: %+v, %v", text, s, err)
+		}
+	}
+	s, err := parseSettings("f", []byte("sites:\n  app:\n"+bothColors))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := s.sites[0]
+	if app.File != defaultFile || app.Confirm != nil || !cmp.Equal(app.Check, health.Defaults()) {
+		t.Errorf("site %+v has not the defaults", app)
+	}
+}
+
+// The defaults stand in for the default settings file only.
+func TestLoadSettings(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	if s, err := loadSettings(missing, false); err != nil || s.stateDir != defaultStateDir {
+		t.Errorf("the default file is missing: %+v, %v", s, err)
+	}
+	if _, err := loadSettings(missing, true); err == nil {
+		t.Error("a file that was named is missing, and that was no error")
+	}
+	if _, err := loadSettings(t.TempDir(), true); err == nil {
+		t.Error("a folder was taken for settings")
+	}
+	large := filepath.Join(t.TempDir(), "large.yaml")
+	if err := os.WriteFile(large, []byte(strings.Repeat("# \n", settingsLimit/3+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadSettings(large, true); err == nil {
+		t.Error("more than 1 MiB was taken for settings")
+	}
+}
+
+// Nothing that stands in a settings file makes the reader panic, and what is
+// accepted is valid.
+func FuzzSettings(f *testing.F) {
+	f.Add("sites:\n  app:\n" + bothColors)
+	f.Add(site("    upstreams: {a: {blue: a:1, green: a:2}}\n"))
+	f.Add("a: &a [*a]\n---\n")
+	f.Add("sites: {<<: {a: {blue: b:1}}}")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseSettings("f", []byte(text))
+		for _, site := range s.sites {
+			if invalid := site.Validate(); err == nil && invalid != nil {
+				t.Errorf("accepted, though %v", invalid)
+			}
+		}
+	})
+}
+
+func TestSiteOfFile(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"/etc/nginx/conf.d/active_upstream.conf": "file_active_upstream",
+		"/a/b c;.conf":                           "file_b_c_",
+		"/a/..":                                  "file___",
+		"/a/" + strings.Repeat("x", 80):          "file_" + strings.Repeat("x", 50),
+		"/a/grün.conf":                           "file_gr_n",
+	} {
+		if got := siteOfFile(file); got != want {
+			t.Errorf("siteOfFile(%q) = %q, want %q", file, got, want)
+		}
+	}
+}

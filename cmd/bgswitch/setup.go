@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+// setup reads the settings and the flags that stand in their place.
+func setup(c *cli.Context, t *terminal) (settings, error) {
+	path := c.String("config")
+	given := path != ""
+	if !given {
+		path = defaultSettings
+	}
+	s, err := loadSettings(path, given)
+	if err != nil {
+		return settings{}, err
+	}
+	if err := t.trustSettings(path, c.Bool("strict")); err != nil {
+		return settings{}, err
+	}
+	if len(s.sites) == 0 {
+		return s, s.withoutSites(c)
+	}
+	return s, s.override(c)
+}
+
+// withoutSites makes the one site of the origin page's set-up.
+func (s *settings) withoutSites(c *cli.Context) error {
+	site := switcher.Site{File: defaultFile, Check: health.Defaults()}
+	if file := c.String("file"); file != "" {
+		site.File = file
+	}
+	colors, err := colorsOf(c, []string{defaultBlue}, []string{defaultGreen})
+	if err != nil {
+		return err
+	}
+	site.Name, site.Layout = siteOfFile(site.File), nginxconf.Layout{nginxconf.Sole: colors}
+	if err := site.Validate(); err != nil {
+		return usage("`--file`, `--blue` and `--green` say what differs from the defaults", "%v", err)
+	}
+	s.sites = []switcher.Site{site}
+	return nil
+}
+
+// override lets --file, --blue and --green stand in for those of the one site.
+func (s *settings) override(c *cli.Context) error {
+	if !c.IsSet("file") && !c.IsSet("blue") && !c.IsSet("green") {
+		return nil
+	}
+	site, err := s.site(c.String("site"))
+	if err != nil {
+		return err
+	}
+	if c.IsSet("file") {
+		site.File = c.String("file")
+	}
+	if c.IsSet("blue") || c.IsSet("green") {
+		if err := overrideColors(c, &site); err != nil {
+			return err
+		}
+	}
+	if err := site.Validate(); err != nil {
+		return usage("`bgswitch --help` tells of the flags", "%v", err)
+	}
+	s.sites = []switcher.Site{site}
+	return nil
+}
+
+func overrideColors(c *cli.Context, site *switcher.Site) error {
+	if len(site.Layout) > 1 {
+		return usage("set them in the settings", "--blue and --green cannot say which of the site's upstreams they are for")
+	}
+	for name, written := range site.Layout {
+		colors, err := colorsOf(c, texts(written[switcher.Blue]), texts(written[switcher.Green]))
+		if err != nil {
+			return err
+		}
+		site.Layout = nginxconf.Layout{name: colors}
+	}
+	return nil
+}
+
+func texts(addresses []nginxconf.Address) []string {
+	var list []string
+	for _, address := range addresses {
+		list = append(list, address.String())
+	}
+	return list
+}
+
+func colorsOf(c *cli.Context, blue, green []string) (nginxconf.Colors, error) {
+	if c.IsSet("blue") {
+		blue = c.StringSlice("blue")
+	}
+	if c.IsSet("green") {
+		green = c.StringSlice("green")
+	}
+	colors := nginxconf.Colors{}
+	for color, written := range map[switcher.Color][]string{switcher.Blue: blue, switcher.Green: green} {
+		for _, text := range written {
+			address, err := nginxconf.ParseAddress(text)
+			if err != nil {
+				return nil, usage(fmt.Sprintf("an address is written as nginx does: --%s 127.0.0.1:3001", color), "--%s: %v", color, err)
+			}
+			colors[color] = append(colors[color], address)
+		}
+	}
+	return colors, nil
+}
+
+// switcherFor brings a site and the effects together.
+func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switcher {
+	log := t.log()
+	return &switcher.Switcher{
+		Site: site,
+		Nginx: &nginx.Nginx{
+			Binary: s.nginx.Binary, Conf: s.nginx.Conf, Prefix: s.nginx.Prefix,
+			Test: s.nginx.Test, Reload: s.nginx.Reload, Log: log,
+		},
+		State: statedir.Of(s.stateDir, site.Name),
+		Locks: statedir.ForFile(s.stateDir, site.File),
+		Asker: health.Asker{Log: log},
+		Host:  hostname(),
+		Log:   log,
+		Say:   t.say,
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/livefile"
+
+	"github.com/urfave/cli/v2"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "where the traffic is, and what stands ready",
+		ArgsUsage: "[FLAGS]",
+		Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
+			"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
+			"no rights; what may not be read is named as unknown.",
+		Action: status,
+	}
+}
+
+func status(c *cli.Context) error {
+	t := terminalOf(c)
+	if c.Args().Len() != 0 {
+		return usage("`bgswitch status --site NAME` shows one site", "status takes no argument")
+	}
+	s, err := setup(c, t)
+	if err != nil {
+		return err
+	}
+	sites, err := s.chosen(c.String("site"))
+	if err != nil {
+		return err
+	}
+	var statuses []switcher.Status
+	for _, site := range sites {
+		statuses = append(statuses, s.switcherFor(site, t).Status(c.Context))
+	}
+	if err := t.showStatuses(statuses); err != nil {
+		return err
+	}
+	return statusExit(statuses)
+}
+
+// statusExit is the worst of the sites: a file that is not understood first,
+// then one that cannot be read, then drift.
+func statusExit(statuses []switcher.Status) error {
+	code := exitDone
+	for _, st := range statuses {
+		switch {
+		case notUnderstood(st.FileErr):
+			return exitCode(exitNotAccepted)
+		case st.FileErr != nil:
+			code = exitFailed
+		case len(st.Drift) > 0 && code == exitDone:
+			code = exitDrift
+		}
+	}
+	if code == exitDone {
+		return nil
+	}
+	return exitCode(code)
+}
+
+func notUnderstood(err error) bool {
+	var refusal *nginxconf.Refusal
+	return errors.As(err, &refusal) || errors.Is(err, livefile.ErrNotOrdinary)
+}
+
+func (t *terminal) showStatuses(statuses []switcher.Status) error {
+	if t.json {
+		o := statusObject{Schema: schema}
+		for _, st := range statuses {
+			o.Sites = append(o.Sites, siteObjectOf(st))
+		}
+		return t.object(o)
+	}
+	for i, st := range statuses {
+		if i > 0 {
+			t.result("")
+		}
+		t.showStatus(st)
+	}
+	return nil
+}
+
+func (t *terminal) showStatus(st switcher.Status) {
+	t.result("%s  %s", t.painted(sgrBold, st.Site), t.headline(st))
+	t.line("file", t.fileWords(st))
+	t.line("nginx", runningWords(st.Running))
+	t.line("answers", t.answerWords(st))
+	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
+		for _, verdict := range st.Colors[color] {
+			t.result("  %s%s", t.color(color)+strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
+		}
+	}
+	t.line("last", t.lastWords(st))
+	if st.Holder != nil {
+		t.line("now", "another bgswitch is at work: "+st.Holder.String())
+	}
+	for _, drift := range st.Drift {
+		t.result("  %s    %s", t.painted(sgrRed, "DRIFT"), drift.What)
+		t.result("           mend it: %s", drift.Mend)
+	}
+}
+
+func (t *terminal) line(name, text string) { t.result("  %-9s%s", name, text) }
+
+func (t *terminal) headline(st switcher.Status) string {
+	switch {
+	case st.Live == "":
+		return t.painted(sgrRed, "the live color is unknown")
+	case len(st.Drift) > 0:
+		return fmt.Sprintf("%s by the file, with %s", t.color(st.Live), t.painted(sgrRed, "DRIFT"))
+	case st.Running.Loaded == nil:
+		return fmt.Sprintf("%s by the file; whether nginx has loaded it is unknown", t.color(st.Live))
+	}
+	return fmt.Sprintf("%s is live", t.color(st.Live))
+}
+
+func (t *terminal) fileWords(st switcher.Status) string {
+	if st.FileErr != nil {
+		return fmt.Sprintf("%s: %v", st.Path, withoutPath(st.FileErr))
+	}
+	return fmt.Sprintf("%s says %s", st.Path, t.color(st.Live))
+}
+
+// withoutPath leaves out a path that stands beside it anyway.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func runningWords(r switcher.Running) string {
+	if r.Err != nil {
+		return "unknown: " + r.Why
+	}
+	words := fmt.Sprintf("master %d, %s", r.Workers.Master, counted(len(r.Workers.Serving), "worker"))
+	if n := len(r.Workers.Draining); n > 0 {
+		words += fmt.Sprintf(" and %d draining", n)
+	}
+	switch {
+	case r.Loaded == nil:
+		return words + "; loaded: unknown, " + r.Why
+	case *r.Loaded:
+		return words + ", has loaded the file: " + r.Why
+	}
+	return words + ", has NOT loaded the file: " + r.Why
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (t *terminal) answerWords(st switcher.Status) string {
+	switch {
+	case st.Answers != "":
+		return t.color(st.Answers) + " through nginx"
+	case st.Answered != "":
+		return "unknown: " + st.Answered
+	}
+	return t.painted(sgrDim, "not asked (the settings have no confirm)")
+}
+
+func (t *terminal) verdictWords(v health.Verdict) string {
+	if v.Healthy {
+		return fmt.Sprintf("%-24s healthy  %s", v.Backend, health.Short(v.Latency))
+	}
+	return fmt.Sprintf("%-24s %s  %s", v.Backend, t.painted(sgrRed, "unhealthy"), v.Reason)
+}
+
+func (t *terminal) lastWords(st switcher.Status) string {
+	switch {
+	case st.LastErr != nil:
+		return "unknown: " + st.LastErr.Error()
+	case st.Last == nil:
+		return t.painted(sgrDim, "no switch recorded")
+	}
+	return recordWords(*st.Last)
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+
+	"github.com/urfave/cli/v2"
+)
+
+func toCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "to",
+		Usage:     "switch to a color, and prove it",
+		ArgsUsage: "blue|green [FLAGS]",
+		Description: "Asks the color's health, tests the new configuration before the live file is\n" +
+			"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
+			"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
+			"rolled back.",
+		Flags:  switchFlags(),
+		Action: to,
+	}
+}
+
+func backCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "back",
+		Usage:     "switch to the color that had the traffic before",
+		ArgsUsage: "[FLAGS]",
+		Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
+			"is enough; the color that is live now is not asked at all.",
+		Flags:  switchFlags(),
+		Action: back,
+	}
+}
+
+func switchFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "dry-run", Usage: "only look, and show what would change"},
+		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health (nginx's test is never skipped)"},
+		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
+		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
+		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
+		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "who ends the old workers: `fast` (bgswitch, at once) or nginx (100 ms later)"},
+	}
+}
+
+func to(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return usage("`bgswitch to blue` or `bgswitch to green`", "to needs one color")
+	}
+	color, err := nginxconf.ParseColor(c.Args().First())
+	if err != nil {
+		return usage("`bgswitch to blue` or `bgswitch to green`", "there is no color %q", c.Args().First())
+	}
+	return switchTo(c, color)
+}
+
+func back(c *cli.Context) error {
+	if c.Args().Len() != 0 {
+		return usage("`bgswitch to COLOR` names one", "back takes no color")
+	}
+	return switchTo(c, "")
+}
+
+func switchTo(c *cli.Context, color switcher.Color) error {
+	t := terminalOf(c)
+	request, err := requestOf(c, color)
+	if err != nil {
+		return err
+	}
+	s, err := setup(c, t)
+	if err != nil {
+		return err
+	}
+	site, err := s.site(c.String("site"))
+	if err != nil {
+		return err
+	}
+	result, err := s.switcherFor(site, t).Switch(c.Context, request)
+	if c.Context.Err() != nil && result.Outcome != switcher.Interrupted {
+		result.Notes = append(result.Notes, "the interruption came after the file was replaced: "+finished(result.Outcome))
+	}
+	if t.json {
+		// The exit code tells of the traffic, also where nobody reads the rest.
+		if unread := t.object(switchObjectOf(result, err)); unread != nil {
+			t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
+		}
+		return err
+	}
+	t.showSwitch(result)
+	return err
+}
+
+func finished(outcome switcher.Outcome) string {
+	if outcome == switcher.Done {
+		return "the switch was finished"
+	}
+	return "the switch was " + string(outcome)
+}
+
+func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
+	handover := nginx.Handover(c.String("handover"))
+	if handover != nginx.HandoverFast && handover != nginx.HandoverNginx {
+		return switcher.Request{}, usage("`--handover nginx` leaves the pace to nginx", "there is no handover %q", handover)
+	}
+	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 {
+		return switcher.Request{}, usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
+	}
+	return switcher.Request{
+		To:       color,
+		Force:    c.Bool("force"),
+		Reason:   c.String("reason"),
+		Wait:     c.Duration("wait"),
+		WaitLock: c.Duration("wait-lock"),
+		DryRun:   c.Bool("dry-run"),
+		Handover: handover,
+		Strict:   c.Bool("strict"),
+		Command:  c.Command.Name,
+		Who:      who(),
+	}, nil
+}
+
+func (t *terminal) showSwitch(r switcher.Result) {
+	for _, note := range r.Notes {
+		t.say(note)
+	}
+	switch r.Outcome {
+	case switcher.Done:
+		t.showDone(r)
+	case switcher.Already:
+		t.result("%s is live already, and nginx has it loaded: nothing was touched", t.color(r.Plan.To))
+	case switcher.Planned:
+		t.showPlan(r)
+	}
+}
+
+func (t *terminal) showDone(r switcher.Result) {
+	how := ""
+	if cut := r.Record.CutOverMS; cut > 0 {
+		how = fmt.Sprintf(", cut over in %s", shortMS(cut))
+	}
+	verb := fmt.Sprintf("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
+	if !r.Plan.Changes() {
+		verb = fmt.Sprintf("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
+	}
+	t.result("%s (%s%s, proved by %s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof)
+	if g := r.Record.Generation; g != nil && len(g.Draining) > 0 && r.Plan.Changes() {
+		t.result("%s: do not stop %s yet", draining(len(g.Draining)), r.Plan.From)
+	}
+}
+
+func draining(n int) string {
+	if n == 1 {
+		return "1 old worker still finishes its connections"
+	}
+	return fmt.Sprintf("%d old workers still finish their connections", n)
+}
+
+func (t *terminal) showPlan(r switcher.Result) {
+	if !r.Plan.Changes() {
+		t.result("the file names %s already, but nginx has not loaded it", t.color(r.Plan.To))
+	} else {
+		t.result("%s", strings.TrimSuffix(r.Plan.Diff(), "\n"))
+	}
+	t.result("would then: %s", strings.Join(r.Steps, ", "))
+	t.result("dry run: nothing was written")
+}
+
+func shortMS(ms float64) string {
+	return health.Short(time.Duration(ms * float64(time.Millisecond)))
+}
