@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"bgswitch/switcher/nginxtest"
+)
+
+// switched is what one switch took, and what the traffic saw of it.
+type switched struct {
+	exit     time.Duration // from the start of the first command to the end of the last
+	lastOld  time.Duration // from that start to the last question that the old color answered
+	requests int
+	failed   int
+	nginx    time.Duration // in exit: nginx's own tests and load (known of bgswitch only)
+}
+
+// command switches to an app.
+type command func(ctx context.Context, from, to *nginxtest.App) (nginx time.Duration, err error)
+
+// recipe is the three commands that bgswitch stands in for.
+func (b *bench) recipe(ctx context.Context, from, to *nginxtest.App) (time.Duration, error) {
+	binary, err := nginxtest.Binary()
+	if err != nil {
+		return 0, err
+	}
+	for _, argv := range [][]string{
+		{"sed", "-i", "s/" + from.Addr + "/" + to.Addr + "/", b.site.Live},
+		{binary, "-t", "-p", b.site.Dir, "-c", b.site.Conf},
+		{binary, "-s", "reload", "-p", b.site.Dir, "-c", b.site.Conf},
+	} {
+		if _, err := output(exec.CommandContext(ctx, argv[0], argv[1:]...)); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// bgswitch is the one command.
+func (b *bench) bgswitch(ctx context.Context, _, to *nginxtest.App) (time.Duration, error) {
+	out, err := output(b.program.Command(ctx, "to", to.Color, "--json"))
+	if err != nil {
+		return 0, err
+	}
+	return nginxSteps(out)
+}
+
+func output(command *exec.Cmd) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("%v: %w: %s", command.Args, err, &stderr)
+	}
+	return stdout.Bytes(), nil
+}
+
+// nginxSteps adds up the steps in which bgswitch only waits for nginx.
+func nginxSteps(result []byte) (time.Duration, error) {
+	var object struct {
+		Steps []struct {
+			Step   string
+			TookMS float64 `json:"took_ms"`
+		}
+	}
+	if err := json.Unmarshal(result, &object); err != nil {
+		return 0, err
+	}
+	sum, found := 0.0, 0
+	for _, step := range object.Steps {
+		switch step.Step {
+		case "test the configuration as it stands", "test the new file", "test the new file in place", "reload nginx":
+			sum, found = sum+step.TookMS, found+1
+		}
+	}
+	if found != 3 {
+		return 0, fmt.Errorf("%d steps of nginx's, not two tests and a load: %s", found, result)
+	}
+	return time.Duration(sum * float64(time.Millisecond)), nil
+}
+
+// measure runs one switch under load, and returns when nginx has come to rest.
+func (b *bench) measure(ctx context.Context, load *nginxtest.Load, do command, from, to *nginxtest.App) (switched, error) {
+	before, workers := load.Seen(), b.site.Workers()
+	began := time.Now()
+	nginx, err := do(ctx, from, to)
+	took := time.Since(began)
+	if err != nil {
+		return switched{}, err
+	}
+	if err := b.rest(ctx, load, workers); err != nil {
+		return switched{}, err
+	}
+	seen := load.Seen()
+	return switched{
+		exit: took, nginx: nginx,
+		lastOld:  max(0, seen.Last[from.Color].Sub(began)),
+		requests: seen.Requests - before.Requests, failed: seen.Failed - before.Failed,
+	}, nil
+}
