@@ -23,6 +23,9 @@ func (sw *switching) conclude(failed *Error) {
 	if err := sw.State.Append(sw.result.Record); err != nil {
 		sw.note(fmt.Sprintf("this could not be recorded: %v", err))
 	}
+	if now, err := sw.workersNow(); err == nil {
+		sw.result.Draining = len(now.Draining)
+	}
 }
 
 // tellNotes passes on what went wrong besides, with the file right.

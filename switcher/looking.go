@@ -12,11 +12,17 @@ import (
 )
 
 func (sw *switching) findNginx(ctx context.Context) error {
-	master, err := sw.Nginx.Master()
+	master, err := sw.Nginx.FindMaster()
 	if err != nil {
 		return sw.withoutMaster(err)
 	}
-	sw.master = master
+	sw.master, sw.seen = master, seenBy(sw.file, master.PID)
+	if sw.plan.Changes() && sw.request.Wait == 0 && len(sw.Nginx.Test) == 0 {
+		sw.beginTests(ctx)
+	}
+	if err := sw.Nginx.Only(master); err != nil {
+		return refuse(Failed, hintForMaster(err), err)
+	}
 	if len(sw.Nginx.Reload) == 0 {
 		if err := master.Permitted(); err != nil {
 			return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
@@ -26,7 +32,6 @@ func (sw *switching) findNginx(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sw.seen = seenBy(sw.file, master.PID)
 	known := sw.Switcher.loaded(sw.file, sw.workers).Loaded
 	sw.loaded = known != nil && *known
 	if sw.loaded && !sw.plan.Changes() {
@@ -119,14 +124,10 @@ func (sw *switching) survive(context.Context) error {
 // testAsIs asks nginx about the configuration before anything is changed. A
 // refusal is only remembered: where the live color is a name that does not
 // resolve any more, leaving it is what mends the configuration.
-//
-// The new file is tested meanwhile: the two do not touch each other (in a test
-// nginx takes no offence at an address in use, ngx_open_listening_sockets).
 func (sw *switching) testAsIs(ctx context.Context) error {
-	if sw.plan.Changes() {
-		sw.aside = sw.beginAside(ctx)
-	}
-	tested, err := sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at)
+	sw.beginTests(ctx)
+	result := <-sw.asIs
+	tested, err := result.tested, result.err
 	sw.limit = max(5*time.Second, 3*time.Second+10*tested.Took)
 	if errors.Is(err, nginx.ErrRefused) {
 		sw.brokenBefore = err
@@ -155,17 +156,55 @@ func (sw *switching) notAccepted(err error) error {
 		fmt.Errorf("%w; nginx refused it before this switch, too: %w", err, sw.brokenBefore))
 }
 
-func (sw *switching) beginAside(ctx context.Context) <-chan error {
-	result := make(chan error, 1)
-	go func() {
-		_, err := sw.Nginx.TestAside(ctx, sw.master, sw.seen.at, contentOf(sw.file, sw.plan))
-		result <- err
-	}()
-	return result
+// beginTests has nginx test the configuration as it stands and with the new
+// file, both at the same time: the two do not touch each other (in a test nginx
+// takes no offence at an address in use, ngx_open_listening_sockets). They
+// begin while the rest is still looked at, unless the target may be waited for.
+func (sw *switching) beginTests(ctx context.Context) {
+	if sw.asIs != nil {
+		return
+	}
+	ctx, sw.endTests = context.WithCancel(ctx)
+	sw.asIs = sw.begin(func() (nginx.Tested, error) { return sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at) })
+	if sw.plan.Changes() {
+		content := contentOf(sw.file, sw.plan)
+		sw.aside = sw.begin(func() (nginx.Tested, error) { return sw.Nginx.TestAside(ctx, sw.master, sw.seen.at, content) })
+	}
+}
+
+// testResult is what came of a test.
+type testResult struct {
+	tested nginx.Tested
+	err    error
+}
+
+// begin runs a test meanwhile. Its result can be taken once.
+func (sw *switching) begin(test func() (nginx.Tested, error)) <-chan testResult {
+	done := make(chan testResult, 1)
+	sw.testing.Go(func() {
+		tested, err := test()
+		done <- testResult{tested, err}
+	})
+	return done
+}
+
+// testsPatience is how long a test that nobody waits for any more may go on:
+// one that is killed can leave a socket that it has just made.
+const testsPatience = 100 * time.Millisecond
+
+// stopTests makes sure that no test outlives the switch.
+func (sw *switching) stopTests() {
+	if sw.endTests == nil {
+		return
+	}
+	kill := time.AfterFunc(testsPatience, sw.endTests)
+	sw.testing.Wait()
+	kill.Stop()
+	sw.endTests()
 }
 
 func (sw *switching) testAside(context.Context) error {
-	err := <-sw.aside
+	err := (<-sw.aside).err
 	switch {
 	case errors.Is(err, nginx.ErrNoAside) && sw.request.DryRun:
 		sw.note("the new file was not tested: this needs the right to make a mount namespace (root)")

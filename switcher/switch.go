@@ -5,6 +5,7 @@ package switcher
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"bgswitch/health"
@@ -49,6 +50,7 @@ type Result struct {
 	Verdicts []health.Verdict
 	Steps    []string // the steps that a dry run did not take
 	Notes    []string // what the operator has to know besides
+	Draining int      // old workers that still finish connections, in the end
 }
 
 // switching is one switch under way.
@@ -62,12 +64,16 @@ type switching struct {
 	file    *livefile.File
 	plan    Plan
 	master  *nginx.Master
-	workers nginx.Workers // before anything was signalled
-	loaded  bool          // the workers have the file as it was
-	limit   time.Duration // how long a load may take
-	first   nginx.Attempt // what was seen of loading the new file
-	aside   <-chan error  // what came of testing the new file aside
-	tested  bool          // the new file was accepted aside
+	workers nginx.Workers     // before anything was signalled
+	loaded  bool              // the workers have the file as it was
+	limit   time.Duration     // how long a load may take
+	first   nginx.Attempt     // what was seen of loading the new file
+	asIs    <-chan testResult // of the configuration as it stands
+	aside   <-chan testResult // of the new file
+
+	testing  sync.WaitGroup
+	endTests context.CancelFunc
+	tested   bool // the new file was accepted aside
 
 	brokenBefore error // what nginx said of the configuration as it stood
 
@@ -103,6 +109,7 @@ func (s *Switcher) Switch(ctx context.Context, request Request) (Result, error) 
 }
 
 func (sw *switching) release() {
+	sw.stopTests()
 	if sw.master != nil {
 		sw.master.Close()
 	}

@@ -37,13 +37,13 @@ func switchObjectOf(r switcher.Result, err error) switchObject {
 	o := switchObject{
 		Schema: schema, Site: r.Record.Site, Outcome: r.Outcome, From: r.Plan.From, To: r.Plan.To,
 		Proof: r.Record.Proof, TookMS: r.Record.TookMS, CutOver: r.Record.CutOverMS,
-		Steps: r.Record.Steps, Would: r.Steps, Notes: r.Notes,
+		Steps: r.Record.Steps, Would: r.Steps, Notes: r.Notes, Draining: r.Draining,
 	}
 	if o.Notes == nil {
 		o.Notes = []string{}
 	}
 	if g := r.Record.Generation; g != nil {
-		o.Handover, o.Draining = string(g.Handover), len(g.Draining)
+		o.Handover = string(g.Handover)
 	}
 	if r.Outcome == switcher.Planned {
 		o.Diff = r.Plan.Diff()

@@ -150,8 +150,8 @@ func (t *terminal) showDone(r switcher.Result) {
 		verb = fmt.Sprintf("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
 	}
 	t.result("%s (%s%s, proved by %s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof)
-	if g := r.Record.Generation; g != nil && len(g.Draining) > 0 && r.Plan.Changes() {
-		t.result("%s: do not stop %s yet", draining(len(g.Draining)), r.Plan.From)
+	if r.Draining > 0 && r.Plan.Changes() {
+		t.result("%s: do not stop %s yet", draining(r.Draining), r.Plan.From)
 	}
 }
 

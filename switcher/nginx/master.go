@@ -39,11 +39,25 @@ type Master struct {
 // Close lets go of the process.
 func (m *Master) Close() { m.handle.close() }
 
-// Master finds the master by the pid file that the configuration names and
-// proves it: its title, its -c and -p, its state, its pid namespace, no binary
-// upgrade under way, and no second master of the same configuration. The error
-// wraps ErrNotRunning or ErrNotProved; nothing is signalled.
+// Master finds the master and makes sure that it is the only one: FindMaster
+// and Only.
 func (n *Nginx) Master() (*Master, error) {
+	m, err := n.FindMaster()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Only(m); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// FindMaster finds the master by the pid file that the configuration names and
+// proves it: its title, its -c and -p, its state, its pid namespace, and no
+// binary upgrade under way. The error wraps ErrNotRunning, ErrNotProved or
+// ErrPIDMoved; nothing is signalled.
+func (n *Nginx) FindMaster() (*Master, error) {
 	pidFile, err := n.PIDPath()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
@@ -55,14 +69,7 @@ func (n *Nginx) Master() (*Master, error) {
 	if errors.Is(err, ErrNotRunning) {
 		return nil, n.explain(pidFile, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := n.proveOnly(m); err != nil {
-		m.Close()
-		return nil, err
-	}
-	return m, nil
+	return m, err
 }
 
 func (n *Nginx) byPIDFile(pidFile string) (*Master, error) {
@@ -165,9 +172,9 @@ func (n *Nginx) confOf(title string) (string, error) {
 	return filepath.Join(line.prefix, line.conf), nil
 }
 
-// proveOnly looks for a second master of the same configuration: a reload of
-// one of two splits the traffic for good.
-func (n *Nginx) proveOnly(m *Master) error {
+// Only looks for a second master of the same configuration: a reload of one of
+// two splits the traffic for good. The error wraps ErrNotProved.
+func (n *Nginx) Only(m *Master) error {
 	masters, err := n.masters(m.pidFile)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
@@ -258,7 +265,7 @@ func samePIDNamespace(pid int) bool {
 
 // statusLine returns the fields of one line of /proc/PID/status.
 func statusLine(pid, name string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	text, err := readProc(filepath.Join("/proc", pid, "status"))
 	if err != nil {
 		return nil, err
 	}
