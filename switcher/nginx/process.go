@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -196,3 +197,29 @@ func hold(id processID) (handle, error) {
 
 func (h handle) signal(sig unix.Signal) error { return unix.PidfdSendSignal(h.fd, sig, nil, 0) }
 func (h handle) close()                       { unix.Close(h.fd) }
+
+// samePIDNamespace compares how many pids a process has: NSpid in
+// proc_pid_status(5) lists one for each namespace it lives in, seen from ours,
+// and is readable for everyone.
+func samePIDNamespace(pid int) bool {
+	theirs, err := statusLine(strconv.Itoa(pid), "NSpid:")
+	if err != nil {
+		return false
+	}
+	ours, err := statusLine("self", "NSpid:")
+	return err == nil && len(theirs) == len(ours)
+}
+
+// statusLine returns the fields of one line of /proc/PID/status.
+func statusLine(pid, name string) ([]string, error) {
+	text, err := readProc(filepath.Join("/proc", pid, "status"))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.Fields(rest), nil
+		}
+	}
+	return nil, fmt.Errorf("/proc/%s/status has no line %s", pid, name)
+}
