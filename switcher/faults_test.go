@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -199,9 +200,18 @@ func TestOutageIsShort(t *testing.T) {
 	}
 	// The first reload finds no folder any more, the second one finds it again.
 	s.Switcher.Nginx.Reload = []string{"sh", "-c", `rmdir "$1" || mkdir "$1"; kill -HUP "$0"`, fmt.Sprint(s.PID), work}
-	began := time.Now()
+	began, before := time.Now(), s.Workers()
 	failed := s.refuses(switcher.RolledBack, "died while starting")
 	t.Logf("back after %v: %v; %s", time.Since(began), failed, failed.Traffic)
+	s.eventually(func() error { // the master ends the old workers all the same
+		for _, pid := range s.Workers() {
+			if slices.Contains(before, pid) {
+				return fmt.Errorf("worker %d still serves", pid)
+			}
+		}
+		return nil
+	})
+	s.answers(switcher.Blue, 20)
 	if !strings.Contains(failed.Error(), "[alert]") {
 		t.Errorf("the error does not quote nginx: %v", failed)
 	}

@@ -23,7 +23,7 @@ func (sw *switching) findNginx(ctx context.Context) error {
 	if err := sw.Nginx.Only(master); err != nil {
 		return refuse(Failed, hintForMaster(err), err)
 	}
-	if len(sw.Nginx.Reload) == 0 {
+	if len(sw.Nginx.Reload) == 0 && !sw.request.DryRun {
 		if err := master.Permitted(); err != nil {
 			return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
 		}

@@ -29,7 +29,7 @@ func (sw *switching) touched(cause error) bool {
 // and proved again. A time-out is no verdict, so a slow load of the new file
 // must be followed by one of the old.
 func (sw *switching) rollBack(ctx context.Context, cause *Error) *Error {
-	sw.say("rolling back: " + cause.Error())
+	sw.say("rolling back, for this failed: " + cause.Step)
 	if sw.replacement == nil {
 		return sw.leave(cause)
 	}
@@ -110,5 +110,8 @@ func (sw *switching) stuck(cause *Error, err error) *Error {
 		cause.Traffic += fmt.Sprintf("; it was left alone, the old one stands in %s", sw.replacement.Kept)
 	}
 	cause.Hint = "look at `nginx -t` and nginx's error log, mend what they name, then type `bgswitch to " + string(sw.plan.From) + "`"
+	if errors.Is(err, nginx.ErrMasterEnded) {
+		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
+	}
 	return cause
 }

@@ -162,8 +162,9 @@ func (r Running) is(loaded bool, why string) Running {
 	return r
 }
 
-// proved says that the newest record with a generation knows this very file
-// and these workers. Records of what was refused since have none.
+// proved says that the newest record with a generation knows these workers and
+// this file: the very one, or one with the bytes that they loaded. Records of
+// what was refused since have none.
 func (s *Switcher) proved(file *livefile.File, workers nginx.Workers) (bool, error) {
 	records, err := s.State.History(proofsSearched)
 	if err != nil {
@@ -171,7 +172,8 @@ func (s *Switcher) proved(file *livefile.File, workers nginx.Workers) (bool, err
 	}
 	for _, r := range records {
 		if r.Generation != nil {
-			return r.File != nil && *r.File == file.Identity() && knows(*r.Generation, workers), nil
+			same := r.File != nil && *r.File == file.Identity() || r.HashAfter == file.Hash()
+			return same && knows(*r.Generation, workers), nil
 		}
 	}
 	return false, nil

@@ -156,7 +156,7 @@ func (sw *switching) take(ctx context.Context, s step) error {
 	err := s.do(ctx)
 	taken := statedir.StepRecord{Step: s.name, TookMS: milliseconds(time.Since(began))}
 	if err != nil {
-		taken.Error = err.Error()
+		taken.Error = asError(s.name, err).Error()
 	}
 	sw.result.Record.Steps = append(sw.result.Record.Steps, taken)
 	sw.Log.Debug().Float64("ms", taken.TookMS).Err(err).Msg(s.name)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -17,7 +16,10 @@ import (
 
 // changing are the system calls that change something, or ask for something to
 // be changed; names that an architecture does not have are marked for strace.
-const changing = "openat,write,pwrite64,fsync,?renameat,renameat2,unlinkat,linkat,?fchown,?fchownat,?fchmod,?fchmodat,fsetxattr,flock,mkdirat,ftruncate,mount,umount2,unshare,setns,pidfd_open,pidfd_send_signal"
+// The kill lands before the call. What lies between two of them only looks: it
+// makes no difference where in between the kill lands, and opening a file for
+// writing shows at the write that follows.
+const changing = "write,pwrite64,fsync,?renameat,renameat2,unlinkat,linkat,?fchown,?fchownat,?fchmod,?fchmodat,fsetxattr,flock,mkdirat,ftruncate,fallocate,mount,umount2,unshare,setns,pidfd_open,pidfd_send_signal"
 
 // victim is a site whose switches are killed or disturbed.
 type victim struct {
@@ -66,13 +68,41 @@ func (v *victim) under(inject, color string) (code int, out string, injected boo
 	v.t.Helper()
 	trace := filepath.Join(v.Dir, "trace")
 	set, _, _ := strings.Cut(inject, ":")
-	cmd := exec.Command(v.strace, "-f", "-qq", "-o", trace, "-e", "trace="+set, "-e", "inject="+inject, v.program, "to", color)
-	code, out = v.run(cmd)
-	text, err := os.ReadFile(trace)
+	code, out = v.run(exec.Command(v.strace, "-f", "-o", trace, "-e", "trace="+set, "-e", "inject="+inject, v.program, "to", color))
+	text := v.read(trace)
+	return code, out, strings.Contains(text, "(INJECTED)") || strings.Contains(text, "killed by SIGKILL")
+}
+
+func (v *victim) read(path string) string {
+	v.t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	return code, out, bytes.Contains(text, []byte("(INJECTED)")) || bytes.Contains(text, []byte("killed by SIGKILL"))
+	return string(text)
+}
+
+// most counts the calls of the busiest thread over a few switches: strace
+// counts for each thread, and a goroutine may be on another one each time.
+func (v *victim) most(calls string) int {
+	v.t.Helper()
+	most := 0
+	for i := range 4 {
+		trace := filepath.Join(v.Dir, "trace")
+		color := []string{"green", "blue"}[i%2]
+		if code, out := v.run(exec.Command(v.strace, "-f", "-o", trace, "-e", "trace="+calls, v.program, "to", color)); code != exitDone {
+			v.t.Fatalf("to %s exits %d: %s", color, code, out)
+		}
+		counts := map[string]int{}
+		for line := range strings.Lines(v.read(trace)) {
+			thread, call, _ := strings.Cut(line, " ")
+			if strings.Contains(call, "(") && !strings.Contains(call, "resumed>") {
+				counts[thread]++
+				most = max(most, counts[thread])
+			}
+		}
+	}
+	return most
 }
 
 func (v *victim) bgswitch(args ...string) (code int, out string) {
@@ -154,13 +184,17 @@ func (v *victim) honest(what, color string) {
 func TestKilledAtEverySystemCall(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	color, clean := switcher.Green, 0
-	for k := 1; clean < 3; k++ {
-		what := fmt.Sprintf("killed at call %d of a thread", k)
-		code, out, injected := v.under(fmt.Sprintf("%s:signal=SIGKILL:when=%d", changing, k), string(color))
-		clean++
+	calls, rounds := changing, 1
+	if os.Getenv("BGSWITCH_SOAK") != "" {
+		calls, rounds = "openat,"+changing, 2
+	}
+	color, kills := switcher.Green, 0
+	for k, last := 1, rounds*(v.most(calls)+2); k <= last; k++ {
+		when := (k-1)/rounds + 1
+		what := fmt.Sprintf("killed at call %d of a thread", when)
+		code, out, injected := v.under(fmt.Sprintf("%s:signal=SIGKILL:when=%d", calls, when), string(color))
 		if injected {
-			clean = 0
+			kills++
 		} else if code != exitDone {
 			t.Fatalf("%s: not killed, and exits %d: %s", what, code, out)
 		}
@@ -170,6 +204,7 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 		}
 		v.agree(what, string(color.Other()))
 	}
+	t.Logf("%d kills", kills)
 }
 
 // disturbances are the errors that a full, broken or forbidden disk gives, and

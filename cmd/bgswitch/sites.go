@@ -138,6 +138,7 @@ func (c *checker) check(written checkYAML, at []string) health.Check {
 		c.wrong(err, append(at, "status")...)
 		check.Status = ranges
 	}
+	c.absolute(check.CAFile, append(at, "ca")...)
 	c.urls(written, at)
 	if len(c.problems) == before {
 		c.wrong(check.Validate(), at...)
