@@ -100,7 +100,7 @@ func (sw *switching) load(ctx context.Context) (nginx.Attempt, error) {
 	if sw.master == nil {
 		return nginx.Attempt{}, sw.Nginx.ReloadByOperator(ctx)
 	}
-	l := nginx.Load{File: sw.file.Path, Limit: sw.limit, Handover: sw.request.Handover, Log: sw.Log}
+	l := nginx.Load{File: sw.file.Path, Limit: sw.limit, Settle: sw.settled, Workers: sw.workers.Serving, Handover: sw.request.Handover, Log: sw.Log}
 	if len(sw.Nginx.Reload) > 0 {
 		l.Signal = sw.Nginx.ReloadByOperator
 	}

@@ -40,7 +40,7 @@ func (sw *switching) answered(ctx context.Context, want Color) error {
 		if got != want {
 			row = 0
 			if ctx.Err() != nil || sw.pause(ctx) != nil {
-				return fmt.Errorf("%s does not answer at %s: %s", want, sw.Site.Confirm.URL, said)
+				return fmt.Errorf("%s does not answer at %s: %s", want, withoutUser(sw.Site.Confirm.URL), said)
 			}
 			continue
 		}

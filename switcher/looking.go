@@ -9,6 +9,8 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher/nginx"
+
+	"golang.org/x/sys/unix"
 )
 
 func (sw *switching) findNginx(ctx context.Context) error {
@@ -25,7 +27,7 @@ func (sw *switching) findNginx(ctx context.Context) error {
 	}
 	if len(sw.Nginx.Reload) == 0 && !sw.request.DryRun {
 		if err := master.Permitted(); err != nil {
-			return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+			return refuse(Failed, hintForMaster(err), err)
 		}
 	}
 	sw.workers, err = master.Workers()
@@ -45,7 +47,7 @@ func (sw *switching) findNginx(ctx context.Context) error {
 // switch.
 func (sw *switching) withoutMaster(err error) error {
 	if errors.Is(err, nginx.ErrPIDMoved) {
-		return refuse(NotAccepted, "set `pid` in the configuration back to the file of the running nginx, or restart nginx", err)
+		return refuse(NotAccepted, hintPIDMoved, err)
 	}
 	if len(sw.Nginx.Reload) == 0 {
 		return refuse(Failed, hintForMaster(err), err)
@@ -58,13 +60,15 @@ func (sw *switching) withoutMaster(err error) error {
 	return nil
 }
 
+const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
+
 func hintForMaster(err error) string {
 	switch {
 	case errors.Is(err, nginx.ErrNoBinary):
 		return "install nginx, or set `nginx: {binary: …}` in the settings"
 	case errors.Is(err, nginx.ErrNotRunning):
 		return "start nginx (`systemctl start nginx`) and look with `bgswitch status`"
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, nginx.ErrNotPermitted):
 		return "run it as root: `sudo bgswitch …`"
 	}
 	return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
@@ -113,6 +117,20 @@ func firstUnhealthy(verdicts []health.Verdict) string {
 	return "no verdict"
 }
 
+// replaceable finds out before anything is written whether the file can be
+// replaced.
+func (sw *switching) replaceable(context.Context) error {
+	err := sw.file.Replaceable(sw.seen.inPlace())
+	if errors.Is(err, unix.EACCES) && sw.request.DryRun {
+		sw.note("you may not replace the file: " + err.Error())
+		return nil
+	}
+	if err != nil {
+		return notWritten(err)
+	}
+	return nil
+}
+
 // survive refuses what nginx's own test lets pass and no reload survives.
 func (sw *switching) survive(context.Context) error {
 	if err := sw.Nginx.Survivable(sw.master); err != nil {
@@ -129,12 +147,16 @@ func (sw *switching) testAsIs(ctx context.Context) error {
 	result := <-sw.asIs
 	tested, err := result.tested, result.err
 	sw.limit = max(5*time.Second, 3*time.Second+10*tested.Took)
+	sw.settled = 150*time.Millisecond + 3*tested.Took // the 100 ms of the master's pause, and the parsing
 	if errors.Is(err, nginx.ErrRefused) {
 		sw.brokenBefore = err
 		if !sw.plan.Changes() {
 			return sw.notAccepted(err)
 		}
 		return nil
+	}
+	if errors.Is(err, nginx.ErrRightsMissing) {
+		return sw.untestable(err)
 	}
 	if err != nil {
 		return err
@@ -144,6 +166,16 @@ func (sw *switching) testAsIs(ctx context.Context) error {
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s: nginx did not read it", sw.file.Path, conf))
 	}
+	return nil
+}
+
+// untestable is for who may not run nginx's test: that keeps nobody from a dry
+// run.
+func (sw *switching) untestable(err error) error {
+	if !sw.request.DryRun {
+		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+	}
+	sw.note("whether nginx accepts the configuration is unknown: " + err.Error())
 	return nil
 }
 
@@ -206,6 +238,8 @@ func (sw *switching) stopTests() {
 func (sw *switching) testAside(context.Context) error {
 	err := (<-sw.aside).err
 	switch {
+	case errors.Is(err, nginx.ErrNoAside) && sw.request.DryRun && sw.brokenBefore != nil:
+		return sw.notAccepted(sw.brokenBefore)
 	case errors.Is(err, nginx.ErrNoAside) && sw.request.DryRun:
 		sw.note("the new file was not tested: this needs the right to make a mount namespace (root)")
 		return nil
@@ -215,6 +249,10 @@ func (sw *switching) testAside(context.Context) error {
 		return nil
 	case errors.Is(err, nginx.ErrRefused):
 		return sw.notAccepted(err)
+	case errors.Is(err, nginx.ErrRightsMissing):
+		return sw.untestable(err)
+	case errors.Is(err, nginx.ErrMoved):
+		return refuse(Failed, "look at the file and type it again", err)
 	case err == nil && sw.brokenBefore != nil:
 		sw.note("nginx refuses the configuration as it stands, and accepts the new one: " + sw.brokenBefore.Error())
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
@@ -31,16 +32,19 @@ func (sw *switching) touched(cause error) bool {
 func (sw *switching) rollBack(ctx context.Context, cause *Error) *Error {
 	sw.say("rolling back, for this failed: " + cause.Step)
 	if sw.replacement == nil {
-		return sw.leave(cause)
+		return sw.leave(ctx, cause)
 	}
+	defer sw.tellNotes()
 	if err := sw.replacement.PutBack(); err != nil {
 		return sw.stuck(cause, fmt.Errorf("the old file could not be put back: %w", err))
 	}
-	sw.tellNotes()
 	if err := sw.forgetNote(); err != nil {
 		sw.Log.Debug().Err(err).Msg("cannot forget the note of the untested file")
 	}
-	attempt, err := sw.load(ctx)
+	attempt, err := sw.loadOld(ctx)
+	if err == nil && sw.master == nil {
+		err = sw.answered(ctx, sw.plan.From)
+	}
 	if err != nil && !sw.neverLeft(attempt) {
 		if attempt.Said != "" {
 			err = fmt.Errorf("%w: %s", err, attempt.Said)
@@ -62,8 +66,30 @@ func (sw *switching) rollBack(ctx context.Context, cause *Error) *Error {
 	return cause
 }
 
+// busyFor is how long a master may be busy with the new file: a resolver that
+// is mute holds it for ten seconds per name (resolv.conf(5), timeout, attempts).
+const busyFor = time.Minute
+
+// loadOld loads what was put back. A master that has opened the new file, and
+// not the old one since, is still at the new one, and may yet put it to use:
+// nobody is told that it was rolled back before that is over.
+func (sw *switching) loadOld(ctx context.Context) (nginx.Attempt, error) {
+	until := time.Now().Add(busyFor)
+	for {
+		attempt, err := sw.load(ctx)
+		stillAtNew := errors.Is(err, nginx.ErrLate) && sw.first.Opened && !attempt.Opened
+		if !stillAtNew || time.Now().After(until) {
+			return attempt, err
+		}
+		sw.say("nginx is still busy with the new file: waiting until it takes the old one")
+	}
+}
+
 // leave ends a switch that had no file to change: only nginx was signalled.
-func (sw *switching) leave(cause *Error) *Error {
+func (sw *switching) leave(ctx context.Context, cause *Error) *Error {
+	if sw.master == nil {
+		return sw.stuck(cause, fmt.Errorf("the file had named %s before, and what nginx runs cannot be seen from here%s", sw.plan.To, sw.whoAnswers(ctx)))
+	}
 	now, err := sw.workersNow()
 	if err != nil || !slices.Equal(now.Serving, sw.workers.Serving) {
 		return sw.stuck(cause, errors.New("the file already named the target, and nginx's workers are not those from before"))

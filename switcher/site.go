@@ -58,7 +58,7 @@ func (s Site) Validate() error {
 // once, or the one URL that stands for the color.
 func (s Site) Backends(c Color) []health.Backend {
 	if url := s.URLs[c]; url != "" {
-		return []health.Backend{{Name: url, URL: url}}
+		return []health.Backend{{Name: withoutUser(url), URL: url}}
 	}
 	var backends []health.Backend
 	seen := map[string]bool{}
@@ -75,6 +75,12 @@ func (s Site) Backends(c Color) []health.Backend {
 	return backends
 }
 
+var userOfURL = regexp.MustCompile(`^([^/?#]*//)[^/?#]*@`)
+
+// withoutUser is a URL as it may be shown: a password, or a token in place of
+// the name, may stand before the host, also in a URL that is written wrongly.
+func withoutUser(url string) string { return userOfURL.ReplaceAllString(url, "${1}xxxxx@") }
+
 // Confirm is how to ask through nginx who answers.
 type Confirm struct {
 	URL   string
@@ -85,7 +91,7 @@ type Confirm struct {
 // Validate says what is missing or cannot tell the colors apart.
 func (c Confirm) Validate() error {
 	if !strings.HasPrefix(c.URL, "http://") && !strings.HasPrefix(c.URL, "https://") {
-		return fmt.Errorf("confirm: url %q: http:// or https:// is needed", c.URL)
+		return fmt.Errorf("confirm: url %q: http:// or https:// is needed", withoutUser(c.URL))
 	}
 	for _, color := range []Color{Blue, Green} {
 		if c.Marks[color] == "" {

@@ -212,19 +212,29 @@ func (s *Switcher) drift(st Status) []Drift {
 	switch err := st.Running.Err; {
 	case !st.Running.Matters:
 	case errors.Is(err, nginx.ErrPIDMoved):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), "set `pid` in the configuration back to the file of the running nginx, or restart nginx"})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), hintPIDMoved})
 	case errors.Is(err, nginx.ErrNotRunning):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), "systemctl start nginx"})
 	}
 	if st.Running.Loaded != nil && !*st.Running.Loaded {
 		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("the file says %s, but the running nginx has not loaded it: %s", st.Live, st.Running.Why), mend})
 	}
+	stopped := len(found) > 0 && found[0].Key == DriftStopped
 	switch {
-	case s.Site.Confirm == nil || st.Answers == st.Live:
+	case stopped, s.Site.Confirm == nil, st.Answers == st.Live:
 	case st.Answers != "":
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but %s answers", st.Live, st.Answers), mend})
 	default:
-		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but neither color answers: %s", st.Live, st.Answered), fmt.Sprintf("bgswitch to %s", st.Live.Other())})
+		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but neither color answers: %s", st.Live, st.Answered), mendSilence(st)})
 	}
 	return found
+}
+
+// mendSilence says what helps when neither color answers: the other one, if it
+// is healthy.
+func mendSilence(st Status) string {
+	if health.Healthy(st.Colors[st.Live.Other()]) {
+		return fmt.Sprintf("bgswitch to %s", st.Live.Other())
+	}
+	return fmt.Sprintf("start %s or %s; `bgswitch status` shows when one is healthy", st.Live, st.Live.Other())
 }

@@ -23,6 +23,7 @@ func (sw *switching) steps() []step {
 		{name: "read the live file", do: sw.read},
 		{name: "find nginx", do: sw.findNginx},
 		{name: "find the target healthy", do: sw.askTarget},
+		{name: "make sure that the file can be replaced", do: sw.replaceable, skip: same},
 		{name: "make sure that new workers will live", do: sw.survive},
 		{name: "test the configuration as it stands", do: sw.testAsIs},
 		{name: "test the new file", do: sw.testAside, skip: same},
@@ -56,6 +57,12 @@ func (sw *switching) takeLock(ctx context.Context) error {
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return refuse(Failed, hintRoot, err)
+	}
+	if err != nil && ctx.Err() == nil {
+		return refuse(Failed, "set state_dir in the settings to a folder that can be written, and is safe from others", err)
+	}
+	for _, open := range sw.State.Readable() {
+		sw.note(open)
 	}
 	return err
 }

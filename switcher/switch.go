@@ -5,6 +5,7 @@ package switcher
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -67,6 +68,7 @@ type switching struct {
 	workers nginx.Workers     // before anything was signalled
 	loaded  bool              // the workers have the file as it was
 	limit   time.Duration     // how long a load may take
+	settled time.Duration     // after which nginx is through with one
 	first   nginx.Attempt     // what was seen of loading the new file
 	asIs    <-chan testResult // of the configuration as it stands
 	aside   <-chan testResult // of the new file
@@ -136,7 +138,7 @@ func (sw *switching) run(ctx context.Context) *Error {
 		}
 		if s.changes && !changing {
 			if err := ctx.Err(); err != nil {
-				return &Error{Outcome: Interrupted, Step: s.name, Err: errInterrupted}
+				return &Error{Outcome: Interrupted, Step: s.name, Err: errInterrupted, Hint: "type it again when you are ready"}
 			}
 			changing, ctx = true, context.WithoutCancel(ctx)
 		}
@@ -169,8 +171,11 @@ func (sw *switching) fail(ctx context.Context, s step, cause error, changing boo
 	if changing && sw.touched(cause) {
 		return sw.rollBack(ctx, failed)
 	}
+	if err := sw.forgetNote(); err != nil {
+		sw.note(fmt.Sprintf("the note for the next run could not be removed: %v", err))
+	}
 	if ctx.Err() != nil {
-		failed.Outcome, failed.Err = Interrupted, errInterrupted
+		failed.Outcome, failed.Err, failed.Hint = Interrupted, errInterrupted, "type it again when you are ready"
 	}
 	return failed
 }

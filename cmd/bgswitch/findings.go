@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"time"
+
 	"bgswitch/switcher/verify"
 )
 
@@ -18,6 +21,7 @@ type findingObject struct {
 	Text     string           `json:"text"`
 	Event    string           `json:"event,omitempty"`
 	LastedS  float64          `json:"lasted_s,omitempty"`
+	Since    *time.Time       `json:"since"` // when this level began; null: it is not remembered
 	Problems []problemObject  `json:"problems"`
 	WayBack  wayBackObject    `json:"way_back"`
 	Failover *verify.Failover `json:"failover"`
@@ -38,6 +42,17 @@ type wayBackObject struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// ackObject is what `verify --ack` prints with --json.
+type ackObject struct {
+	Schema int           `json:"schema"`
+	Sites  []ackedObject `json:"sites"`
+}
+
+type ackedObject struct {
+	Site         string `json:"site"`
+	Acknowledged bool   `json:"acknowledged"` // false: there was nothing to acknowledge
+}
+
 func findingsObjectOf(findings []verify.Finding) findingsObject {
 	level := levelOf(findings)
 	o := findingsObject{Schema: schema, Level: level.String(), Exit: int(level), Sites: []findingObject{}}
@@ -54,8 +69,29 @@ func findingObjectOf(f verify.Finding) findingObject {
 		WayBack: wayBackObject{Open: f.WayOpen, Tested: f.Way.Tested, Error: errorText(f.Way.Err)},
 		Status:  siteObjectOf(f.Status),
 	}
+	if !f.Memory.Since.IsZero() {
+		o.Since = &f.Memory.Since
+	}
 	for _, p := range f.Problems {
 		o.Problems = append(o.Problems, problemObject{p.Key, p.Level.String(), p.Text})
+	}
+	return o
+}
+
+// unknownObject is what `verify --json` prints where it could not begin.
+type unknownObject struct {
+	Schema int             `json:"schema"`
+	Level  string          `json:"level"`
+	Exit   int             `json:"exit"`
+	Error  string          `json:"error"`
+	Hint   string          `json:"hint,omitempty"`
+	Sites  []findingObject `json:"sites"`
+}
+
+func unknownObjectOf(err error) unknownObject {
+	o := unknownObject{Schema: schema, Level: verify.Unknown.String(), Exit: int(verify.Unknown), Error: err.Error(), Sites: []findingObject{}}
+	if hint := (*hinted)(nil); errors.As(err, &hint) {
+		o.Hint = hint.hint
 	}
 	return o
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"slices"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -14,6 +16,9 @@ import (
 
 // setup reads the settings and the flags that stand in their place.
 func setup(c *cli.Context, t *terminal) (settings, error) {
+	if err := refuseEmpty(c); err != nil {
+		return settings{}, err
+	}
 	path := c.String("config")
 	given := path != ""
 	if !given {
@@ -30,6 +35,18 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 		return s, s.withoutSites(c)
 	}
 	return s, s.override(c)
+}
+
+// refuseEmpty is for the script whose variable is not set: an empty name must
+// not mean the default.
+func refuseEmpty(c *cli.Context) error {
+	for _, name := range []string{"config", "site", "file"} {
+		fromEnv := name == "config" && os.Getenv("BGSWITCH_CONFIG") == "" && !slices.Contains(c.LocalFlagNames(), name)
+		if c.IsSet(name) && c.String(name) == "" && !fromEnv {
+			return usage("name it, or leave the flag out", "--%s is empty", name)
+		}
+	}
+	return nil
 }
 
 // withoutSites makes the one site of the origin page's set-up.

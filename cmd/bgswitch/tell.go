@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"bgswitch/switcher"
@@ -24,63 +26,131 @@ var told = map[switcher.Outcome]string{
 }
 
 // tellSwitch tells of a switch. It has ended: nothing here changes its outcome.
-func (s settings) tellSwitch(result switcher.Result, failed error, t *terminal) {
+func (s settings) tellSwitch(result switcher.Result, failed error, dryRun bool, t *terminal) {
 	event, ok := told[result.Outcome]
-	if !ok || result.Record.Site == "" {
+	if !ok || dryRun || result.Record.Site == "" {
 		return
-	}
-	r := result.Record
-	text := fmt.Sprintf("%s: switched from %s to %s by %s on %s", r.Site, r.From, r.To, r.Who, r.Host)
-	if failed != nil {
-		text = fmt.Sprintf("%s: %s to %s on %s was %s: %v", r.Site, r.Command, r.To, r.Host, event, failed)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tellLimit)
 	defer cancel()
-	s.tell(ctx, notify.Message{Event: event, Text: text, Site: r.Site, Live: liveAfter(result), From: r.From, To: r.To, Verdict: r.Error, Host: r.Host, Time: r.Time}, t)
+	r := result.Record
+	m := notify.Message{
+		Event: event, Text: switchWords(result, failed), Site: r.Site, Live: liveAfter(result),
+		From: r.From, To: r.To, Verdict: verdictOf(result), Host: r.Host, Time: r.Time,
+	}
+	s.telling(t).send(ctx, m)
 }
 
+func switchWords(result switcher.Result, failed error) string {
+	r := result.Record
+	by := fmt.Sprintf("by %s on %s", r.Who, r.Host)
+	if r.Reason != "" {
+		by += fmt.Sprintf(" (%s)", r.Reason)
+	}
+	if failed == nil {
+		return fmt.Sprintf("%s: switched from %s to %s %s", r.Site, r.From, r.To, by)
+	}
+	text := fmt.Sprintf("%s: the switch %s was %s: %v", r.Site, toWords(r.To)+by, told[result.Outcome], failed)
+	var detail *switcher.Error
+	if errors.As(failed, &detail) && detail.Traffic != "" {
+		text += "; " + detail.Traffic
+	}
+	return text
+}
+
+// toWords: a file that is not understood has no other color to go to.
+func toWords(color string) string {
+	if color == "" {
+		return ""
+	}
+	return "to " + color + " "
+}
+
+// liveAfter is the color with the traffic; empty where that is not known.
 func liveAfter(result switcher.Result) string {
-	if result.Outcome == switcher.Done {
+	switch result.Outcome {
+	case switcher.Done:
 		return string(result.Plan.To)
+	case switcher.Stuck:
+		return ""
 	}
 	return string(result.Plan.From)
 }
 
+// verdictOf is what was wrong, or what the target's health was.
+func verdictOf(result switcher.Result) string {
+	if result.Record.Error != "" || len(result.Verdicts) == 0 {
+		return result.Record.Error
+	}
+	return result.Verdicts[0].String()
+}
+
 // tellFindings tells of what changed, and pings the dead man's switch with the
-// exit code of every run.
+// exit code of every run; all at the same time.
 func (s settings) tellFindings(ctx context.Context, findings []verify.Finding, code int, t *terminal) {
-	for _, f := range findings {
-		if f.Event == "" {
-			continue
+	out := s.telling(t)
+	inParallel(siteLimit, len(findings)+1, func(i int) {
+		if i == 0 {
+			out.report(statedir.Folder{Path: s.stateDir}, s.notify.PingWith(ctx, code))
+		} else if f := findings[i-1]; f.Event != "" {
+			out.send(ctx, messageOf(f))
 		}
-		m := notify.Message{
-			Event: f.Event, Text: fmt.Sprintf("BGSWITCH %s - %s: %s (%s)", f.Level, f.Site, f.Text, hostname()), Site: f.Site,
-			Level: f.Level.String(), Live: string(f.Status.Live), Verdict: f.Text, Host: hostname(), Time: time.Now().UTC(),
-		}
-		if f.Switched != nil {
-			m.From, m.To = string(f.Switched.Plan.From), string(f.Switched.Plan.To)
-		}
-		s.tell(ctx, m, t)
-	}
-	s.report("", s.notify.PingWith(ctx, code), t)
+	})
 }
 
-func (s settings) tell(ctx context.Context, m notify.Message, t *terminal) {
-	s.report(m.Site, s.notify.Tell(ctx, m), t)
+func messageOf(f verify.Finding) notify.Message {
+	m := notify.Message{
+		Event: f.Event, Text: fmt.Sprintf("BGSWITCH %s - %s: %s (%s)", f.Level, f.Site, f.Text, hostname()), Site: f.Site,
+		Level: f.Level.String(), Live: string(f.Status.Live), Verdict: f.Text, Host: hostname(), Time: time.Now().UTC(),
+	}
+	if f.Switched != nil {
+		m.From, m.To = string(f.Switched.Plan.From), string(f.Switched.Plan.To)
+	}
+	return m
 }
 
-// notifyFile keeps the channels that did not work.
-const notifyFile = "notify.json"
+// telling is the channels, and where it is reported that one did not work.
+type telling struct {
+	settings
+	terminal *terminal
+	one      sync.Mutex // reports
+}
 
-// report says which channels did not work, and records it for the site.
-func (s settings) report(site string, failures []notify.Failure, t *terminal) {
-	for _, f := range failures {
-		t.say(fmt.Sprintf("cannot notify: %s: %s", f.Channel, f.Error))
-	}
-	if len(failures) == 0 || site == "" {
+func (s settings) telling(t *terminal) *telling { return &telling{settings: s, terminal: t} }
+
+func (t *telling) send(ctx context.Context, m notify.Message) {
+	t.report(statedir.Of(t.stateDir, m.Site), t.notify.Tell(ctx, m))
+}
+
+const (
+	notifyFile = "notify.json" // the channels that did not work when they were last needed
+	notifyLock = "notify.lock"
+)
+
+// report says which channels did not work, and records it: below the site's
+// folder, or the state folder's own where it is the ping.
+func (t *telling) report(folder statedir.Folder, failures []notify.Failure) {
+	if len(failures) == 0 {
 		return
 	}
-	if err := statedir.Of(s.stateDir, site).Store(notifyFile, failures); err != nil {
-		t.say("cannot record what could not be told: " + err.Error())
+	t.one.Lock()
+	defer t.one.Unlock()
+	for _, f := range failures {
+		t.terminal.say(fmt.Sprintf("cannot notify: %s: %s", f.Channel, f.Error))
 	}
+	if err := record(folder, failures); err != nil {
+		t.terminal.say("cannot record what could not be told: " + err.Error())
+	}
+}
+
+func record(folder statedir.Folder, failures []notify.Failure) error {
+	lock, err := folder.TryLock(notifyLock)
+	if statedir.IsBusy(err) { // another run records its own
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Unlock() }()
+	return folder.Store(notifyFile, failures)
 }

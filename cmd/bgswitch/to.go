@@ -46,7 +46,7 @@ func switchFlags() []cli.Flag {
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
-		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "who ends the old workers: `fast` (bgswitch, at once) or nginx (100 ms later)"},
+		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "`WHO` ends the old workers: fast (bgswitch, at once) or nginx (100 ms later)"},
 	}
 }
 
@@ -83,19 +83,17 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 		return err
 	}
 	result, err := s.switcherFor(site, t).Switch(c.Context, request)
-	if c.Context.Err() != nil && result.Outcome != switcher.Interrupted {
+	if c.Context.Err() != nil && touched[result.Outcome] {
 		result.Notes = append(result.Notes, "the interruption came after the file was replaced: "+finished(result.Outcome))
 	}
-	if t.json {
-		// The exit code tells of the traffic, also where nobody reads the rest.
-		if unread := t.object(switchObjectOf(result, err)); unread != nil {
-			t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
-		}
-		return err
-	}
-	t.showSwitch(result)
-	return err
+	t.showSwitch(result, err)
+	code := t.exit(err) // people are told when the one who typed knows
+	s.tellSwitch(result, err, request.DryRun, t)
+	return exitCode(code)
 }
+
+// touched are the outcomes of a switch that had begun to change something.
+var touched = map[switcher.Outcome]bool{switcher.Done: true, switcher.RolledBack: true, switcher.Stuck: true}
 
 func finished(outcome switcher.Outcome) string {
 	if outcome == switcher.Done {
@@ -126,7 +124,14 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	}, nil
 }
 
-func (t *terminal) showSwitch(r switcher.Result) {
+func (t *terminal) showSwitch(r switcher.Result, err error) {
+	if t.json {
+		// The exit code tells of the traffic, also where nobody reads the rest.
+		if unread := t.object(switchObjectOf(r, err)); unread != nil {
+			t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
+		}
+		return
+	}
 	for _, note := range r.Notes {
 		t.say(note)
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,9 +47,6 @@ const verifyHelp = commandHelpHead + `EXIT STATUS
    3  UNKNOWN   it could not be found out, or wrong usage
 `
 
-// siteLimit is how many sites are looked at at the same time.
-const siteLimit = 8
-
 func verifySites(c *cli.Context) error {
 	t := terminalOf(c)
 	t.plugin = true
@@ -61,33 +61,76 @@ func verifySites(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	options := s.verify
-	options.Failover = options.Failover || c.Bool("failover")
-	if c.Bool("ack") {
-		return t.acknowledge(s, sites, options)
-	}
-	ctx, cancel := context.WithTimeout(c.Context, options.Deadline)
+	s.verify.Failover = s.verify.Failover || c.Bool("failover")
+	verifiers := s.verifiers(sites, c.Bool("strict"), t)
+	ctx, cancel := context.WithTimeout(c.Context, s.verify.Deadline)
 	defer cancel()
-	findings := s.verifyAll(ctx, sites, options, t)
-	if err := t.showFindings(findings); err != nil {
-		return err
+	if c.Bool("ack") {
+		return t.acknowledge(ctx, verifiers)
 	}
-	if path := c.String("metrics-file"); path != "" {
-		if err := writeMetrics(path, findings); err != nil {
-			return &hinted{fmt.Errorf("cannot write the metrics: %w", err), "name a file in the node exporter's text file folder"}
-		}
-	}
+	findings := verifyAll(ctx, verifiers)
+	t.writeMetrics(c.String("metrics-file"), findings)
+	unread := t.showFindings(findings)
 	code := int(levelOf(findings))
 	s.tellFindings(ctx, findings, code, t)
-	if code == 0 {
-		return nil
-	}
-	return exitCode(code)
+	return errors.Join(exitCode(code), unread)
 }
 
-// writeMetrics writes the file whole and renames it into place: the node
-// exporter reads whenever it wants. Names that begin with a dot it skips.
-func writeMetrics(path string, findings []verify.Finding) (err error) {
+func (s settings) verifiers(sites []switcher.Site, strict bool, t *terminal) []*verify.Verifier {
+	tests := make(chan struct{}, max(2, runtime.NumCPU()))
+	var list []*verify.Verifier
+	for _, site := range sites {
+		list = append(list, &verify.Verifier{Switcher: s.switcherFor(site, t), Options: s.verify, Strict: strict, Tests: tests})
+	}
+	return list
+}
+
+// siteLimit is how many sites are looked at at the same time: backends that do
+// not answer take their time, and there is less than a minute for all.
+const siteLimit = 64
+
+// verifyAll looks at the sites at the same time. A quarter of the deadline is
+// left for telling people: it is when nothing answers that they have to know.
+func verifyAll(ctx context.Context, verifiers []*verify.Verifier) []verify.Finding {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
+		defer cancel()
+	}
+	findings := make([]verify.Finding, len(verifiers))
+	inParallel(siteLimit, len(verifiers), func(i int) { findings[i] = verifiers[i].Run(ctx) })
+	return findings
+}
+
+// inParallel does n things, at most limit of them at the same time.
+func inParallel(limit, n int, do func(i int)) {
+	places := make(chan struct{}, limit)
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			do(i)
+		})
+	}
+	wait.Wait()
+}
+
+// writeMetrics leaves the file alone where another run is at work: that one
+// knows more. A file that cannot be written is no verdict on the sites.
+func (t *terminal) writeMetrics(path string, findings []verify.Finding) {
+	overlaps := slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Overlaps })
+	if path == "" || overlaps {
+		return
+	}
+	if err := writeWhole(path, verify.Metrics(findings, time.Now())); err != nil {
+		fmt.Fprintf(t.stderr, "bgswitch: cannot write the metrics: %v\n", err)
+	}
+}
+
+// writeWhole renames the file into place: the node exporter reads whenever it
+// wants, and only what ends in .prom.
+func writeWhole(path string, text []byte) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -97,42 +140,32 @@ func writeMetrics(path string, findings []verify.Finding) (err error) {
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	_, err = file.Write(verify.Metrics(findings, time.Now()))
+	_, err = file.Write(text)
 	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)
 }
 
-// verifyAll looks at the sites, several at a time, in their order.
-func (s settings) verifyAll(ctx context.Context, sites []switcher.Site, options verify.Options, t *terminal) []verify.Finding {
-	findings := make([]verify.Finding, len(sites))
-	places := make(chan struct{}, siteLimit)
-	var wait sync.WaitGroup
-	for i, site := range sites {
-		wait.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
-			v := verify.Verifier{Switcher: s.switcherFor(site, t), Options: options}
-			findings[i] = v.Run(ctx)
-		})
-	}
-	wait.Wait()
-	return findings
-}
-
-func (t *terminal) acknowledge(s settings, sites []switcher.Site, options verify.Options) error {
-	for _, site := range sites {
-		v := verify.Verifier{Switcher: s.switcherFor(site, t), Options: options}
-		done, err := v.Ack()
-		if err != nil {
+func (t *terminal) acknowledge(ctx context.Context, verifiers []*verify.Verifier) error {
+	o := ackObject{Schema: schema}
+	for _, v := range verifiers {
+		done, err := v.Ack(ctx)
+		if errors.Is(err, fs.ErrPermission) {
 			return &hinted{fmt.Errorf("cannot acknowledge: %w", err), "run it as root: `sudo bgswitch verify --ack`"}
+		} else if err != nil {
+			return fmt.Errorf("cannot acknowledge: %w", err)
 		}
+		name := v.Switcher.Site.Name
+		o.Sites = append(o.Sites, ackedObject{name, done})
 		if done {
-			t.result("%s: the failover is acknowledged", site.Name)
+			t.result("%s: the failover is acknowledged", name)
 		} else {
-			t.result("%s: there is no failover to acknowledge", site.Name)
+			t.result("%s: there is no failover to acknowledge", name)
 		}
+	}
+	if t.json {
+		return t.object(o)
 	}
 	return nil
 }
@@ -152,7 +185,7 @@ func (t *terminal) showFindings(findings []verify.Finding) error {
 			t.say(f.Site + ": " + note)
 		}
 	}
-	if t.quiet && !anyEvent(findings) {
+	if t.quiet && !slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Event != "" }) {
 		return nil
 	}
 	if t.json {
@@ -162,22 +195,17 @@ func (t *terminal) showFindings(findings []verify.Finding) error {
 	return nil
 }
 
-func anyEvent(findings []verify.Finding) bool {
-	for _, f := range findings {
-		if f.Event != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// pluginLine is the one line of a monitoring plugin: level, text, performance
-// data. A bar in a text would begin the data too early.
+// pluginLine is the one line of a monitoring plugin: level, text with the worst
+// first, performance data. A bar in a text would begin the data too early.
 func pluginLine(findings []verify.Finding) string {
 	var texts, data []string
 	for _, f := range findings {
-		texts = append(texts, strings.ReplaceAll(f.Site+": "+f.Text, "|", "/"))
 		data = append(data, performance(f, len(findings) > 1)...)
+	}
+	worst := slices.Clone(findings)
+	slices.SortStableFunc(worst, func(a, b verify.Finding) int { return b.Level.Compare(a.Level) })
+	for _, f := range worst {
+		texts = append(texts, strings.ReplaceAll(f.Site+": "+f.Text, "|", "/"))
 	}
 	return fmt.Sprintf("BGSWITCH %s - %s | %s", levelOf(findings), strings.Join(texts, "; "), strings.Join(data, " "))
 }
@@ -197,14 +225,15 @@ func performance(f verify.Finding, several bool) []string {
 }
 
 func latency(f verify.Finding, c switcher.Color) string {
+	verdicts := f.Status.Colors[c]
 	var slowest time.Duration
-	for _, v := range f.Status.Colors[c] {
+	for _, v := range verdicts {
 		if !v.Healthy {
 			return "U"
 		}
 		slowest = max(slowest, v.Latency)
 	}
-	if len(f.Status.Colors[c]) == 0 {
+	if len(verdicts) == 0 {
 		return "U"
 	}
 	return fmt.Sprintf("%.4fs", slowest.Seconds())

@@ -23,6 +23,7 @@ func TestRun(t *testing.T) {
 		`(?m)^2 workers, 1 site, 2 rounds`, `(?m)^3 workers, 1 site, 2 rounds`, `(?m)^  to exit +\d+\.\d`, `(?m)^  last old answer +\d+\.\d`,
 		`(?m)^  exit too early +\d +0 `, `(?m)^  failed requests +0 +0 `, `(?m)^  peak memory +\d+\.\d MiB`, `(?m)^  status +\d+\.\d`,
 		`(?m)^  3 +2 .* x 1\.0 .*0, 0`, `(?m)^  5 +2 .*0, 0`,
+		`(?m)^  one site +\d+\.\d`, `(?m)^  50 sites +\d+\.\d`,
 	} {
 		if !regexp.MustCompile(line).MatchString(out.String()) {
 			t.Errorf("no line matches %s", line)
@@ -33,6 +34,24 @@ func TestRun(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// Fifty sites in one run are looked at in less than 40 MiB.
+func TestVerifyMemory(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	err := with(t.Context(), 1, 0, func(b *bench) error {
+		if err := b.settings(50); err != nil {
+			return err
+		}
+		kib, err := peakMemory(b.program.Command(t.Context(), "verify"))
+		if err == nil && (kib < 5<<10 || kib > 40<<10) {
+			t.Errorf("50 sites took %d KiB", kib)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

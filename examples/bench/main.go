@@ -87,5 +87,8 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 	}
-	return growth(ctx, o, stdout)
+	if err := growth(ctx, o, stdout); err != nil {
+		return err
+	}
+	return verified(ctx, o, stdout)
 }

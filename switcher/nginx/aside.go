@@ -172,7 +172,6 @@ func (t *tester) runAside(ctx context.Context, file string, content Content) (Te
 		return Tested{}, err
 	}
 	tested, err := t.run(ctx, nil)
-	tested.Aside = true
 	if after, statErr := os.Stat(file); statErr != nil || !os.SameFile(before, after) {
 		return tested, ErrMoved
 	}
@@ -221,7 +220,7 @@ func (t *tester) run(ctx context.Context, watch *opens) (Tested, error) {
 		return tested, nil
 	}
 	if onlyRightsMissing(out) && os.Geteuid() != 0 {
-		return tested, fmt.Errorf("nginx -t needs more rights: %s", worstLine(out))
+		return tested, fmt.Errorf("%w: %s", ErrRightsMissing, worstLine(out))
 	}
 	return tested, refusal(t.argv, out, err)
 }
@@ -230,7 +229,7 @@ func (t *tester) run(ctx context.Context, watch *opens) (Tested, error) {
 // user from a real one: the syntax was fine, the pid file or a log was not his
 // to open.
 func onlyRightsMissing(out []byte) bool {
-	return strings.Contains(string(out), "(13: Permission denied)")
+	return strings.Contains(worstLine(out), "(13: Permission denied)")
 }
 
 // limited is what has to stand before nginx's own argv, so that it runs with

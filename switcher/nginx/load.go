@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,7 +26,9 @@ const (
 type Load struct {
 	File     string        // the file that the master has to open
 	Limit    time.Duration // after this the wait is over, with no verdict
+	Settle   time.Duration // how long after it opened the file nginx is through with it for certain
 	Handover Handover
+	Workers  []int                       // the workers that served when they were last looked at; nil: not known
 	Signal   func(context.Context) error // replaces our own SIGHUP when set
 	Log      zerolog.Logger
 }
@@ -60,7 +63,6 @@ var (
 const (
 	pollInterval = time.Millisecond
 	lookGap      = 80 * time.Millisecond
-	settleFor    = 20 * time.Millisecond
 	refusedFor   = 100 * time.Millisecond
 )
 
@@ -98,23 +100,24 @@ func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
 
 // wait is the state of one Load.
 type wait struct {
-	master  *Master
-	load    Load
-	watch   *opens
-	log     *errorLog
-	began   time.Time
-	opened  bool
-	old     map[processID]bool // everything that was there before the opening
-	first   []processID        // the workers that served before the signal
-	handles map[processID]handle
-	looked  time.Time
-	now     look
-	told    bool      // the old workers have got our SIGQUIT
-	odd     bool      // a worker came or went by itself: leave the pace to nginx
-	lostNew bool      // a child of the new generation ended without serving
-	good    time.Time // since when the criterion has held
-	took    time.Duration
-	blind   error // why the last look that failed did
+	master   *Master
+	load     Load
+	watch    *opens
+	log      *errorLog
+	began    time.Time
+	opened   bool
+	openedAt time.Time          // when that was seen
+	old      map[processID]bool // everything that was there before the opening
+	first    []processID        // the workers that served before the signal
+	handles  map[processID]handle
+	looked   time.Time
+	now      look
+	told     bool      // the old workers have got our SIGQUIT
+	odd      bool      // a worker came or went by itself: leave the pace to nginx
+	lostNew  bool      // a child of the new generation ended without serving
+	good     time.Time // since when the criterion has held
+	took     time.Duration
+	blind    error // why the last look that failed did
 
 	sinceRefused time.Time // since when the log has said so, with no worker to contradict it
 }
@@ -128,6 +131,7 @@ func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
 	for _, kid := range kids {
 		w.old[kid.id] = true
 		if !kid.serving() {
+			w.odd = w.odd || kid.starting()
 			continue
 		}
 		w.first = append(w.first, kid.id)
@@ -135,7 +139,10 @@ func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
 			w.handles[kid.id] = held
 		}
 	}
-	watch.seen() // what was opened before the signal does not count
+	// One that has crashed just now may come back at any moment.
+	w.odd = w.odd || l.Workers != nil && !slices.Equal(pids(w.first), l.Workers)
+	w.now.oldServing = w.first // so that one that is gone at the first look is missed
+	watch.seen()               // what was opened before the signal does not count
 	return w, nil
 }
 
@@ -146,7 +153,10 @@ func (w *wait) close() {
 }
 
 func (w *wait) signal(ctx context.Context) error {
-	w.began, w.looked = time.Now(), time.Now()
+	w.looked = time.Now()
+	if w.began.IsZero() {
+		w.began = w.looked
+	}
 	if w.load.Signal != nil {
 		return w.load.Signal(ctx)
 	}
@@ -232,7 +242,10 @@ func (w *wait) tellOld() {
 
 // done is the exact criterion. Where something else happened meanwhile, it
 // has to hold for a while: a worker that crashed just before the opening comes
-// back with the old configuration, and is ended by nginx with the others.
+// back with the old configuration, forked between our list of the children and
+// the opening, so that it looks new. nginx ends it with the others, 100 ms
+// after the new ones (ngx_msleep in ngx_master_process_cycle), and it may take
+// its time to notice on a busy machine.
 func (w *wait) done() bool {
 	holds := w.opened && len(w.now.newServing) > 0 && len(w.now.newStarting) == 0 && len(w.now.oldServing) == 0
 	if !holds {
@@ -244,7 +257,7 @@ func (w *wait) done() bool {
 		w.took = time.Since(w.began)
 	}
 	usual := !w.odd && len(w.now.newServing) == len(w.first)
-	return usual || time.Since(w.good) >= settleFor
+	return usual || time.Since(w.openedAt) >= w.load.Settle
 }
 
 func (w *wait) attempt(said string) Attempt {

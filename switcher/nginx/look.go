@@ -25,7 +25,7 @@ func (w *wait) lookAgain() error {
 	gap := time.Since(w.looked)
 	w.looked = time.Now()
 	if !w.opened && w.watch.seen() {
-		w.opened = true
+		w.opened, w.openedAt = true, w.looked
 		if gap > lookGap && w.anyUnknown(kids) {
 			w.opened = false
 			w.markOld(kids)
@@ -85,7 +85,10 @@ func (w *wait) noticeLosses(now look) {
 	for _, id := range w.now.newStarting {
 		w.lostNew = w.lostNew || !contains(now.all, id)
 	}
+	if w.told || len(w.now.newServing) >= len(w.first) {
+		return // from here on it is their time to go
+	}
 	for _, id := range w.now.oldServing {
-		w.odd = w.odd || !w.told && !contains(now.all, id)
+		w.odd = w.odd || !contains(now.oldServing, id) && !contains(now.draining, id)
 	}
 }

@@ -196,7 +196,8 @@ func (n *Nginx) explain(pidFile string, cause error) error {
 		return cause
 	}
 	if len(masters) > 0 {
-		return fmt.Errorf("%w: process %d runs with this configuration, but %w", ErrPIDMoved, masters[0].id.pid, cause)
+		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
+		return fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
 	}
 	if orphans := orphanedWorkers(); len(orphans) > 0 {
 		return fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, orphans)
@@ -221,9 +222,13 @@ func (n *Nginx) masters(pidFile string) ([]process, error) {
 }
 
 // Permitted says whether this process may signal the master; nothing is sent.
-// The error wraps ErrNotPermitted.
+// The error wraps ErrNotPermitted, or ErrNotRunning where it has ended.
 func (m *Master) Permitted() error {
-	if err := m.handle.signal(unix.Signal(0)); err != nil {
+	err := m.handle.signal(unix.Signal(0))
+	if errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("%w: process %d has ended", ErrNotRunning, m.PID)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: process %d: %w", ErrNotPermitted, m.PID, err)
 	}
 	return nil

@@ -14,7 +14,6 @@ import (
 // Tested is what one run of nginx's test showed.
 type Tested struct {
 	Took  time.Duration
-	Aside bool // the new file was tested without touching the live one
 	Read  bool // nginx opened the file that was watched
 	Knows bool // whether Read could be found out
 }
@@ -22,6 +21,10 @@ type Tested struct {
 // ErrRefused says that nginx's test did not accept the configuration; the
 // error's text holds nginx's own words.
 var ErrRefused = errors.New("nginx refuses the configuration")
+
+// ErrRightsMissing says that nginx's test stopped at a file that we may not
+// open, the pid file or a log: it says nothing of the configuration.
+var ErrRightsMissing = errors.New("nginx -t needs more rights")
 
 // TestAsIs runs nginx's test on the configuration as it stands and notices
 // whether nginx reads the file. The error wraps ErrRefused when nginx says no;

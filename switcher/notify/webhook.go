@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -22,7 +23,7 @@ import (
 type Webhook struct {
 	URL         string
 	Headers     map[string]string
-	HeadersFile string // `Name: value` lines, read anew each time
+	HeadersFile string // `Name: value` lines, read anew each time; # begins a comment
 }
 
 // One question takes at most attemptTimeout; it is asked again retries times,
@@ -31,6 +32,7 @@ const (
 	attemptTimeout = 5 * time.Second
 	retries        = 3
 	answerLimit    = 64 << 10
+	headersLimit   = 64 << 10
 )
 
 func client() *retryablehttp.Client {
@@ -69,14 +71,14 @@ func (w Webhook) setHeaders(into http.Header) error {
 	if w.HeadersFile == "" {
 		return nil
 	}
-	text, err := os.ReadFile(w.HeadersFile)
+	text, err := readHeaders(w.HeadersFile)
 	if err != nil {
 		return err
 	}
 	for i, line := range strings.Split(string(text), "\n") {
 		name, value, ok := strings.Cut(line, ":")
 		switch {
-		case strings.TrimSpace(line) == "":
+		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
 		case !ok:
 			return fmt.Errorf("%s:%d: a header is written `Name: value`", w.HeadersFile, i+1)
 		default:
@@ -84,6 +86,23 @@ func (w Webhook) setHeaders(into http.Header) error {
 		}
 	}
 	return nil
+}
+
+// readHeaders waits for no FIFO.
+func readHeaders(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > headersLimit) {
+		err = fmt.Errorf("%s: a regular file of at most 64 KiB is needed", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(file, headersLimit))
 }
 
 func ping(ctx context.Context, address string, code int) error {

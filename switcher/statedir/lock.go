@@ -81,11 +81,15 @@ func (f Folder) lock(ctx context.Context, name string, wait time.Duration, comma
 	if err == nil && !got && wait > 0 {
 		got, err = waitFor(ctx, lock, wait)
 	}
+	var holder Holder
+	if err == nil && !got {
+		holder, got, err = f.whoElse(name, lock)
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	if !got {
-		return nil, errors.Join(&BusyError{f.holder(name)}, lock.Close())
+		return nil, errors.Join(&BusyError{holder}, lock.Close())
 	}
 	return &Lock{file: lock, note: f.leaveNote(name, Holder{PID: os.Getpid(), Command: command, Since: time.Now()})}, nil
 }
@@ -98,6 +102,24 @@ func waitFor(ctx context.Context, lock *flock.Flock, wait time.Duration) (bool, 
 		return false, nil
 	}
 	return got, err
+}
+
+// nameWithin is how long a holder may take to leave its name, or to let go
+// after it has taken the name away.
+const nameWithin = 200 * time.Millisecond
+
+// whoElse reads who holds a lock that was not free. Where no name stands, the
+// holder has only just come or is just going: the lock is tried again.
+func (f Folder) whoElse(name string, lock *flock.Flock) (holder Holder, got bool, err error) {
+	for until := time.Now().Add(nameWithin); ; time.Sleep(time.Millisecond) {
+		holder = f.holder(name)
+		if holder.PID != 0 || time.Now().After(until) {
+			return holder, false, nil
+		}
+		if got, err = lock.TryLock(); got || err != nil {
+			return Holder{}, got, err
+		}
+	}
 }
 
 // leaveNote says who holds the lock. It is for people: nothing that goes wrong

@@ -6,16 +6,52 @@ import (
 	"fmt"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
 )
+
+// Failover is a switch that verify made, or tried to make, by itself.
+type Failover struct {
+	Time         time.Time        `json:"time"`
+	From         switcher.Color   `json:"from"`
+	To           switcher.Color   `json:"to"`
+	Outcome      switcher.Outcome `json:"outcome"` // begun: the run was ended before the switch was
+	Error        string           `json:"error,omitempty"`
+	Acknowledged bool             `json:"acknowledged"`
+}
+
+// begun is remembered before the switch, so that a run that is killed in the
+// middle leaves no second one to the next.
+const begun switcher.Outcome = "begun"
+
+// refused says that nothing was touched: it may be tried again.
+func (o *Failover) refused() bool {
+	switch o.Outcome {
+	case begun, switcher.Done, switcher.RolledBack, switcher.Stuck:
+		return false
+	}
+	return true
+}
+
+func (o *Failover) String() string {
+	at := o.Time.Local().Format(time.DateTime)
+	switch {
+	case o.Outcome == switcher.Done:
+		return fmt.Sprintf("failed over from %s to %s at %s, not acknowledged (`bgswitch verify --ack`)", o.From, o.To, at)
+	case o.refused():
+		return fmt.Sprintf("failing over from %s to %s was refused at %s: %s", o.From, o.To, at, o.Error)
+	}
+	return fmt.Sprintf("failing over from %s to %s at %s ended %s, not acknowledged (`bgswitch verify --ack`)", o.From, o.To, at, o.Outcome)
+}
 
 // failOver switches when the live color is down and the idle one is up, as
 // `to` does. Once: until somebody acknowledges it, or switches by hand, there
 // is no second time, and never one within the cooldown after any switch.
 func (v *Verifier) failOver(ctx context.Context, f *Finding) {
 	live := f.Status.Live
-	if !v.Options.Failover || live == "" || f.Status.Holder != nil {
+	if !v.Options.Failover || live == "" || f.Status.Holder != nil || len(f.unasked) > 0 {
 		return
 	}
 	down, up := f.Memory.Streaks[string(live)], f.Memory.Streaks[string(live.Other())]
@@ -31,78 +67,131 @@ func (v *Verifier) failOver(ctx context.Context, f *Finding) {
 
 // held says why there is no failover now; empty: nothing is in its way.
 func (v *Verifier) held(f *Finding) string {
-	now := v.now()
-	if last := f.Memory.Failover; last != nil && !last.Acknowledged {
-		return "the one of " + last.Time.Local().Format(time.DateTime) + " is not acknowledged (`bgswitch verify --ack`)"
-	} else if last != nil && now.Sub(last.Time) < v.Options.Cooldown {
-		return "the last one is less than " + v.Options.Cooldown.String() + " ago"
+	if f.WayOpen != nil && !*f.WayOpen {
+		return "the way is not open"
 	}
-	if last := f.Status.Last; last != nil && last.Outcome == string(switcher.Done) && now.Sub(last.Time) < v.Options.Cooldown {
-		return "the last switch is less than " + v.Options.Cooldown.String() + " ago"
+	last := f.Memory.Failover
+	switch {
+	case last != nil && !last.Acknowledged && !last.refused():
+		return "the last one is not acknowledged"
+	case last != nil && v.recent(last.Time):
+		return "the last one is less than " + health.Short(v.Options.Cooldown) + " ago"
+	case v.recent(f.Memory.Totals.Switched):
+		return "the last switch is less than " + health.Short(v.Options.Cooldown) + " ago"
+	case !f.lasting:
+		return "it could not be remembered"
 	}
 	return ""
 }
 
-func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Color) {
-	reason := unhealthyText(f.Status.Colors[live])
-	result, err := v.Switcher.Switch(ctx, switcher.Request{
-		To: live.Other(), Handover: nginx.HandoverFast, Command: command, Who: "bgswitch verify",
-		Reason: fmt.Sprintf("%s failed %d times: %s; %s is healthy", live, f.Memory.Streaks[string(live)].Bad, reason, live.Other()),
-	})
-	f.Switched, f.Event = &result, EventFailover
-	f.Memory.Failover = &Failover{Time: v.now().UTC(), From: live, To: live.Other(), Done: err == nil}
-	if err != nil {
-		f.failedOver(live, err)
-		return
-	}
-	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `bgswitch verify --ack`", live, live.Other(), reason)
-	f.Problems = []Problem{{"failover", Warning, text}}
-	f.Level, f.Text = Warning, text
-	f.Status.Live = live.Other()
+// recent: a time that is still to come is recent, too, where the clock was set
+// back by less than the cooldown.
+func (v *Verifier) recent(t time.Time) bool {
+	return !t.IsZero() && v.now().Sub(t).Abs() < v.Options.Cooldown
 }
 
-func (f *Finding) failedOver(live switcher.Color, err error) {
-	text := fmt.Sprintf("failing over from %s to %s failed: %v", live, live.Other(), err)
+func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Color) {
+	again := f.Memory.Failover != nil && !f.Memory.Failover.Acknowledged
+	attempt := &Failover{Time: v.now().UTC(), From: live, To: live.Other(), Outcome: begun}
+	f.Memory.Failover = attempt
+	if err := f.Memory.keep(v.Switcher.State); err != nil {
+		f.Memory.Failover = nil
+		f.Text += ", no failover: it could not be remembered: " + err.Error()
+		return
+	}
+	bad, good := f.Status.Colors[live], f.Status.Colors[live.Other()]
+	result, err := v.Switcher.Switch(ctx, switcher.Request{
+		To: live.Other(), Handover: nginx.HandoverFast, Strict: v.Strict, Command: command, Who: "bgswitch verify",
+		Reason: fmt.Sprintf("%s failed %d times in a row: %s; %s is healthy (%s)",
+			live, f.Memory.Streaks[string(live)].Bad, unhealthyText(bad), live.Other(), healthyWords(good)),
+	})
+	f.Switched, attempt.Outcome = &result, result.Outcome
+	f.Notes = append(f.Notes, result.Notes...)
+	v.countHistory(f, &result.Record)
+	if err != nil {
+		f.notFailedOver(attempt, err, again)
+		return
+	}
+	f.failedOver(live, unhealthyText(bad))
+}
+
+// failedOver finds what the next run will find.
+func (f *Finding) failedOver(from switcher.Color, reason string) {
+	to := from.Other()
+	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `bgswitch verify --ack`", from, to, reason)
+	f.Event, f.Level, f.Text = EventFailover, Warning, oneLine(text)
+	f.Problems = []Problem{
+		{string(from), Warning, oneLine(fmt.Sprintf("no way back: %s %s", from, reason))},
+		{keyFailover, Warning, f.Text},
+	}
+	f.Status.Live, f.Status.Last, f.WayOpen = to, &f.Switched.Record, new(bool)
+	f.Memory.isLive(to)
+}
+
+// notFailedOver tells of an attempt that failed; of one that was refused once
+// more, there is no news.
+func (f *Finding) notFailedOver(attempt *Failover, err error, again bool) {
+	attempt.Error = oneLine(err.Error())
+	text := attempt.String()
 	var failed *switcher.Error
 	if errors.As(err, &failed) && failed.Traffic != "" {
 		text += "; " + failed.Traffic
 	}
-	f.Problems = append(f.Problems, Problem{"failover", Critical, text})
-	f.Level, f.Text = worstOf(f.Problems), f.Text+", "+text
+	if !again {
+		f.Event = EventFailover
+	}
+	if !f.has(keyFailover) {
+		f.add(keyFailover, Warning, text)
+	}
+	f.Text = oneLine(f.Text + ", " + text)
+	f.Level = worstOf(f.Problems)
 }
 
-// acknowledge settles a failover that somebody has switched away from by hand,
-// and goes on warning of one that nobody has looked at.
+func (f *Finding) has(key string) bool {
+	for _, p := range f.Problems {
+		if p.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// acknowledge goes on warning of a failover that nobody has looked at. One
+// that was refused is over when the live color is up again.
 func (v *Verifier) acknowledge(f *Finding) {
 	last := f.Memory.Failover
 	if last == nil || last.Acknowledged {
 		return
 	}
-	if r := f.Status.Last; r != nil && r.Command != command && r.Outcome == string(switcher.Done) && r.Time.After(last.Time) {
+	if last.refused() && f.Status.Live != "" && f.Memory.Streaks[string(f.Status.Live)].Up {
 		last.Acknowledged = true
 		return
 	}
-	text := fmt.Sprintf("failed over from %s to %s at %s and not acknowledged", last.From, last.To, last.Time.Local().Format(time.DateTime))
-	if !last.Done {
-		text = fmt.Sprintf("failing over from %s to %s failed at %s and is not acknowledged", last.From, last.To, last.Time.Local().Format(time.DateTime))
-	}
-	f.Problems = append(f.Problems, Problem{"failover", Warning, text})
-	f.Text += ", " + text
+	f.add(keyFailover, Warning, last.String())
 }
 
+// ackRetry is how often a run that is under way is waited for.
+const ackRetry = 20 * time.Millisecond
+
 // Ack acknowledges the last failover: the next one may come. It says whether
-// there was one to acknowledge.
-func (v *Verifier) Ack() (bool, error) {
+// there was one to acknowledge. A run under way is waited for until ctx ends.
+func (v *Verifier) Ack(ctx context.Context) (bool, error) {
 	lock, err := v.Switcher.State.TryLock(verifyLock)
+	for statedir.IsBusy(err) && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(ackRetry):
+		}
+		lock, err = v.Switcher.State.TryLock(verifyLock)
+	}
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = lock.Unlock() }()
-	before, _ := remember(v.Switcher.State)
-	m := before.clone()
+	m, _ := remember(v.Switcher.State)
 	if m.Failover == nil || m.Failover.Acknowledged {
 		return false, nil
 	}
 	m.Failover.Acknowledged = true
-	return true, m.keep(v.Switcher.State, before)
+	return true, m.keep(v.Switcher.State)
 }

@@ -12,9 +12,6 @@ import (
 	"bgswitch/switcher/statedir"
 )
 
-// command is how records name a switch that verify made.
-const command = "verify"
-
 // Finding is what one run found of one site, and what of it is to be told.
 type Finding struct {
 	Site     string
@@ -26,9 +23,13 @@ type Finding struct {
 	WayOpen  *bool // nil: unknown
 	Memory   Memory
 	Notes    []string
-	Event    string // what is to be told: empty, or one of the events
-	Lasted   time.Duration
+	Event    string           // what is to be told: empty, or one of the events
+	Lasted   time.Duration    // the trouble, where the event is a reminder or its end
 	Switched *switcher.Result // the failover of this run
+	Overlaps bool             // another run is at it: this one did not look
+
+	unasked map[switcher.Color]bool
+	lasting bool // what is found can be remembered
 }
 
 // The events that are told.
@@ -39,65 +40,50 @@ const (
 	EventFailover = "failover" // verify switched, or tried to
 )
 
+// command is how records name a switch that verify made.
+const command = "verify"
+
+// verifyLock keeps runs from piling up, and guards what they remember.
+const verifyLock = "verify.lock"
+
 // Run verifies the site once. It always has a finding: what cannot be found
-// out is Unknown.
+// out is Unknown, and a run that cannot remember looks all the same. The
+// deadline of the options ends it, but for a failover under way.
 func (v *Verifier) Run(ctx context.Context) Finding {
 	ctx, cancel := context.WithTimeout(ctx, v.Options.Deadline)
 	defer cancel()
 	f := Finding{Site: v.Switcher.Site.Name}
 	lock, err := v.Switcher.State.TryLock(verifyLock)
-	if err != nil {
-		return v.withoutLock(f, err)
+	if statedir.IsBusy(err) {
+		return v.overlapping(f)
 	}
-	defer func() { _ = lock.Unlock() }()
 	before, warning := remember(v.Switcher.State)
-	f.note(warning)
+	if f.lasting = err == nil; f.lasting {
+		defer func() { _ = lock.Unlock() }()
+		f.note(warning)
+	} else {
+		f.note("what is found cannot be remembered: " + err.Error())
+	}
 	f.Memory = before.clone()
 	facts := v.look(ctx)
 	v.countHistory(&f, facts.status.Last)
 	v.judge(&f, facts)
 	v.failOver(ctx, &f)
 	v.speak(&f)
-	if err := f.Memory.keep(v.Switcher.State, before); err != nil {
-		f.note("what was found cannot be remembered: " + err.Error())
-	}
-	return f
-}
-
-const verifyLock = "verify.lock"
-
-// withoutLock is for a run that must not look: another one still does, or the
-// state folder is closed to us.
-func (v *Verifier) withoutLock(f Finding, err error) Finding {
-	f.Memory, _ = remember(v.Switcher.State)
-	f.Level, f.Text = Unknown, err.Error()
-	if statedir.IsBusy(err) {
-		f.Level, f.Problems = levelOf(f.Memory.Level), f.Memory.Problems
-		f.Text = "another verify is at work; the last one said " + f.Level.String()
-	}
-	return f
-}
-
-// countHistory adds what was switched since the last run.
-func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
-	if last == nil || !last.Time.After(f.Memory.Totals.Until) {
-		return
-	}
-	records, err := v.Switcher.State.History(0)
-	if err != nil {
-		f.note("the history cannot be counted: " + err.Error())
-		return
-	}
-	f.Memory.Totals = f.Memory.Totals.count(records)
-}
-
-func levelOf(text string) Level {
-	for _, l := range []Level{OK, Warning, Critical} {
-		if l.String() == text {
-			return l
+	if f.lasting {
+		if err := f.Memory.keep(v.Switcher.State); err != nil {
+			f.note("what is found cannot be remembered: " + err.Error())
 		}
 	}
-	return Unknown
+	return f
+}
+
+// overlapping repeats what the last run said, while another one is at it.
+func (v *Verifier) overlapping(f Finding) Finding {
+	f.Memory, _ = remember(v.Switcher.State)
+	f.Level, f.Problems, f.Overlaps = levelOf(f.Memory.Level), f.Memory.Problems, true
+	f.Text = "another verify is at work; the last one said " + f.Level.String()
+	return f
 }
 
 func (f *Finding) note(text string) {
@@ -108,25 +94,48 @@ func (f *Finding) note(text string) {
 
 // judge dampens what the network said, and puts it all into words.
 func (v *Verifier) judge(f *Finding, found facts) {
-	f.Status, f.Way = found.status, found.way
-	f.Problems = found.problem
+	f.Status, f.Way, f.Problems, f.unasked = found.status, found.way, found.problems, found.unasked
 	live := found.status.Live
+	f.carryOver()
 	var words []string
 	if live != "" {
-		words = append(words, v.liveWords(f, live), v.idleWords(f, live.Other()))
+		f.Memory.isLive(live)
+		words = append(words, v.liveWords(f, live), v.idleWords(f, live.Other(), found.open))
 		v.judgeAnswers(f)
 	}
+	v.acknowledge(f)
+	slices.SortStableFunc(f.Problems, func(a, b Problem) int { return b.Level.Compare(a.Level) })
 	for _, p := range f.Problems {
 		if p.Key != string(live) && p.Key != string(live.Other()) {
 			words = append(words, p.Text)
 		}
 	}
-	if holder := found.status.Holder; holder != nil {
+	if found.status.Holder != nil {
 		words = append(words, "a switch is at work")
 	}
-	f.Text = strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
-	v.acknowledge(f)
+	f.Text = oneLine(strings.Join(words, ", "))
 	f.Level = worstOf(f.Problems)
+}
+
+// carryOver keeps the problems that cannot be judged while a switch is at
+// work: they are not over because nobody looked.
+func (f *Finding) carryOver() {
+	if f.Status.Holder == nil {
+		return
+	}
+	for _, p := range f.Memory.Problems {
+		switch p.Key {
+		case keyNginx, keyCandidate, switcher.DriftStopped, switcher.DriftNotLoaded, switcher.DriftAnswers:
+			f.Problems = append(f.Problems, p)
+		}
+	}
+}
+
+// add notes a problem and returns its words.
+func (f *Finding) add(key string, level Level, text string) string {
+	text = oneLine(text)
+	f.Problems = append(f.Problems, Problem{key, level, text})
+	return text
 }
 
 func worstOf(problems []Problem) Level {
@@ -139,45 +148,36 @@ func worstOf(problems []Problem) Level {
 
 // liveWords judges the live color.
 func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
-	verdicts := f.Status.Colors[live]
-	streak := v.streak(f, string(live), health.Healthy(verdicts))
-	bad := unhealthyText(verdicts)
+	streak, bad := v.asked(f, live)
 	switch {
-	case !streak.Up && bad == "":
-		bad = fmt.Sprintf("healthy %d of %d times again", streak.Good, v.Options.Rise)
-		fallthrough
 	case !streak.Up:
-		text := fmt.Sprintf("%s live but unhealthy: %s", live, bad)
-		f.Problems = append([]Problem{{string(live), Critical, text}}, f.Problems...)
-		return text
+		return f.add(string(live), Critical, fmt.Sprintf("%s live but unhealthy: %s", live, bad))
+	case f.unasked[live]:
+		return fmt.Sprintf("%s live, %s", live, bad)
 	case bad != "":
 		return fmt.Sprintf("%s live (failed %d of %d times: %s)", live, streak.Bad, v.Options.Fall, bad)
 	}
-	return fmt.Sprintf("%s live (%s)", live, healthyWords(verdicts))
+	return fmt.Sprintf("%s live (%s)", live, healthyWords(f.Status.Colors[live]))
 }
 
-// idleWords judges the idle color, half of the way back; the other half is the
-// candidate, which look has judged.
-func (v *Verifier) idleWords(f *Finding, idle switcher.Color) string {
-	verdicts := f.Status.Colors[idle]
-	streak := v.streak(f, string(idle), health.Healthy(verdicts))
-	bad := unhealthyText(verdicts)
-	open := streak.Up && f.Way.Err == nil && f.Status.Holder == nil
-	f.WayOpen = &open
+// idleWords judges the idle color, half of the way back; open is the other
+// half, which look has judged.
+func (v *Verifier) idleWords(f *Finding, idle switcher.Color, open *bool) string {
+	streak, bad := v.asked(f, idle)
+	f.WayOpen = open
 	switch {
-	case !streak.Up && bad == "":
-		bad = fmt.Sprintf("healthy %d of %d times again", streak.Good, v.Options.Rise)
-		fallthrough
 	case !streak.Up:
-		text := fmt.Sprintf("no way back: %s %s", idle, bad)
-		f.Problems = append([]Problem{{string(idle), Warning, text}}, f.Problems...)
-		return text
+		f.WayOpen = new(bool)
+		return f.add(string(idle), Warning, fmt.Sprintf("no way back: %s %s", idle, bad))
+	case f.unasked[idle]:
+		f.WayOpen = nil
+		return fmt.Sprintf("%s idle, %s", idle, bad)
 	case bad != "":
-		return fmt.Sprintf("%s failed %d of %d times: %s", idle, streak.Bad, v.Options.Fall, bad)
-	case f.has("candidate") || f.Status.Holder != nil:
-		return ""
+		return fmt.Sprintf("%s idle (failed %d of %d times: %s)", idle, streak.Bad, v.Options.Fall, bad)
+	case open == nil || !*open:
+		return fmt.Sprintf("%s idle (%s)", idle, healthyWords(f.Status.Colors[idle]))
 	}
-	return fmt.Sprintf("way back open: %s (%s)%s", idle, healthyWords(verdicts), untestedWords(f.Way))
+	return fmt.Sprintf("way back open: %s (%s)%s", idle, healthyWords(f.Status.Colors[idle]), untestedWords(f.Way))
 }
 
 func untestedWords(way switcher.Way) string {
@@ -187,41 +187,48 @@ func untestedWords(way switcher.Way) string {
 	return ", untested by nginx"
 }
 
-func (f *Finding) has(key string) bool {
-	return slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Key == key })
+// asked counts the answer of a color. bad says what is wrong with it; it is
+// empty where it is up and has answered well.
+func (v *Verifier) asked(f *Finding, color switcher.Color) (streak Streak, bad string) {
+	if f.unasked[color] {
+		streak, known := f.Memory.Streaks[string(color)]
+		streak.Up = streak.Up || !known
+		return streak, "not asked in time"
+	}
+	verdicts := f.Status.Colors[color]
+	streak = v.streak(f, string(color), health.Healthy(verdicts))
+	bad = unhealthyText(verdicts)
+	if !streak.Up && bad == "" {
+		bad = fmt.Sprintf("answered well only %d of %d times", streak.Good, v.Options.Rise)
+	}
+	return streak, bad
 }
 
 // judgeAnswers dampens what came through nginx.
 func (v *Verifier) judgeAnswers(f *Finding) {
-	if v.Switcher.Site.Confirm == nil || f.Status.Holder != nil {
+	if v.Switcher.Site.Confirm == nil || f.Status.Holder != nil || len(f.unasked) > 0 {
 		return
 	}
 	good := f.Status.Answers == f.Status.Live
 	streak := v.streak(f, switcher.DriftAnswers, good)
 	f.Problems = slices.DeleteFunc(f.Problems, func(p Problem) bool { return p.Key == switcher.DriftAnswers })
-	switch {
-	case streak.Up:
-	case f.Status.Answers == f.Status.Live.Other():
-		f.Problems = append(f.Problems, Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answers through nginx", f.Status.Answers)})
-	case good:
-		f.Problems = append(f.Problems, Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answered through nginx %d of %d times again", f.Status.Live, streak.Good, v.Options.Rise)})
-	default:
-		f.Problems = append(f.Problems, Problem{switcher.DriftAnswers, Critical, "neither color answers through nginx: " + f.Status.Answered})
+	if streak.Up {
+		return
 	}
+	p := Problem{switcher.DriftAnswers, Warning, ""}
+	switch {
+	case good:
+		p.Text = fmt.Sprintf("%s answered through nginx only %d of %d times", f.Status.Live, streak.Good, v.Options.Rise)
+	case f.Status.Answers != "":
+		p.Text = fmt.Sprintf("%s answers through nginx", f.Status.Answers)
+	default:
+		p.Level, p.Text = Critical, "neither color answers through nginx: "+oneLine(f.Status.Answered)
+	}
+	f.Problems = append(f.Problems, p)
 }
 
 func (v *Verifier) streak(f *Finding, key string, good bool) Streak {
 	before, known := f.Memory.Streaks[key]
 	f.Memory.Streaks[key] = before.next(good, known, v.Options)
 	return f.Memory.Streaks[key]
-}
-
-// healthyWords are the answer and the slowest time of a healthy color.
-func healthyWords(verdicts []health.Verdict) string {
-	var reason string
-	var slowest time.Duration
-	for _, verdict := range verdicts {
-		reason, slowest = strings.TrimPrefix(verdict.Reason, "status "), max(slowest, verdict.Latency)
-	}
-	return fmt.Sprintf("%s in %.1f ms", reason, float64(slowest.Microseconds())/1000)
 }

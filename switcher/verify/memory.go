@@ -1,7 +1,8 @@
 package verify
 
 import (
-	"reflect"
+	"maps"
+	"slices"
 	"time"
 
 	"bgswitch/switcher"
@@ -16,30 +17,43 @@ const memoryFile = "verify.json"
 
 // Memory is what one run leaves for the next.
 type Memory struct {
-	Schema   int               `json:"schema"`
-	Streaks  map[string]Streak `json:"streaks"`            // by color, and "answers"
-	Level    string            `json:"level"`              // what was reported last; empty: nothing yet
-	Problems []Problem         `json:"problems,omitempty"` // likewise
-	Since    time.Time         `json:"since"`              // when that level began
-	SpokenAt time.Time         `json:"spoken_at"`
-	Failover *Failover         `json:"failover,omitempty"` // the last one
-	Totals   Totals            `json:"totals"`
+	Schema       int               `json:"schema"`
+	Live         switcher.Color    `json:"live"`
+	Streaks      map[string]Streak `json:"streaks"`                // by color, and "answers"
+	Level        string            `json:"level"`                  // what was found last; empty: nothing yet
+	Problems     []Problem         `json:"problems,omitempty"`     // likewise, in the words of when they began
+	Since        time.Time         `json:"since"`                  // when that level began
+	TroubleSince time.Time         `json:"trouble_since,omitzero"` // when it was no longer OK
+	SpokenAt     time.Time         `json:"spoken_at,omitzero"`     // when something was told last
+	Failover     *Failover         `json:"failover,omitempty"`     // the last one
+	Totals       Totals            `json:"totals"`
+
+	kept *Memory // what is on the disk
 }
 
-// Streak is how one thing has answered lately. The counts stop at 1,000.
+// Streak is how one thing has answered lately. The counts stop where they have
+// decided, so that a quiet site leaves nothing to write.
 type Streak struct {
 	Up   bool `json:"up"`
 	Good int  `json:"good"` // in a row
 	Bad  int  `json:"bad"`  // in a row
 }
 
-// Failover is a switch that verify made, or tried to make, by itself.
-type Failover struct {
-	Time         time.Time      `json:"time"`
-	From         switcher.Color `json:"from"`
-	To           switcher.Color `json:"to"`
-	Done         bool           `json:"done"`
-	Acknowledged bool           `json:"acknowledged"`
+// next is the streak after one more answer. The first answer of all is
+// believed: there is nothing to hold against it.
+func (s Streak) next(good, known bool, o Options) Streak {
+	if !known {
+		s.Up = good
+	}
+	enough := max(o.Rise, o.Fall)
+	if good {
+		s.Good, s.Bad = min(s.Good+1, enough), 0
+		s.Up = s.Up || s.Good >= o.Rise
+		return s
+	}
+	s.Good, s.Bad = 0, min(s.Bad+1, enough)
+	s.Up = s.Up && s.Bad < o.Fall
+	return s
 }
 
 // Totals count the history, each record once.
@@ -47,25 +61,8 @@ type Totals struct {
 	Switches  int       `json:"switches"`
 	RollBacks int       `json:"roll_backs"`
 	Failovers int       `json:"failovers"`
-	Until     time.Time `json:"until"` // the time of the newest record counted
-}
-
-const streakEnd = 1000
-
-// next is the streak after one more answer. The first answer of all is
-// believed: there is nothing to hold against it.
-func (s Streak) next(good bool, known bool, o Options) Streak {
-	if !known {
-		s.Up = good
-	}
-	if good {
-		s.Good, s.Bad = min(s.Good+1, streakEnd), 0
-		s.Up = s.Up || s.Good >= o.Rise
-		return s
-	}
-	s.Good, s.Bad = 0, min(s.Bad+1, streakEnd)
-	s.Up = s.Up && s.Bad < o.Fall
-	return s
+	Switched  time.Time `json:"switched,omitzero"` // when the last switch was done
+	Until     time.Time `json:"until,omitzero"`    // the time of the newest record counted
 }
 
 // remember reads the memory. One that is torn or of another version is no
@@ -76,6 +73,8 @@ func remember(state statedir.Folder) (m Memory, warning string) {
 		if m.Streaks == nil {
 			m.Streaks = map[string]Streak{}
 		}
+		kept := m.clone()
+		m.kept = &kept
 		return m, ""
 	}
 	fresh := Memory{Schema: memorySchema, Streaks: map[string]Streak{}}
@@ -88,24 +87,30 @@ func remember(state statedir.Folder) (m Memory, warning string) {
 	return fresh, ""
 }
 
-// keep writes the memory, where it differs from what was there.
-func (m Memory) keep(state statedir.Folder, before Memory) error {
-	if reflect.DeepEqual(m, before) {
+// keep writes the memory, where it differs from what is on the disk.
+func (m *Memory) keep(state statedir.Folder) error {
+	if m.kept != nil && m.equal(*m.kept) {
 		return nil
 	}
-	if err := state.Create(); err != nil {
+	if err := state.Store(memoryFile, m); err != nil {
 		return err
 	}
-	return state.Store(memoryFile, m)
+	kept := m.clone()
+	m.kept = &kept
+	return nil
 }
 
-// clone is a memory that shares nothing with the one it was made from.
+func (m *Memory) equal(other Memory) bool {
+	failover := m.Failover == other.Failover || m.Failover != nil && other.Failover != nil && *m.Failover == *other.Failover
+	return failover && m.Live == other.Live && m.Level == other.Level && m.Totals == other.Totals &&
+		maps.Equal(m.Streaks, other.Streaks) && slices.Equal(m.Problems, other.Problems) &&
+		m.Since.Equal(other.Since) && m.TroubleSince.Equal(other.TroubleSince) && m.SpokenAt.Equal(other.SpokenAt)
+}
+
+// clone is a memory that shares nothing with the one it was made from but what
+// is on the disk.
 func (m Memory) clone() Memory {
-	streaks := map[string]Streak{}
-	for key, streak := range m.Streaks {
-		streaks[key] = streak
-	}
-	m.Streaks = streaks
+	m.Streaks, m.Problems = maps.Clone(m.Streaks), slices.Clone(m.Problems)
 	if m.Failover != nil {
 		copied := *m.Failover
 		m.Failover = &copied
@@ -113,26 +118,106 @@ func (m Memory) clone() Memory {
 	return m
 }
 
-// count adds the records that came since the last run.
-func (t Totals) count(records []statedir.Record) Totals {
-	until := t.Until
-	for _, r := range records { // newest first
-		if !r.Time.After(t.Until) {
-			break
-		}
-		switch switcher.Outcome(r.Outcome) {
-		case switcher.Done:
-			t.Switches++
-			if r.Command == command {
-				t.Failovers++
-			}
-		case switcher.RolledBack:
-			t.RollBacks++
-		}
-		if r.Time.After(until) {
-			until = r.Time
+// isLive: what came through nginx for one color says nothing of the other.
+func (m *Memory) isLive(color switcher.Color) {
+	if m.Live != color {
+		delete(m.Streaks, switcher.DriftAnswers)
+		m.Live = color
+	}
+}
+
+// found notes what this run has found.
+func (m *Memory) found(f *Finding, now time.Time) {
+	if m.Level != f.Level.String() {
+		m.Since = now
+	}
+	switch {
+	case f.Level == OK:
+		m.TroubleSince = time.Time{}
+	case m.TroubleSince.IsZero():
+		m.TroubleSince = now
+	}
+	if f.Event != "" {
+		m.SpokenAt = now
+	}
+	if !sameKeys(m.Problems, f.Problems) || m.Level != f.Level.String() {
+		m.Problems = f.Problems
+	}
+	m.Level = f.Level.String()
+}
+
+// notAfter brings times that are still to come down to now: the clock was set
+// back, and what waits for them would wait for as long.
+func (m *Memory) notAfter(now time.Time) {
+	times := []*time.Time{&m.Since, &m.TroubleSince, &m.SpokenAt}
+	if m.Failover != nil {
+		times = append(times, &m.Failover.Time)
+	}
+	for _, t := range times {
+		if t.After(now) {
+			*t = now
 		}
 	}
-	t.Until = until
-	return t
+}
+
+// countHistory adds what was recorded since the last run.
+func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
+	if last == nil || last.Time.Equal(f.Memory.Totals.Until) {
+		return
+	}
+	records, err := v.newRecords(f.Memory.Totals.Until)
+	if err != nil {
+		f.note("the history cannot be counted: " + err.Error())
+		return
+	}
+	f.Memory.count(records)
+}
+
+// newRecords are those after the one that was counted last, newest first. Their
+// order is that of the file: the clock may have been set back between two.
+func (v *Verifier) newRecords(until time.Time) ([]statedir.Record, error) {
+	for _, limit := range []int{64, 0} {
+		records, err := v.Switcher.State.History(limit)
+		if err != nil {
+			return nil, err
+		}
+		counted := slices.IndexFunc(records, func(r statedir.Record) bool { return r.Time.Equal(until) })
+		if counted >= 0 {
+			return records[:counted], nil
+		}
+		if len(records) < limit || limit == 0 {
+			return records, nil
+		}
+	}
+	return nil, nil
+}
+
+// count adds records, newest first. A switch by hand acknowledges a failover.
+// Where nothing is remembered, a failover that nobody has switched away from
+// is found again: it must stay the only one.
+func (m *Memory) count(records []statedir.Record) {
+	anew := m.Totals.Until.IsZero()
+	for _, r := range slices.Backward(records) {
+		m.Totals.Until = r.Time
+		switch switcher.Outcome(r.Outcome) {
+		case switcher.RolledBack:
+			m.Totals.RollBacks++
+		case switcher.Done:
+			m.Totals.Switches++
+			m.Totals.Switched = r.Time
+			m.countDone(r, anew)
+		}
+	}
+}
+
+func (m *Memory) countDone(r statedir.Record, anew bool) {
+	switch {
+	case r.Command == command:
+		m.Totals.Failovers++
+		if anew {
+			m.Failover = &Failover{Time: r.Time, From: switcher.Color(r.From), To: switcher.Color(r.To), Outcome: switcher.Done}
+		}
+	case m.Failover != nil:
+		m.Failover.Acknowledged = true
+	}
 }

@@ -3,68 +3,68 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // speak decides whether there is anything to tell: a change, a reminder of what
-// lasts, or that it is over, and for how long it lasted.
+// lasts, or that it is over, and for how long it lasted. That all is well when
+// nothing is remembered is no news.
 func (v *Verifier) speak(f *Finding) {
 	now := v.now().UTC()
 	m := &f.Memory
-	before := levelOf(m.Level)
+	m.notAfter(now)
 	first := m.Level == ""
-	if m.Since.After(now) || m.SpokenAt.After(now) { // the clock was set back
-		m.Since, m.SpokenAt = now, now
-	}
-	lasted := now.Sub(m.Since)
+	same := !first && m.Level == f.Level.String() && sameKeys(m.Problems, f.Problems)
+	lasted := now.Sub(m.TroubleSince)
 	switch {
 	case f.Event == EventFailover:
-	case first && f.Level == OK, !first && before == f.Level && sameKeys(m.Problems, f.Problems) && !v.due(f, now):
-		m.remember(f, first, now, m.SpokenAt)
-		return
-	case !first && before == f.Level && sameKeys(m.Problems, f.Problems):
+	case same && f.Level != OK && now.Sub(m.SpokenAt) >= v.Options.Remind:
 		f.Event, f.Lasted = EventReminder, lasted
+	case same, first && f.Level == OK:
 	case f.Level == OK:
 		f.Event, f.Lasted = EventOver, lasted
 	default:
 		f.Event = EventChange
 	}
-	m.remember(f, first, now, now)
+	m.found(f, now)
 	f.Text += f.lastedWords()
 }
 
-func (v *Verifier) due(f *Finding, now time.Time) bool {
-	return f.Level != OK && now.Sub(f.Memory.SpokenAt) >= v.Options.Remind
-}
+// sameKeys: the order in which problems are found does not matter.
+func sameKeys(a, b []Problem) bool { return slices.Equal(keys(a), keys(b)) }
 
-// remember notes what was found; since moves when the level does.
-func (m *Memory) remember(f *Finding, first bool, now, spokenAt time.Time) {
-	if first || m.Level != f.Level.String() {
-		m.Since = now
+func keys(problems []Problem) []string {
+	var list []string
+	for _, p := range problems {
+		list = append(list, p.Key)
 	}
-	if !sameKeys(m.Problems, f.Problems) {
-		m.Problems = f.Problems
-	}
-	m.Level, m.SpokenAt = f.Level.String(), spokenAt
-}
-
-func sameKeys(a, b []Problem) bool {
-	return slices.EqualFunc(a, b, func(x, y Problem) bool { return x.Key == y.Key })
+	slices.Sort(list)
+	return list
 }
 
 func (f *Finding) lastedWords() string {
 	switch f.Event {
 	case EventOver:
-		return fmt.Sprintf(", over after %s", shortSpan(f.Lasted))
+		return ", over after " + shortSpan(f.Lasted)
 	case EventReminder:
-		return fmt.Sprintf(", for %s now", shortSpan(f.Lasted))
+		return ", for " + shortSpan(f.Lasted) + " now"
 	}
 	return ""
 }
 
+// shortSpan is a span as people say it: 45s, 12m, 6h5m, 2d3h.
 func shortSpan(d time.Duration) string {
-	if d < time.Minute {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
 		return d.Round(time.Second).String()
+	case d < day:
+		text := strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+		if strings.HasSuffix(text, "h0m") {
+			return strings.TrimSuffix(text, "0m")
+		}
+		return text
 	}
-	return d.Round(time.Minute).String()
+	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
 }

@@ -4,15 +4,10 @@
 package verify
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"bgswitch/health"
-	"bgswitch/nginxconf"
 	"bgswitch/switcher"
-	"bgswitch/switcher/nginx"
 )
 
 // Level is how bad it is, in the language of monitoring plugins; also the exit
@@ -27,19 +22,40 @@ const (
 	Unknown
 )
 
-func (l Level) String() string {
-	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[l]
+var levelNames = [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+func (l Level) String() string { return levelNames[l] }
+
+// MarshalText writes the level's name.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads a level's name; another one is Unknown.
+func (l *Level) UnmarshalText(text []byte) error {
+	*l = levelOf(string(text))
+	return nil
+}
+
+func levelOf(text string) Level {
+	for i, name := range levelNames {
+		if name == text {
+			return Level(i)
+		}
+	}
+	return Unknown
 }
 
 // rank orders the levels: what could not be found out may hide anything but an
 // outage that was found.
 func (l Level) rank() int { return [...]int{0, 1, 3, 2}[l] }
 
+// Compare is negative where l is better than other, positive where it is worse.
+func (l Level) Compare(other Level) int { return l.rank() - other.rank() }
+
 // Worst is the worst of several levels; of none it is OK.
 func Worst(levels ...Level) Level {
 	worst := OK
 	for _, l := range levels {
-		if l.rank() > worst.rank() {
+		if l.Compare(worst) > 0 {
 			worst = l
 		}
 	}
@@ -81,6 +97,8 @@ func (o Options) Validate() error {
 type Verifier struct {
 	Switcher *switcher.Switcher
 	Options  Options
+	Strict   bool             // a failover refuses what others may write
+	Tests    chan struct{}    // has room for as many of nginx's tests as may run at once, over all sites; nil: any number
 	Now      func() time.Time // nil: time.Now
 }
 
@@ -89,82 +107,4 @@ func (v *Verifier) now() time.Time {
 		return v.Now()
 	}
 	return time.Now()
-}
-
-// facts are what one look has found.
-type facts struct {
-	status  switcher.Status
-	way     switcher.Way
-	problem []Problem
-}
-
-// Problem is one thing that is not as it should be.
-type Problem struct {
-	Key   string `json:"key"` // names the same problem in every run
-	Level Level  `json:"-"`
-	Text  string `json:"text"`
-}
-
-// look asks everything; it changes nothing. What the network says is dampened
-// later, what files and processes say holds at once.
-func (v *Verifier) look(ctx context.Context) facts {
-	f := facts{status: v.Switcher.Inspect(ctx, v.Switcher.Site.Check)}
-	if f.status.FileErr != nil {
-		f.add("file", Unknown, "the live color is unknown: "+f.status.FileErr.Error())
-		return f
-	}
-	if err := f.status.Running.Err; err != nil && f.status.Running.Matters {
-		f.add("nginx", Unknown, err.Error())
-	}
-	if f.status.Holder != nil {
-		f.heldLock(v.now())
-		return f
-	}
-	for _, drift := range f.status.Drift {
-		f.add(drift.Key, Warning, drift.What)
-	}
-	f.way = v.Switcher.WayBack(ctx)
-	f.wayBack()
-	return f
-}
-
-// longHeld is after when a switch that is still at work has to be looked at:
-// it keeps the way back shut.
-const longHeld = 10 * time.Minute
-
-// heldLock: a switch at work is no alarm, and what it moves is not judged.
-func (f *facts) heldLock(now time.Time) {
-	held := now.Sub(f.status.Holder.Since)
-	if held > longHeld {
-		f.add("lock", Warning, fmt.Sprintf("no way back: another bgswitch has been at work for %s: %s", held.Round(time.Minute), f.status.Holder))
-	}
-}
-
-func (f *facts) wayBack() {
-	switch err := f.way.Err; {
-	case err == nil, errors.Is(err, nginx.ErrNoAside), errors.Is(err, switcher.ErrNoMaster):
-	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), isRefusal(err):
-		f.add("candidate", Warning, "no way back: "+err.Error())
-	default:
-		f.add("candidate", Unknown, "whether the way back is open is unknown: "+err.Error())
-	}
-}
-
-func isRefusal(err error) bool {
-	var refusal *nginxconf.Refusal
-	return errors.As(err, &refusal)
-}
-
-func (f *facts) add(key string, level Level, text string) {
-	f.problem = append(f.problem, Problem{Key: key, Level: level, Text: text})
-}
-
-// unhealthyText says what came of asking a color, in few words.
-func unhealthyText(verdicts []health.Verdict) string {
-	for _, v := range verdicts {
-		if !v.Healthy {
-			return v.Backend + " " + v.Reason
-		}
-	}
-	return ""
 }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bgswitch/switcher/nginxtest"
+)
+
+// victimIn is a victim whose files are below dir and whose nginx is another
+// than usual; nil where only root could have it.
+func victimIn(t *testing.T, dir string, o nginxtest.Options) *victim {
+	t.Helper()
+	strace, err := findStrace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("bgswitch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := nginxtest.StartSite(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &victim{Site: site, t: t, strace: strace, program: program}
+}
+
+// mountedVictim is one whose nginx has the live file mounted by itself, so that
+// it has to be written in place, and whose colors' addresses are of different
+// lengths, so that each write has several steps.
+func mountedVictim(t *testing.T) *victim {
+	t.Helper()
+	dir := t.TempDir()
+	mount := []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" "$0" && exec "$@"`, filepath.Join(dir, "conf.d", "active_upstream.conf")}
+	v := victimIn(t, dir, nginxtest.Options{Workers: 1, Launch: mount})
+	listener, err := net.Listen("tcp", "127.0.0.100:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: v.Green}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close() })
+	v.Green.Addr = listener.Addr().String()
+	if err := os.WriteFile(v.Settings, []byte(v.SettingsText("")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// between says that the live file is the old or the new one, or one of them
+// with the newlines that even out their lengths; nginx accepts it.
+func (v *victim) between(what string) {
+	v.t.Helper()
+	content := strings.TrimRight(v.read(v.Live), "\n") + "\n"
+	if v.files()[content] == "" {
+		v.t.Errorf("%s: the live file is neither the old nor the new one: %q", what, content)
+	}
+	if err := v.Test(); err != nil {
+		v.t.Errorf("%s: %v", what, err)
+	}
+}
+
+// A file that is written in place has no moment in which a killed switch leaves
+// anything but the old or the new meaning, and the next switch makes it whole.
+func TestKilledWhileWritingInPlace(t *testing.T) {
+	t.Parallel()
+	if !mayMount() {
+		t.Log("without the right to mount there is no file mounted by itself")
+		return
+	}
+	v := mountedVictim(t)
+	if code, out := v.bgswitch("to", "green", "--verbose"); code != exitDone || !strings.Contains(out, "in place") {
+		t.Fatalf("exits %d, and not by writing in place: %s", code, out)
+	}
+	v.agree("at first", "blue")
+	inode := inodeOf(t, v.Live)
+	stop := v.steady()
+	colors := []string{"green", "blue"}
+	round := 0
+	v.everyStep(0, 1, func(p point) bool {
+		if !soaking() && !writing[p.call] {
+			return true
+		}
+		round++
+		v.agree("before", colors[round%2])
+		r := v.at(p, killed, "to", colors[(round+1)%2])
+		what := "killed before " + p.String()
+		v.between(what)
+		v.agree(what, colors[(round/2)%2])
+		if kept, _ := filepath.Glob(filepath.Join(v.StateDir, "myapp", ".active_upstream*")); len(kept) != 0 {
+			t.Errorf("%s: left in the state folder: %v", what, kept)
+		}
+		return r.met
+	})
+	stop()
+	if now := inodeOf(t, v.Live); now != inode {
+		t.Errorf("the file is inode %d, was %d: nginx would not see it", now, inode)
+	}
+}
+
+// writing are the calls between which a write in place stands half way; the
+// others are met by a switch that exchanges files, too.
+var writing = map[string]bool{"write": true, "pwrite64": true, "fsync": true, "ftruncate": true, "unlinkat": true, "renameat": true}
+
+func inodeOf(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return statOf(info).Ino
+}
+
+// bgswitch that runs where nginx runs, in the same nested pid namespace, works
+// as anywhere: there the master is process 1, and it is the right one.
+func TestInsideTheNestedPIDNamespace(t *testing.T) {
+	t.Parallel()
+	if !mayMount() {
+		t.Log("without the right to mount there is no nested namespace")
+		return
+	}
+	v := newVictim(t)
+	if err := v.Site.Nginx.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	inner := v.inNamespace()
+	for _, color := range []string{"green", "blue"} {
+		code, out := v.run(exec.Command("nsenter", "-t", inner, "-p", "-m", v.program, "to", color))
+		if code != exitDone {
+			t.Fatalf("to %s exits %d: %s", color, code, out)
+		}
+		if got := nginxtest.Answers(v.URL(), 20); got[color] != 20 || v.whole("inside") != color {
+			t.Errorf("after the switch to %s: %v", color, got)
+		}
+		v.nothingLeft("inside")
+	}
+	if code, out := v.bgswitch("to", "green"); code != exitFailed || !strings.Contains(out, "not proved") {
+		t.Errorf("from outside it exits %d: %s", code, out)
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"bgswitch/switcher/nginxtest"
+)
+
+// everyStep runs a round for each step that a switch takes, or for every
+// stride-th of them from first on. round says whether the step came.
+func (v *victim) everyStep(first, stride int, round func(p point) (met bool)) {
+	v.t.Helper()
+	points := v.steps()
+	met := 0
+	for i := first; i < len(points); i += stride {
+		if round(points[i]) {
+			met++
+		}
+	}
+	v.t.Logf("%d of %d steps were met", met, len(points))
+	if met*stride < len(points)/2 {
+		v.t.Errorf("no more than %d of %d steps were met", met*stride, len(points))
+	}
+}
+
+// steps are those of a switch from blue to green; a runtime that wakes its
+// threads may write some more or fewer each time.
+func (v *victim) steps() []point {
+	v.t.Helper()
+	v.agree("before", "blue")
+	r := v.at(point{}, nil, "to", "green")
+	if r.code != exitDone {
+		v.t.Fatalf("exits %d: %s", r.code, r.out)
+	}
+	v.agree("before", "blue")
+	var points []point
+	for _, call := range slices.Sorted(maps.Keys(r.taken)) {
+		for n := range r.taken[call] {
+			points = append(points, point{call, n + 1})
+		}
+	}
+	return points
+}
+
+// settled waits until nginx has ended a load that was asked for: meanwhile the
+// old and the new worker both answer, and no status could be right for long.
+func (v *victim) settled(what string) {
+	v.t.Helper()
+	if err := nginxtest.Eventually(patience, func() error {
+		if workers := v.Workers(); len(workers) != 1 {
+			return fmt.Errorf("workers %v", workers)
+		}
+		return nil
+	}); err != nil {
+		v.t.Errorf("%s: %v", what, err)
+	}
+}
+
+// A switch that is killed before any of its steps leaves the whole old or the
+// whole new file, and the next one needs no repair.
+func TestKilledBeforeEveryStep(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	stop := v.steady()
+	colors := []string{"green", "blue"}
+	round := 0
+	v.everyStep(0, 1, func(p point) bool {
+		round++
+		from, to := colors[round%2], colors[(round+1)%2]
+		v.agree("before", from)
+		r := v.at(p, killed, "to", to)
+		what := "killed before " + p.String()
+		if !r.met && r.code != exitDone || r.met && r.code != -1 {
+			t.Errorf("%s: exits %d: %s", what, r.code, r.out)
+		}
+		v.settled(what)
+		v.honest(what, v.whole(what))
+		v.agree(what, colors[(round/2)%2])
+		return r.met
+	})
+	stop()
+	v.oneColor("in the end")
+}
+
+// A run that mends what a killed one left may be killed itself, and so may the
+// next: three deep.
+func TestKilledWhileMending(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	stop := v.steady()
+	colors := []string{"green", "blue"}
+	round := 0
+	v.everyStep(1, stride(), func(p point) bool {
+		round++
+		v.agree("before", colors[round%2])
+		first := v.at(p, killed, "to", colors[(round+1)%2])
+		for deep, at := range []point{{p.call, p.n + 1}, {p.call, 1}} {
+			v.at(at, killed, "to", colors[(round+deep)%2])
+			what := fmt.Sprintf("killed before %v, and then before %v", p, at)
+			v.settled(what)
+			v.honest(what, v.whole(what))
+		}
+		v.agree("three deep", colors[round%2])
+		return first.met
+	})
+	stop()
+	v.oneColor("in the end")
+}

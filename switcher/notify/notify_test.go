@@ -1,0 +1,247 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var message = Message{
+	Event: "failover", Text: "BGSWITCH WARNING - myapp: failed over", Site: "myapp", Level: "WARNING", Live: "green",
+	From: "blue", To: "green", Verdict: "status 503", Host: "web1", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+}
+
+// heard is a server that keeps what it was asked.
+type heard struct {
+	*httptest.Server
+	mutex    sync.Mutex
+	requests []*http.Request
+	bodies   []string
+}
+
+func listen(t *testing.T, answer func(n int, w http.ResponseWriter)) *heard {
+	h := &heard{}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		h.mutex.Lock()
+		h.requests, h.bodies = append(h.requests, r), append(h.bodies, string(body))
+		n := len(h.requests)
+		h.mutex.Unlock()
+		if answer != nil {
+			answer(n, w)
+		}
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+func TestWebhook(t *testing.T) {
+	t.Parallel()
+	h := listen(t, nil)
+	file := filepath.Join(t.TempDir(), "headers")
+	if err := os.WriteFile(file, []byte("# the chat's key\nAuthorization: Bearer s3cret\n\nX-Room:  ops \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Channels{Webhooks: []Webhook{{URL: h.URL + "/services/T0/B0", Headers: map[string]string{"X-Team": "web", "X-Room": "none"}, HeadersFile: file}}}
+	if failures := c.Tell(t.Context(), message); len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	r := h.requests[0]
+	got := map[string]string{"method": r.Method, "path": r.URL.Path, "type": r.Header.Get("Content-Type"), "key": r.Header.Get("Authorization"), "team": r.Header.Get("X-Team"), "room": r.Header.Get("X-Room")}
+	want := map[string]string{"method": "POST", "path": "/services/T0/B0", "type": "application/json", "key": "Bearer s3cret", "team": "web", "room": "ops"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(h.bodies[0]), &body); err != nil {
+		t.Fatal(err)
+	}
+	wantBody := map[string]any{
+		"schema": 1.0, "event": "failover", "text": message.Text, "site": "myapp", "level": "WARNING", "live": "green",
+		"from": "blue", "to": "green", "verdict": "status 503", "host": "web1", "time": "2026-01-02T03:04:05Z",
+	}
+	if diff := cmp.Diff(wantBody, body); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An answer that may be better next time is asked for again, others are not.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer   func(n int, w http.ResponseWriter)
+		asked    int
+		failures string
+	}{
+		"well again": {func(n int, w http.ResponseWriter) {
+			if n < 3 {
+				w.Header().Set("Retry-After", "3600")
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}, 3, ""},
+		"never":   {func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }, 1 + retries, "status 500"},
+		"refused": {func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, 1, "status 403"},
+		"elsewhere": {func(_ int, w http.ResponseWriter) {
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(http.StatusFound)
+		}, 1, "status 302"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := listen(t, c.answer)
+			failures := Channels{Webhooks: []Webhook{{URL: h.URL}}}.Tell(t.Context(), message)
+			if len(h.requests) != c.asked {
+				t.Errorf("asked %d times, want %d", len(h.requests), c.asked)
+			}
+			if got := errorsOf(failures); got != c.failures {
+				t.Errorf("failures %q, want %q", got, c.failures)
+			}
+			for _, body := range h.bodies {
+				if body != h.bodies[0] || body == "" {
+					t.Errorf("another body: %q", body)
+				}
+			}
+		})
+	}
+}
+
+func errorsOf(failures []Failure) string {
+	var texts []string
+	for _, f := range failures {
+		texts = append(texts, f.Error)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// A channel that does not answer takes no more time than there is, and the
+// others do not wait for it.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	h := listen(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	failures := Channels{
+		Webhooks: []Webhook{{URL: "http://" + mute.Addr().String()}, {URL: h.URL}},
+		Commands: [][]string{{"/bin/sleep", "60"}},
+	}.Tell(ctx, message)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if len(failures) != 2 || len(h.requests) != 1 {
+		t.Errorf("failures %v, %d heard", failures, len(h.requests))
+	}
+}
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	h := listen(t, nil)
+	if failures := (Channels{Ping: h.URL + "/uuid?create=1"}).PingWith(t.Context(), 2); len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	if got := h.requests[0].Method + " " + h.requests[0].URL.String(); got != "GET /uuid/2?create=1" {
+		t.Error(got)
+	}
+	if failures := (Channels{}).PingWith(t.Context(), 2); failures != nil {
+		t.Errorf("no ping is set: %v", failures)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "said")
+	script := `for name in EVENT TEXT SITE LEVEL LIVE FROM TO VERDICT HOST TIME; do eval "echo $name=\$BGSWITCH_$name"; done >` + out + `; echo "$1" >>` + out
+	hostile := message
+	hostile.Text = "$(touch /nonexistent) `id`; \x00 'quoted'"
+	c := Channels{Commands: [][]string{{"/bin/sh", "-c", script, "sh", "$(an argument)"}}}
+	if failures := c.Tell(t.Context(), hostile); len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "EVENT=failover\nTEXT=$(touch /nonexistent) `id`; ? 'quoted'\nSITE=myapp\nLEVEL=WARNING\nLIVE=green\nFROM=blue\nTO=green\n" +
+		"VERDICT=status 503\nHOST=web1\nTIME=2026-01-02T03:04:05Z\n$(an argument)\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+	failures := Channels{Commands: [][]string{{"/bin/sh", "-c", "echo no pager; exit 3"}, {"/no/such/program"}}}.Tell(t.Context(), message)
+	if len(failures) != 2 || failures[0].Channel != "command 1 (/bin/sh)" || failures[0].Error != "exit status 3: no pager" || !strings.Contains(failures[1].Error, "no such file") {
+		t.Errorf("%+v", failures)
+	}
+}
+
+// Whatever goes wrong, what is reported holds no secret.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cret"
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	var cut atomic.Int32
+	cutting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		cut.Add(1)
+		connection, _, _ := http.NewResponseController(w).Hijack()
+		connection.Close()
+	}))
+	defer cutting.Close()
+	echoing := listen(t, func(_ int, w http.ResponseWriter) { http.Error(w, secret, http.StatusForbidden) })
+	secure := httptest.NewTLSServer(http.NotFoundHandler()) // of a certificate that nobody knows
+	defer secure.Close()
+	file := filepath.Join(t.TempDir(), "headers")
+	if err := os.WriteFile(file, []byte("Authorization Bearer "+secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key := map[string]string{"X-Key": secret}
+	for name, hook := range map[string]Webhook{
+		"refused":         {URL: "http://" + closed.Addr().String() + "/" + secret, Headers: key},
+		"cut off":         {URL: cutting.URL + "/" + secret, Headers: key},
+		"forbidden":       {URL: strings.Replace(echoing.URL, "http://", "http://user:"+secret+"@", 1) + "/?key=" + secret, Headers: key},
+		"no such host":    {URL: "http://nowhere.invalid/" + secret, Headers: key},
+		"no URL":          {URL: "http://bad host/" + secret},
+		"no port":         {URL: "http://127.0.0.1:99999/" + secret},
+		"bad escape":      {URL: "http://127.0.0.1/%zz" + secret},
+		"certificate":     {URL: secure.URL + "/" + secret, Headers: key},
+		"bad header":      {URL: echoing.URL, Headers: map[string]string{"X-Key": secret + "\n"}},
+		"bad headers":     {URL: echoing.URL, HeadersFile: file},
+		"no headers file": {URL: echoing.URL + "/" + secret, HeadersFile: "/no/such/file"},
+		"a folder":        {URL: echoing.URL + "/" + secret, HeadersFile: t.TempDir()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			failures := Channels{Webhooks: []Webhook{hook}, Ping: hook.URL}.Tell(ctx, message)
+			if len(failures) != 1 {
+				t.Fatalf("%d failures, want one", len(failures))
+			}
+			failures = append(failures, Channels{Ping: hook.URL}.PingWith(ctx, 0)...)
+			if text := fmt.Sprintf("%+v", failures); strings.Contains(text, secret) {
+				t.Error(text)
+			}
+		})
+	}
+}

@@ -1,0 +1,259 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"bgswitch/switcher"
+)
+
+func failing(s *stand) { s.Options.Failover = true }
+
+func ack(want bool) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		if got, err := s.Ack(s.t.Context()); got != want || err != nil {
+			s.t.Fatalf("acknowledged: %v, %v, want %v", got, err, want)
+		}
+	}
+}
+
+func isLive(color switcher.Color, failovers int) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		app := map[switcher.Color]string{switcher.Blue: s.Blue.Addr, switcher.Green: s.Green.Addr}[color]
+		if !strings.Contains(s.liveFile(), app) {
+			s.t.Fatalf("%s is not live:\n%s", color, s.liveFile())
+		}
+		if got := len(s.records(command)); got != failovers {
+			s.t.Fatalf("%d switches by verify are recorded, want %d", got, failovers)
+		}
+	}
+}
+
+const failedOver = `^failed over from blue to green: \S+ status 503: "db down"; acknowledge it with .bgswitch verify --ack.$`
+
+// Every row begins with both colors healthy for three runs and blue live.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]step{
+		"off by default": {
+			{"down", both(func(s *stand) { s.Options.Failover = false }, sick(blue)), OK, "", ``, 2},
+			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
+			{"nothing is touched", nil, Critical, "", ``, 20},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+		},
+		"once, until acknowledged": {
+			{"down", sick(blue), OK, "", `failed`, 2},
+			{"switched", nil, Warning, EventFailover, failedOver, 0},
+			{"", isLive(switcher.Green, 1), Warning, "", `^green live \(200.*, no way back: blue .*, failed over from blue to green at \S+ \S+, not acknowledged`, 20},
+			{"blue up", well(blue), Warning, "", `only 1 of 2`, 0},
+			{"back open", nil, Warning, EventChange, `way back open: blue .*, failed over`, 0},
+			{"nothing new", nil, Warning, "", `way back open: blue .*, failed over`, 20},
+			{"green down", sick(green), Warning, "", ``, 2},
+			{"only warned", nil, Critical, EventChange, `^green live but unhealthy.*, no failover: the last one is not acknowledged$`, 0},
+			{"still", nil, Critical, "", `no failover`, 20},
+			{"acknowledged", both(isLive(switcher.Green, 1), ack(true)), Warning, EventFailover, `^failed over from green to blue: `, 0},
+			{"", both(isLive(switcher.Blue, 2), ack(true)), Warning, EventChange, `no way back: green`, 0},
+			{"nothing to acknowledge", both(ack(false), well(green)), Warning, "", ``, 0},
+			{"over", nil, OK, EventOver, `^blue live`, 0},
+		},
+		"a switch by hand acknowledges": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"switched", nil, Warning, EventFailover, failedOver, 0},
+			{"blue up", well(blue), Warning, "", ``, 0},
+			{"by hand, and something after it", func(s *stand) {
+				s.byHand(switcher.Blue)
+				s.Green.Sicken(true)
+				_, _ = s.Switcher.Switch(s.t.Context(), switcher.Request{To: switcher.Green, Command: "to"}) // refused
+				s.Green.Sicken(false)
+				s.clock = time.Now() // as the records have it
+			}, OK, EventOver, `^blue live`, 0},
+			{"down again within the cooldown", sick(blue), OK, "", ``, 2},
+			{"held", nil, Critical, EventChange, `no failover: the last (one|switch) is less than 10m ago`, 0},
+			{"after it", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
+		},
+		"cooldown after a switch by hand": {
+			{"by hand", func(s *stand) { s.byHand(switcher.Green); s.byHand(switcher.Blue); s.clock = time.Now() }, OK, "", ``, 0},
+			{"down", sick(blue), OK, "", ``, 2},
+			{"held", nil, Critical, EventChange, `no failover: the last switch is less than 10m ago`, 0},
+			{"after it", later(8 * time.Minute), Warning, EventFailover, failedOver, 0},
+		},
+		"both down": {
+			{"down", both(sick(blue), sick(green)), OK, "", ``, 2},
+			{"nothing is touched", nil, Critical, EventChange, `unhealthy.*no way back`, 0},
+			{"", nil, Critical, "", ``, 20},
+			{"green up once", both(isLive(switcher.Blue, 0), well(green)), Critical, "", ``, 0},
+			{"green up for good", nil, Warning, EventFailover, `^failed over from blue to green`, 0},
+		},
+		"idle flaps": {
+			{"down", sick(blue), OK, "", ``, 0},
+			{"idle bad once", sick(green), OK, "", ``, 0},
+			{"idle good once: not enough", well(green), Critical, EventChange, `unhealthy`, 0},
+			{"twice", isLive(switcher.Blue, 0), Warning, EventFailover, failedOver, 0},
+		},
+		"nginx refuses the candidate": {
+			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `no way back: nginx refuses`, 0},
+			{"down", sick(blue), Warning, "", ``, 2},
+			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
+			{"mended", func(s *stand) { s.confd("other.conf", "") }, Warning, EventFailover, failedOver, 0},
+		},
+		"refused, and tried again after the cooldown": {
+			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
+			{"down", sick(blue), OK, "", ``, 2},
+			{"refused", nil, Critical, EventFailover, `failing over from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
+			{"nothing new", nil, Critical, "", `was refused at .*, no failover: the last one is less than 10m ago`, 9},
+			{"tried again: no news", nil, Critical, "", `was refused`, 0},
+			{"mended", func(s *stand) { _ = os.Chmod(filepath.Dir(s.Live), 0o755) }, Critical, "", ``, 9},
+			{"after the cooldown", nil, Warning, EventFailover, failedOver, 0},
+		},
+		"refused, and over when blue is up": {
+			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
+			{"down", sick(blue), OK, "", ``, 2},
+			{"refused", nil, Critical, EventFailover, `refused`, 0},
+			{"up", well(blue), Critical, "", ``, 0},
+			{"over", nil, OK, EventOver, `way back open`, 0},
+		},
+		"memory lost after a failover": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"switched", nil, Warning, EventFailover, failedOver, 0},
+			{"lost", func(s *stand) { s.remembered("{") }, Warning, EventChange, `failed over from blue to green at .*not acknowledged`, 0},
+			{"turned", both(well(blue), sick(green)), Warning, "", ``, 0},
+			{"", nil, Warning, EventChange, `way back open`, 0},
+			{"", later(time.Hour), Critical, EventChange, `no failover: the last one is not acknowledged`, 0},
+			{"", isLive(switcher.Green, 1), Critical, "", ``, 0},
+		},
+		"clock set back after a failover": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"switched", nil, Warning, EventFailover, failedOver, 0},
+			{"a year back", both(later(-365*24*time.Hour), ack(true)), Warning, EventChange, `^green live \(200 in [0-9.]+ ms\), no way back: blue \S+ status 503: "db down"$`, 0},
+			{"the other down", both(sick(green), well(blue)), Warning, "", ``, 0},
+			{"", nil, OK, EventOver, ``, 0},
+			{"within the cooldown", nil, Critical, EventChange, `no failover: the last one is less than 10m ago`, 0},
+			{"after it", later(10 * time.Minute), Warning, EventFailover, `^failed over from green to blue`, 0},
+			{"", isLive(switcher.Blue, 2), Warning, "", `not acknowledged`, 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t)
+			failing(s)
+			three := allWell
+			three.times = 3
+			s.play(append([]step{three}, steps...))
+		})
+	}
+}
+
+// What is recorded of a failover, and what the run itself found of it.
+func TestFailoverRecord(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	failing(s)
+	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	f := s.run()
+	if f.Event != EventFailover || f.Switched == nil || f.Switched.Outcome != switcher.Done {
+		t.Fatalf("%s: %s", f.Event, f.Text)
+	}
+	records := s.records(command)
+	if len(records) != 1 || records[0].Who != "bgswitch verify" {
+		t.Fatalf("%+v", records)
+	}
+	const reason = `^blue failed 3 times in a row: \S+ status 503: "db down"; green is healthy \(200 in [0-9.]+ ms\)$`
+	if !regexp.MustCompile(reason).MatchString(records[0].Reason) {
+		t.Errorf("reason %q, want %s", records[0].Reason, reason)
+	}
+	if f.Status.Live != switcher.Green || f.Memory.Totals.Failovers != 1 || f.Memory.Totals.Switches != 1 || f.WayOpen == nil || *f.WayOpen {
+		t.Errorf("live %s, totals %+v, way back %v", f.Status.Live, f.Memory.Totals, f.WayOpen)
+	}
+}
+
+// A run that is killed in the middle of its switch leaves no second one.
+func TestFailoverBegun(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	failing(s)
+	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	m, _ := remember(s.Switcher.State)
+	m.Failover = &Failover{Time: s.clock, From: switcher.Blue, To: switcher.Green, Outcome: begun}
+	if err := m.keep(s.Switcher.State); err != nil {
+		t.Fatal(err)
+	}
+	s.play([]step{{"next", nil, Critical, EventChange, `ended begun, not acknowledged.*, no failover: the last one is not acknowledged`, 0}})
+	isLive(switcher.Blue, 0)(s)
+}
+
+// That a failover has begun is remembered before anything changes.
+func TestFailoverBegunIsKept(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	failing(s)
+	seen := filepath.Join(s.Dir, "seen")
+	s.Switcher.Nginx.Reload = []string{"/bin/sh", "-c", fmt.Sprintf("cp %s %s; kill -HUP %d", filepath.Join(s.Switcher.State.Path, memoryFile), seen, s.PID)}
+	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}, {"switched", nil, Warning, EventFailover, failedOver, 0}})
+	text, err := os.ReadFile(seen)
+	if err != nil || !strings.Contains(string(text), `"outcome":"begun"`) {
+		t.Errorf("in the middle %s was remembered, %v", text, err)
+	}
+}
+
+// What cannot be remembered is not done.
+func TestFailoverNotRemembered(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	failing(s)
+	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	if err := os.MkdirAll(filepath.Join(s.Switcher.State.Path, "."+memoryFile+".new", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := s.run()
+	if f.Level != Critical || f.Switched != nil || !strings.Contains(f.Text, "no failover: it could not be remembered: ") {
+		t.Errorf("%s: %s", f.Level, f.Text)
+	}
+	if len(f.Notes) == 0 {
+		t.Error("no note")
+	}
+	isLive(switcher.Blue, 0)(s)
+}
+
+// A run under way is waited for.
+func TestAckWaits(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.play([]step{allWell})
+	m, _ := remember(s.Switcher.State)
+	m.Failover = &Failover{Time: s.clock, From: switcher.Blue, To: switcher.Green, Outcome: switcher.Done}
+	if err := m.keep(s.Switcher.State); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := s.Switcher.State.TryLock(verifyLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		got, err := s.Ack(t.Context())
+		if !got {
+			err = errors.Join(err, errors.New("nothing was acknowledged"))
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(3 * ackRetry):
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,193 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+)
+
+// facts are what one look has found.
+type facts struct {
+	status   switcher.Status
+	way      switcher.Way
+	open     *bool // whether nginx and the file let one go back, health apart; nil: unknown
+	unasked  map[switcher.Color]bool
+	problems []Problem
+}
+
+// Problem is one thing that is not as it should be.
+type Problem struct {
+	Key   string `json:"key"` // names the same problem in every run
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+}
+
+// The keys of problems, besides the colors and the kinds of drift.
+const (
+	keyFile      = "file"
+	keyNginx     = "nginx"
+	keyCandidate = "candidate"
+	keyLock      = "lock"
+	keyTime      = "time"
+	keyFailover  = "failover"
+)
+
+// look asks everything; it changes nothing. What the network says is dampened
+// later, what files and processes say holds at once.
+func (v *Verifier) look(ctx context.Context) facts {
+	f := facts{status: v.Switcher.Inspect(ctx, v.Switcher.Site.Check)}
+	f.unasked = v.unasked(ctx, f.status)
+	switch {
+	case f.status.FileErr != nil:
+		f.add(keyFile, Unknown, "the live color is unknown: "+f.status.FileErr.Error())
+	case f.status.Holder != nil:
+		f.heldLock(v.now())
+	default:
+		f.running()
+		f.way = v.wayBack(ctx)
+		f.judgeWay(len(v.Switcher.Nginx.Test) > 0)
+	}
+	if _, _, err := v.Switcher.Locks.Held(); err != nil {
+		f.add(keyLock, Unknown, "whether a switch is at work is unknown: "+err.Error())
+		f.open = nil
+	}
+	if len(f.unasked) > 0 {
+		f.add(keyTime, Unknown, outOfTime(ctx, v.Options.Deadline))
+	}
+	return f
+}
+
+// unasked are the colors whose backends had no time to answer: that is no
+// verdict. Those that were given the time of a whole attempt had it.
+func (v *Verifier) unasked(ctx context.Context, st switcher.Status) map[switcher.Color]bool {
+	colors := map[switcher.Color]bool{}
+	if ctx.Err() == nil {
+		return colors
+	}
+	enough := min(v.Switcher.Site.Check.Timeout, v.Options.Deadline/2)
+	for color, verdicts := range st.Colors {
+		for _, verdict := range verdicts {
+			if !verdict.Healthy && verdict.Took < enough {
+				colors[color] = true
+			}
+		}
+	}
+	return colors
+}
+
+func outOfTime(ctx context.Context, deadline time.Duration) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "out of time: not everything could be asked before the deadline of " + health.Short(deadline)
+	}
+	return "interrupted before everything was asked"
+}
+
+// running judges what is known of the nginx that runs.
+func (f *facts) running() {
+	stopped := false
+	for _, drift := range f.status.Drift {
+		level := Warning
+		if drift.Key == switcher.DriftStopped {
+			level, stopped = Unknown, true
+		}
+		f.add(drift.Key, level, drift.What)
+	}
+	if err := f.status.Running.Err; err != nil && f.status.Running.Matters && !stopped {
+		f.add(keyNginx, Unknown, err.Error())
+	}
+}
+
+// longHeld is after when a switch that is still at work has to be looked at:
+// it keeps the way back shut.
+const longHeld = 10 * time.Minute
+
+// heldLock: a switch at work is no alarm, and what it moves is not judged.
+func (f *facts) heldLock(now time.Time) {
+	since := f.status.Holder.Since
+	if held := now.Sub(since); held > longHeld && !since.IsZero() {
+		f.add(keyLock, Warning, fmt.Sprintf("no way back: another bgswitch has been at work for %s: %s", health.Short(held.Round(time.Minute)), f.status.Holder))
+	}
+}
+
+// wayBack runs nginx's test when there is room for it: fifty at once would
+// take the memory of fifty.
+func (v *Verifier) wayBack(ctx context.Context) switcher.Way {
+	if v.Tests != nil {
+		select {
+		case v.Tests <- struct{}{}:
+			defer func() { <-v.Tests }()
+		case <-ctx.Done():
+			return switcher.Way{Err: ctx.Err()}
+		}
+	}
+	return v.Switcher.WayBack(ctx)
+}
+
+// judgeWay takes a test that is left to the operator's own command for no
+// problem, and one that may not be run here for an unknown.
+func (f *facts) judgeWay(ownTest bool) {
+	err := f.way.Err
+	known := func(open bool) { f.open = &open }
+	switch {
+	case err == nil:
+		known(true)
+	case errors.Is(err, switcher.ErrNoMaster):
+		if !f.status.Running.Matters {
+			known(true)
+		}
+	case errors.Is(err, nginx.ErrNoAside) && ownTest:
+		known(true)
+	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable), isRefusal(err):
+		known(false)
+		f.add(keyCandidate, Warning, "no way back: "+err.Error())
+	default:
+		f.add(keyCandidate, Unknown, "whether the way back is open is unknown: "+err.Error())
+	}
+}
+
+func isRefusal(err error) bool {
+	var refusal *nginxconf.Refusal
+	return errors.As(err, &refusal)
+}
+
+func (f *facts) add(key string, level Level, text string) {
+	f.problems = append(f.problems, Problem{Key: key, Level: level, Text: oneLine(text)})
+}
+
+// oneLine keeps a text from another program or file from ending the line.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// unhealthyText says what came of asking a color, in few words.
+func unhealthyText(verdicts []health.Verdict) string {
+	for _, v := range verdicts {
+		if !v.Healthy {
+			return v.Backend + " " + v.Reason
+		}
+	}
+	return ""
+}
+
+// healthyWords are the answer and the slowest time of a healthy color.
+func healthyWords(verdicts []health.Verdict) string {
+	var reason string
+	var slowest time.Duration
+	for _, verdict := range verdicts {
+		reason, slowest = strings.TrimPrefix(verdict.Reason, "status "), max(slowest, verdict.Latency)
+	}
+	return fmt.Sprintf("%s in %.1f ms", reason, float64(slowest.Microseconds())/1000)
+}

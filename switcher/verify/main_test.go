@@ -1,0 +1,192 @@
+package verify
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/statedir"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stand is a private site with a verifier for it, whose clock the test moves.
+type stand struct {
+	*nginxtest.Site
+	Verifier
+	t     testing.TB
+	clock time.Time
+}
+
+func newStand(t testing.TB) *stand {
+	t.Helper()
+	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &stand{Site: site, t: t, clock: time.Now()}
+	s.Verifier = Verifier{Switcher: switcherFor(t, site), Options: Defaults(), Now: func() time.Time { return s.clock }}
+	return s
+}
+
+func switcherFor(t testing.TB, site *nginxtest.Site) *switcher.Switcher {
+	t.Helper()
+	binary, err := nginxtest.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := health.Defaults()
+	check.Attempts = 1
+	return &switcher.Switcher{
+		Site: switcher.Site{
+			Name: "myapp", File: site.Live, Check: check,
+			Layout: nginxconf.Layout{"myapp": {
+				switcher.Blue:  {address(t, site.Blue.Addr)},
+				switcher.Green: {address(t, site.Green.Addr)},
+			}},
+		},
+		Nginx: &nginx.Nginx{Binary: binary, Conf: site.Conf, Prefix: site.Dir},
+		State: statedir.Of(site.StateDir, "myapp"),
+		Locks: statedir.ForFile(site.StateDir, site.Live),
+		Host:  "test",
+	}
+}
+
+func address(t testing.TB, text string) nginxconf.Address {
+	t.Helper()
+	a, err := nginxconf.ParseAddress(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// run is the run of the next minute.
+func (s *stand) run() Finding {
+	s.clock = s.clock.Add(time.Minute)
+	return s.Run(s.t.Context())
+}
+
+// step is something that happens, and what the next run finds of it.
+type step struct {
+	name  string
+	do    func(*stand)
+	level Level
+	event string
+	text  string // a pattern
+	times int    // so many runs, all with the same finding; 0: one
+}
+
+func (s *stand) play(steps []step) {
+	s.t.Helper()
+	for _, step := range steps {
+		if step.do != nil {
+			step.do(s)
+		}
+		for i := range max(step.times, 1) {
+			f := s.run()
+			if f.Level != step.level || f.Event != step.event || !regexp.MustCompile(step.text).MatchString(f.Text) {
+				s.t.Fatalf("%s, run %d: %s, event %q: %s\nwant %s, event %q: %s", step.name, i+1, f.Level, f.Event, f.Text, step.level, step.event, step.text)
+			}
+		}
+	}
+}
+
+// What may happen to a site.
+func sick(app func(*stand) *nginxtest.App) func(*stand) {
+	return func(s *stand) { app(s).Sicken(true) }
+}
+
+func well(app func(*stand) *nginxtest.App) func(*stand) {
+	return func(s *stand) { app(s).Sicken(false) }
+}
+
+func blue(s *stand) *nginxtest.App  { return s.Blue }
+func green(s *stand) *nginxtest.App { return s.Green }
+
+func both(one, other func(*stand)) func(*stand) {
+	return func(s *stand) { one(s); other(s) }
+}
+
+func later(d time.Duration) func(*stand) {
+	return func(s *stand) { s.clock = s.clock.Add(d) }
+}
+
+// byHand switches as a person would.
+func (s *stand) byHand(to switcher.Color) {
+	s.t.Helper()
+	if _, err := s.Switcher.Switch(s.t.Context(), switcher.Request{To: to, Force: true, Handover: nginx.HandoverFast, Command: "to", Who: "test"}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// edit writes the live file by hand, without a reload, and not in the moment
+// in which nginx started: then nobody could tell what it has loaded.
+func (s *stand) edit(text string) {
+	s.t.Helper()
+	if err := nginxtest.Eventually(10*time.Second, func() error {
+		oldest := s.Switcher.Status(s.t.Context()).Running.Workers.Oldest
+		if age := time.Since(oldest); age < 50*time.Millisecond {
+			return fmt.Errorf("the workers are %s old", age)
+		}
+		return nil
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(s.Live, []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stand) reload() {
+	s.t.Helper()
+	old := s.Workers()
+	if err := s.Signal(1); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := nginxtest.Eventually(10*time.Second, func() error { return s.Reloaded(old) }); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stand) liveFile() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.Live)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// remembered replaces what the last run remembered.
+func (s *stand) remembered(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.Switcher.State.Path, memoryFile), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stand) records(command string) []statedir.Record {
+	s.t.Helper()
+	records, err := s.Switcher.State.History(0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return slices.DeleteFunc(records, func(r statedir.Record) bool { return r.Command != command })
+}

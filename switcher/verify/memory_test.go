@@ -1,0 +1,107 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/statedir"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestStreaks(t *testing.T) {
+	t.Parallel()
+	o := Options{Rise: 2, Fall: 3}
+	for _, c := range []struct{ answers, up string }{ // + good, - bad; # up, . down
+		{"+", "#"}, {"-", "."}, // the first is believed
+		{"+--+--+", "#######"},
+		{"+---", "###."},
+		{"+---+-+-++", "###......#"},
+		{"-+", ".."}, {"-++", "..#"},
+		{"++++---", "######."},
+	} {
+		var s Streak
+		var got strings.Builder
+		for i, answer := range c.answers {
+			s = s.next(answer == '+', i > 0, o)
+			got.WriteString(map[bool]string{true: "#", false: "."}[s.Up])
+		}
+		if got.String() != c.up {
+			t.Errorf("%s: %s, want %s", c.answers, &got, c.up)
+		}
+	}
+	s := Streak{}
+	for range 100 {
+		s = s.next(true, true, o)
+	}
+	if s.Good != o.Fall {
+		t.Errorf("the count is %d, want it to end at %d", s.Good, o.Fall)
+	}
+}
+
+// Each record is counted once, in the order of the file.
+func TestTotals(t *testing.T) {
+	t.Parallel()
+	folder := statedir.Of(t.TempDir(), "myapp")
+	v := &Verifier{Switcher: &switcher.Switcher{State: folder}, Options: Defaults()}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(minutes int, command string, outcome switcher.Outcome) {
+		t.Helper()
+		r := statedir.Record{Time: at.Add(time.Duration(minutes) * time.Minute), Command: command, Outcome: string(outcome), From: "blue", To: "green"}
+		if err := folder.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := Finding{}
+	counted := func(want Totals) {
+		t.Helper()
+		records, err := folder.History(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.countHistory(&f, &records[0])
+		v.countHistory(&f, &records[0])
+		if diff := cmp.Diff(want, f.Memory.Totals, cmpopts.EquateApproxTime(0)); diff != "" || len(f.Notes) > 0 {
+			t.Errorf("(-want +got):\n%s %v", diff, f.Notes)
+		}
+	}
+	add(1, "to", switcher.Done)
+	add(2, "to", switcher.RolledBack)
+	add(3, "to", switcher.Unhealthy)
+	counted(Totals{Switches: 1, RollBacks: 1, Switched: at.Add(time.Minute), Until: at.Add(3 * time.Minute)})
+	add(-60, command, switcher.Done) // the clock was set back
+	counted(Totals{Switches: 2, RollBacks: 1, Failovers: 1, Switched: at.Add(-time.Hour), Until: at.Add(-time.Hour)})
+	for i := range 100 {
+		add(10+i, "to", switcher.Done)
+	}
+	counted(Totals{Switches: 102, RollBacks: 1, Failovers: 1, Switched: at.Add(109 * time.Minute), Until: at.Add(109 * time.Minute)})
+}
+
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	levels := []Level{Critical, OK, Unknown, Warning}
+	slices.SortFunc(levels, Level.Compare)
+	if diff := cmp.Diff([]Level{OK, Warning, Unknown, Critical}, levels); diff != "" {
+		t.Error(diff)
+	}
+	for _, l := range levels {
+		if levelOf(l.String()) != l {
+			t.Errorf("%s is read as %s", l, levelOf(l.String()))
+		}
+	}
+}
+
+func TestShortSpan(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", 42*time.Second + 3: "42s", 90 * time.Second: "2m", time.Hour: "1h", 6*time.Hour + 5*time.Minute: "6h5m", 10 * time.Minute: "10m", 51 * time.Hour: "2d3h",
+	} {
+		if got := shortSpan(d); got != want {
+			t.Errorf("%d: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package verify
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/statedir"
+)
+
+var allWell = step{name: "all well", text: `^blue live \(200 in \d+\.\d ms\), way back open: green \(200 in \d+\.\d ms\)$`}
+
+// Every row begins with both colors healthy and blue live; fall is 3, rise 2.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]step{
+		"live color down and up": {
+			{"down", sick(blue), OK, "", `^blue live \(failed 1 of 3 times: \S+ status 503: "db down"\), way back open`, 0},
+			{"still", nil, OK, "", `failed 2 of 3 times`, 0},
+			{"too long", nil, Critical, EventChange, `^blue live but unhealthy: \S+ status 503: "db down", way back open`, 0},
+			{"nothing new", nil, Critical, "", `^blue live but unhealthy`, 10},
+			{"after six hours", later(6 * time.Hour), Critical, EventReminder, `^blue live but unhealthy.*, for 6h11m now$`, 0},
+			{"nothing new again", nil, Critical, "", `status 503`, 3},
+			{"up", well(blue), Critical, "", `^blue live but unhealthy: answered well only 1 of 2 times`, 0},
+			{"for good", nil, OK, EventOver, `^blue live \(200 in .*, over after 6h16m$`, 0},
+			{"quiet", nil, OK, "", `ms\)$`, 5},
+		},
+		"idle color down and up": {
+			{"down", sick(green), OK, "", `^blue live \(200 in \d+\.\d ms\), green idle \(failed [12] of 3 times: `, 2},
+			{"too long", nil, Warning, EventChange, `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down"$`, 0},
+			{"gone", func(s *stand) { _ = s.Green.Stop() }, Warning, "", `, no way back: green 127.0.0.1:\d+ connection refused$`, 3},
+		},
+		"flapping below the thresholds": {
+			{"twice bad", sick(blue), OK, "", `failed`, 2},
+			{"once good", well(blue), OK, "", `200 in`, 0},
+			{"twice bad again", sick(blue), OK, "", `failed`, 2},
+			{"once good again", well(blue), OK, "", `200 in`, 0},
+			{"idle as well", sick(green), OK, "", `failed`, 2},
+			{"and good", well(green), OK, "", `way back open`, 3},
+		},
+		"flapping while down": {
+			{"down", sick(blue), OK, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
+			{"once good", well(blue), Critical, "", `1 of 2 times`, 0},
+			{"bad", sick(blue), Critical, "", `status 503`, 0},
+			{"once good again", well(blue), Critical, "", `1 of 2 times`, 0},
+			{"up", nil, OK, EventOver, `over after 4m$`, 0},
+		},
+		"both down": {
+			{"down", both(sick(blue), sick(green)), OK, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `^blue live but unhealthy: .*, no way back: green `, 0},
+			{"nothing new", nil, Critical, "", ``, 5},
+			{"green up", well(green), Critical, "", `only 1 of 2`, 0},
+			{"less bad", nil, Critical, EventChange, `blue live but unhealthy: .*, way back open: green`, 0},
+			{"blue up", well(blue), Critical, "", `only 1 of 2`, 0},
+			{"over", nil, OK, EventOver, `, over after 9m$`, 0},
+		},
+		"drift appears and goes": {
+			{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange,
+				`^green live \(200.*, way back open: blue .*, the file says green, but the running nginx has not loaded it: `, 0},
+			{"nothing new", nil, Warning, "", `not loaded`, 2},
+			{"reloaded", (*stand).reload, OK, EventOver, `^green live .*, over after 3m$`, 0},
+		},
+		"candidate refused": {
+			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange,
+				`^blue live \(200.*\), green idle \(200.*\), no way back: nginx refuses the configuration: .*frobnicate`, 0},
+			{"nothing new", nil, Warning, "", `frobnicate`, 2},
+			{"mended", func(s *stand) { s.confd("other.conf", "") }, OK, EventOver, `way back open`, 0},
+		},
+		"file not understood": {
+			{"two words", func(s *stand) { s.edit("upstream myapp { server 127.0.0.1:1; }\n") }, Unknown, EventChange, `^the live color is unknown: `, 0},
+			{"gone", func(s *stand) { _ = os.Remove(s.Live) }, Unknown, "", `no such file`, 0},
+			{"mended", func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr)); s.reload() }, OK, EventOver, `^blue live`, 0},
+		},
+		"nginx stopped": {
+			{"stopped", func(s *stand) { _ = s.Nginx.Stop() }, Unknown, EventChange, `^blue live .*, green idle .*, the file says blue, but nginx is not running`, 0},
+			{"nothing new", nil, Unknown, "", ``, 2},
+		},
+		"switched by hand while down": {
+			{"down", sick(blue), OK, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `blue live but unhealthy`, 0},
+			{"switched", func(s *stand) { s.byHand(switcher.Green) }, Warning, EventChange, `^green live \(200.*, no way back: blue `, 0},
+			{"mended", well(blue), Warning, "", `only 1 of 2`, 0},
+			{"over", nil, OK, EventOver, `, over after 3m$`, 0},
+		},
+		"clock set back": {
+			{"down", sick(blue), OK, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
+			{"a day back", later(-24 * time.Hour), Critical, "", `unhealthy`, 0},
+			{"reminded all the same", later(6 * time.Hour), Critical, EventReminder, `, for 6h1m now$`, 0},
+			{"up", well(blue), Critical, "", `1 of 2`, 0},
+			{"over", nil, OK, EventOver, `, over after 6h3m$`, 0},
+		},
+		"state torn": {
+			{"down", sick(green), OK, "", `failed`, 2},
+			{"reported", nil, Warning, EventChange, `no way back`, 0},
+			{"torn: told anew", func(s *stand) { s.remembered(`{"schema":1,"stre`) }, Warning, EventChange, `no way back`, 0},
+			{"nothing new", nil, Warning, "", `no way back`, 2},
+			{"well, then torn", both(well(green), func(s *stand) { s.remembered("\x00\x00") }), OK, "", `way back open`, 0},
+		},
+		"state of another version": {
+			{"later", func(s *stand) {
+				s.remembered(`{"schema":99,"level":"CRITICAL","streaks":{"blue":{"up":false,"bad":9}}}`)
+			}, OK, "", `^blue live \(200`, 0},
+			{"then as ever", sick(blue), OK, "", `failed 1 of 3`, 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			newStand(t).play(append([]step{allWell}, steps...))
+		})
+	}
+}
+
+// confd writes, or takes away, another file that nginx includes.
+func (s *stand) confd(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(filepath.Dir(s.Live), name)
+	err := os.WriteFile(path, []byte(text), 0o644)
+	if text == "" {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// The first answer of all is believed at once.
+func TestFirstRun(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Blue.Sicken(true)
+	s.play([]step{{"first", nil, Critical, EventChange, `^blue live but unhealthy`, 0}, {"second", nil, Critical, "", ``, 0}})
+}
+
+// What comes through nginx is dampened, too.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Switcher.Site.Confirm = &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
+	other := *s.Switcher.Site.Confirm
+	nobody := switcher.Confirm{URL: "http://" + s.Addr + "/", Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
+	s.play([]step{
+		allWell,
+		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, OK, "", `^blue live`, 2},
+		{"reported", nil, Critical, EventChange, `neither color answers through nginx: status 200`, 0},
+		{"back", func(s *stand) { s.Switcher.Site.Confirm = &other }, Warning, EventChange, `blue answered through nginx only 1 of 2 times`, 0},
+		{"over", nil, OK, EventOver, `over after 2m`, 0},
+		{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange, `blue answers through nginx`, 0},
+	})
+}
+
+// A switch at work is no alarm, and what cannot be judged meanwhile is not over.
+func TestLockHeld(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	var lock *statedir.Lock
+	take := func(s *stand) {
+		var err error
+		if lock, err = s.Switcher.Locks.Lock(s.t.Context(), 0, "to"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.play([]step{
+		allWell,
+		{"taken", take, OK, "", `^blue live \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
+		{"for too long", later(20 * time.Minute), Warning, EventChange, `no way back: another bgswitch has been at work for \d+m: process \d+ \(to\)`, 0},
+		{"let go", func(s *stand) { _ = lock.Unlock() }, OK, EventOver, `way back open`, 0},
+		{"broken", func(s *stand) { s.clock = time.Now(); s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
+		{"taken again", take, Warning, "", `frobnicate.*, a switch is at work$`, 2},
+		{"let go again", func(s *stand) { _ = lock.Unlock() }, Warning, "", `frobnicate`, 0},
+	})
+}
+
+func TestLockHeldIsNotOpen(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	lock, err := s.Switcher.Locks.Lock(t.Context(), 0, "to")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Unlock() }()
+	if f := s.run(); f.WayOpen != nil {
+		t.Errorf("the way back is open: %v, want unknown", *f.WayOpen)
+	}
+}
+
+// Two runs that overlap do not pile up: the second says what the last one said.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Green.Sicken(true)
+	s.run()
+	asked := s.Blue.Asked()
+	lock, err := s.Switcher.State.TryLock(verifyLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.run()
+	if !f.Overlaps || f.Level != Warning || f.Event != "" || f.Text != "another verify is at work; the last one said WARNING" {
+		t.Errorf("%+v", f)
+	}
+	if s.Blue.Asked() != asked {
+		t.Error("it asked all the same")
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if f := s.run(); f.Overlaps {
+		t.Error("the lock was not let go")
+	}
+}
+
+// A state folder that cannot be written is no reason not to look.
+func TestForgetful(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Options.Failover, s.Options.Fall, s.Options.Rise = true, 1, 1
+	if err := os.WriteFile(s.StateDir, nil, 0o600); err != nil { // a file in the folder's place
+		t.Fatal(err)
+	}
+	for range 2 {
+		f := s.run()
+		if len(f.Notes) == 0 || f.Status.Live != switcher.Blue || f.Status.Colors[switcher.Green] == nil {
+			t.Fatalf("%s: %s, notes %q", f.Level, f.Text, f.Notes)
+		}
+	}
+	before := s.liveFile()
+	s.Blue.Sicken(true)
+	f := s.run()
+	if f.Level != Critical || f.Event != EventChange || s.liveFile() != before || f.Switched != nil {
+		t.Errorf("%s, %q: %s", f.Level, f.Event, f.Text)
+	}
+}
