@@ -1,6 +1,7 @@
 package nginxconf
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,5 +75,15 @@ func TestDecode(t *testing.T) {
 	want := []string{`a"b`, `a'b`, `a\b`, "a\tb", "a\rb", "a\nb", `a\qb`, `a\ b`, `a\ b`, `${a}b`, `a}b`, `a'b`, `a#b`, `a#b`, ``, `)`}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A main configuration of thousands of sites is only looked through by our own
+// scanner: what bounds gonginx does not bound it.
+func TestDirectiveOfManySites(t *testing.T) {
+	t.Parallel()
+	src := "pid /run/nginx.pid;\nhttp {\n" + strings.Repeat("server { location / { } }\n", 6000) + "}\n"
+	if got, err := Directive([]byte(src), "pid"); err != nil || len(got) != 1 || got[0] != "/run/nginx.pid" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

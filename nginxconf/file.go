@@ -32,6 +32,9 @@ func Read(src []byte, layout Layout) (*File, error) {
 	if err := layout.Validate(); err != nil {
 		return nil, refuseFile("%s", err)
 	}
+	if err := checkBraces(src); err != nil {
+		return nil, err
+	}
 	all, pieces, err := readStatements(src)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,12 @@ func checkBytes(src []byte) error {
 	if i := bytes.IndexByte(src, 0); i >= 0 {
 		return refuseAt(src, i, "a NUL byte stands here, expected text")
 	}
+	return nil
+}
+
+// checkBraces comes before gonginx is let at a file; our own scanner has its
+// limit of depth.
+func checkBraces(src []byte) error {
 	if n := bytes.Count(src, []byte("{")); n > maxBraces {
 		return refuseFile("the file has %d opening braces, expected at most %d", n, maxBraces)
 	}
