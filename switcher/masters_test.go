@@ -216,6 +216,13 @@ func TestStatesOfTheMaster(t *testing.T) {
 		if err := s.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
+		s.eventually(func() error { // a busy machine may take a moment over it
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
+			if err == nil && !strings.Contains(string(stat), ") T ") {
+				err = fmt.Errorf("not stopped yet: %s", stat)
+			}
+			return err
+		})
 		s.refuses(switcher.Failed, "is stopped")
 	})
 	t.Run("killed, its workers orphaned", func(t *testing.T) {

@@ -10,16 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
 )
-
-// changing are the system calls that change something, or ask for something to
-// be changed; names that an architecture does not have are marked for strace.
-// The kill lands before the call. What lies between two of them only looks: it
-// makes no difference where in between the kill lands, and opening a file for
-// writing shows at the write that follows.
-const changing = "write,pwrite64,fsync,?renameat,renameat2,unlinkat,linkat,?fchown,?fchownat,?fchmod,?fchmodat,fsetxattr,flock,mkdirat,ftruncate,fallocate,mount,umount2,unshare,setns,pidfd_open,pidfd_send_signal"
 
 // victim is a site whose switches are killed or disturbed.
 type victim struct {
@@ -80,29 +72,6 @@ func (v *victim) read(path string) string {
 		v.t.Fatal(err)
 	}
 	return string(text)
-}
-
-// most counts the calls of the busiest thread over a few switches: strace
-// counts for each thread, and a goroutine may be on another one each time.
-func (v *victim) most(calls string) int {
-	v.t.Helper()
-	most := 0
-	for i := range 4 {
-		trace := filepath.Join(v.Dir, "trace")
-		color := []string{"green", "blue"}[i%2]
-		if code, out := v.run(exec.Command(v.strace, "-f", "-o", trace, "-e", "trace="+calls, v.program, "to", color)); code != exitDone {
-			v.t.Fatalf("to %s exits %d: %s", color, code, out)
-		}
-		counts := map[string]int{}
-		for line := range strings.Lines(v.read(trace)) {
-			thread, call, _ := strings.Cut(line, " ")
-			if strings.Contains(call, "(") && !strings.Contains(call, "resumed>") {
-				counts[thread]++
-				most = max(most, counts[thread])
-			}
-		}
-	}
-	return most
 }
 
 func (v *victim) bgswitch(args ...string) (code int, out string) {
@@ -177,34 +146,6 @@ func (v *victim) honest(what, color string) {
 	if serves && code != exitDone || !serves && code != exitDrift && !unknown {
 		v.t.Errorf("%s: the file names %s, it answers: %v; status exits %d:\n%s", what, color, serves, code, out)
 	}
-}
-
-// A switch that is killed at any system call leaves the whole old or the whole
-// new file, and the next one needs no repair.
-func TestKilledAtEverySystemCall(t *testing.T) {
-	t.Parallel()
-	v := newVictim(t)
-	calls, rounds := changing, 1
-	if os.Getenv("BGSWITCH_SOAK") != "" {
-		calls, rounds = "openat,"+changing, 2
-	}
-	color, kills := switcher.Green, 0
-	for k, last := 1, rounds*(v.most(calls)+2); k <= last; k++ {
-		when := (k-1)/rounds + 1
-		what := fmt.Sprintf("killed at call %d of a thread", when)
-		code, out, injected := v.under(fmt.Sprintf("%s:signal=SIGKILL:when=%d", calls, when), string(color))
-		if injected {
-			kills++
-		} else if code != exitDone {
-			t.Fatalf("%s: not killed, and exits %d: %s", what, code, out)
-		}
-		v.honest(what, v.whole(what))
-		if k%2 == 0 {
-			color = color.Other()
-		}
-		v.agree(what, string(color.Other()))
-	}
-	t.Logf("%d kills", kills)
 }
 
 // disturbances are the errors that a full, broken or forbidden disk gives, and

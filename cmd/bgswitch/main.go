@@ -20,8 +20,8 @@ func main() {
 	// fail, and nothing more. A handler, unlike SIG_IGN, is not inherited by
 	// the commands that are run.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	// It is never stopped: between that and the exit a Ctrl-C would end a switch
+	// that is done with 130.
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
