@@ -75,7 +75,7 @@ func (v *victim) between(what string) {
 // anything but the old or the new meaning, and the next switch makes it whole.
 func TestKilledWhileWritingInPlace(t *testing.T) {
 	t.Parallel()
-	if !mayMount() {
+	if !nginxtest.MayMount() {
 		t.Log("without the right to mount there is no file mounted by itself")
 		return
 	}
@@ -126,7 +126,7 @@ func inodeOf(t *testing.T, path string) uint64 {
 // as anywhere: there the master is process 1, and it is the right one.
 func TestInsideTheNestedPIDNamespace(t *testing.T) {
 	t.Parallel()
-	if !mayMount() {
+	if !nginxtest.MayMount() {
 		t.Log("without the right to mount there is no nested namespace")
 		return
 	}

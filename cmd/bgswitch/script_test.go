@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
@@ -136,13 +134,7 @@ func scriptCondition(name string) (bool, error) {
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "mounts":
-		return mayMount(), nil
+		return nginxtest.MayMount(), nil
 	}
 	return false, fmt.Errorf("no such condition: %s", name)
-}
-
-func mayMount() bool {
-	probe := exec.Command("true")
-	probe.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	return !errors.Is(probe.Run(), syscall.EPERM)
 }

@@ -77,7 +77,7 @@ func nginxSteps(result []byte) (time.Duration, error) {
 			sum, found = sum+step.TookMS, found+1
 		}
 	}
-	if found != 3 {
+	if found < 3 { // one more where the new file is tested in its place
 		return 0, fmt.Errorf("%d steps of nginx's, not two tests and a load: %s", found, result)
 	}
 	return time.Duration(sum * float64(time.Millisecond)), nil

@@ -31,6 +31,9 @@ type stand struct {
 
 func newStand(t testing.TB) *stand {
 	t.Helper()
+	if !nginxtest.MayMount() {
+		t.Skip("without the right to make a mount namespace verify says UNKNOWN: verify-nobody.txtar has that")
+	}
 	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{})
 	if err != nil {
 		t.Fatal(err)
