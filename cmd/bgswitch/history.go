@@ -31,11 +31,7 @@ func history(c *cli.Context) error {
 	if c.Args().Len() != 0 || c.Int("n") < 0 {
 		return usage("`bgswitch history -n 5` shows the newest five", "history takes no argument, and -n no negative number")
 	}
-	s, err := setup(c, t)
-	if err != nil {
-		return err
-	}
-	site, err := s.site(c.String("site"))
+	s, site, err := setupSite(c, t)
 	if err != nil {
 		return err
 	}

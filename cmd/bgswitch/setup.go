@@ -37,6 +37,16 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	return s, s.override(c)
 }
 
+// setupSite is setup for a command that is about one site.
+func setupSite(c *cli.Context, t *terminal) (settings, switcher.Site, error) {
+	s, err := setup(c, t)
+	if err != nil {
+		return settings{}, switcher.Site{}, err
+	}
+	site, err := s.site(c.String("site"))
+	return s, site, err
+}
+
 // refuseEmpty is for the script whose variable is not set: an empty name must
 // not mean the default.
 func refuseEmpty(c *cli.Context) error {

@@ -74,11 +74,7 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	if err != nil {
 		return err
 	}
-	s, err := setup(c, t)
-	if err != nil {
-		return err
-	}
-	site, err := s.site(c.String("site"))
+	s, site, err := setupSite(c, t)
 	if err != nil {
 		return err
 	}

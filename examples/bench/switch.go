@@ -73,11 +73,13 @@ func nginxSteps(result []byte) (time.Duration, error) {
 	sum, found := 0.0, 0
 	for _, step := range object.Steps {
 		switch step.Step {
-		case "test the configuration as it stands", "test the new file", "test the new file in place", "reload nginx":
+		case "test the new file in place": // once more, where the test aside is not permitted
+			sum += step.TookMS
+		case "test the configuration as it stands", "test the new file", "reload nginx":
 			sum, found = sum+step.TookMS, found+1
 		}
 	}
-	if found < 3 { // one more where the new file is tested in its place
+	if found != 3 {
 		return 0, fmt.Errorf("%d steps of nginx's, not two tests and a load: %s", found, result)
 	}
 	return time.Duration(sum * float64(time.Millisecond)), nil
