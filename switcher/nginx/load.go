@@ -255,6 +255,7 @@ func (w *wait) done() bool {
 	if w.good.IsZero() {
 		w.good = time.Now()
 		w.took = time.Since(w.began)
+		return false // a second look: while a child ends, /proc may leave out another (proc_pid_task_children(5))
 	}
 	usual := !w.odd && len(w.now.newServing) == len(w.first)
 	return usual || time.Since(w.openedAt) >= w.load.Settle
