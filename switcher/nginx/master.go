@@ -2,8 +2,10 @@ package nginx
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -117,7 +119,7 @@ func (n *Nginx) proveMaster(pid int, pidFile string) (*Master, error) {
 		held.close()
 		return nil, err
 	}
-	line := parseTitle(p.title)
+	line := n.parseTitle(p.title, viewOf(pid))
 	return &Master{PID: pid, id: p.id, handle: held, globals: line.globals, pidFile: pidFile}, nil
 }
 
@@ -136,40 +138,55 @@ func (n *Nginx) look(p process, pidFile string) error {
 	return n.sameConfiguration(p)
 }
 
+// sameConfiguration compares files, not paths: the process may have been
+// started with another name of the same one.
 func (n *Nginx) sameConfiguration(p process) error {
 	ours, err := n.ConfPath()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
-	theirs, err := n.confOf(p.title)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotProved, err)
-	}
-	if resolved(ours) != resolved(theirs) {
+	theirs, seen := n.confOf(p), viewOf(p.id.pid)
+	same, err := sameFile(seen.at(theirs), ours)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: process %d runs with %s: %w", ErrNotProved, p.id.pid, theirs, err)
+	case !same:
 		return fmt.Errorf("%w: process %d runs with %s, not with %s", ErrNotProved, p.id.pid, theirs, ours)
 	}
 	return nil
 }
 
-// confOf is the main configuration file that a master's command line names.
-func (n *Nginx) confOf(title string) (string, error) {
-	line := parseTitle(title)
-	if line.conf == "" || line.prefix == "" && !filepath.IsAbs(line.conf) {
-		b, err := n.paths()
-		if err != nil {
-			return "", err
-		}
-		if line.conf == "" {
-			line.conf = b.conf
-		}
-		if line.prefix == "" {
-			line.prefix = b.prefix
-		}
+// confOf is the main configuration file that a master's command line names,
+// as the master would name it.
+func (n *Nginx) confOf(p process) string {
+	line := n.parseTitle(p.title, viewOf(p.id.pid))
+	return n.below(line.prefix, line.conf)
+}
+
+// below is a main configuration file as a -p and a -c mean it; where they are
+// empty, as the binary was built (ngx_process_options in src/core/nginx.c).
+func (n *Nginx) below(prefix, conf string) string {
+	if filepath.IsAbs(conf) {
+		return conf
 	}
-	if filepath.IsAbs(line.conf) {
-		return line.conf, nil
+	if conf == "" || prefix == "" {
+		built, _ := n.paths()
+		conf, prefix = cmp.Or(conf, built.conf), cmp.Or(prefix, built.prefix)
 	}
-	return filepath.Join(line.prefix, line.conf), nil
+	if filepath.IsAbs(conf) {
+		return conf
+	}
+	return prefix + "/" + conf
+}
+
+// sameFile says whether two paths lead to one file, by device and inode.
+func sameFile(one, other string) (bool, error) {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b), err
 }
 
 // Only looks for a second master of the same configuration: a reload of one of

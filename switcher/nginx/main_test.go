@@ -1,0 +1,101 @@
+package nginx_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/nginxtest"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a private nginx and the one that we take it for.
+type running struct {
+	*nginxtest.Nginx
+	ours *nginx.Nginx
+	t    *testing.T
+}
+
+// start runs nginx below dir, with the binary that we look for; argv, where it
+// is not empty, stands in place of nginx's usual command line.
+func start(t *testing.T, dir string, o nginxtest.Options, argv ...string) *running {
+	t.Helper()
+	o.Server = "return 200;"
+	if len(argv) > 0 {
+		o.Launch = slices.Concat([]string{"sh", "-c", `cd "$1" && shift && n=$1 && shift && eval "exec $n"`, "sh", dir}, argv)
+	}
+	private, err := nginxtest.Start(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := private.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &running{Nginx: private, ours: &nginx.Nginx{Binary: binary(t), Conf: private.Conf, Prefix: private.Dir}, t: t}
+}
+
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := nginxtest.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// openFolder is a temporary folder that other users may enter.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// isMaster makes sure that the nginx that runs is found.
+func (r *running) isMaster() {
+	r.t.Helper()
+	m, err := r.ours.Master()
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	defer m.Close()
+	if m.PID != r.PID {
+		r.t.Errorf("found process %d, want %d", m.PID, r.PID)
+	}
+}
+
+// beside runs another process, ended with the test.
+func beside(t *testing.T, as *syscall.Credential, argv ...string) int {
+	t.Helper()
+	process := exec.Command(argv[0], argv[1:]...)
+	process.Dir = "/"
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+		_ = process.Wait()
+	})
+	return process.Process.Pid
+}
+
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	if err := nginxtest.Eventually(10*time.Second, check); err != nil {
+		t.Fatal(err)
+	}
+}
