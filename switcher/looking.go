@@ -22,7 +22,11 @@ func (sw *switching) findNginx(ctx context.Context) error {
 	if sw.plan.Changes() && sw.request.Wait == 0 && len(sw.Nginx.Test) == 0 {
 		sw.beginTests(ctx)
 	}
-	if err := sw.Nginx.Only(master); err != nil {
+	census, err := nginx.Census()
+	if err != nil {
+		return err
+	}
+	if err := sw.Nginx.Only(master, census); err != nil {
 		return refuse(Failed, hintForMaster(err), err)
 	}
 	if len(sw.Nginx.Reload) == 0 && !sw.request.DryRun {

@@ -1,10 +1,11 @@
 package nginx_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,13 +25,13 @@ type running struct {
 	t    *testing.T
 }
 
-// start runs nginx below dir, with the binary that we look for; argv, where it
-// is not empty, stands in place of nginx's usual command line.
-func start(t *testing.T, dir string, o nginxtest.Options, argv ...string) *running {
+// start runs nginx below dir, with the binary that we look for; line, where it
+// is not empty, is a command of the shell in dir in place of nginx's usual one.
+func start(t *testing.T, dir string, o nginxtest.Options, line string) *running {
 	t.Helper()
 	o.Server = "return 200;"
-	if len(argv) > 0 {
-		o.Launch = slices.Concat([]string{"sh", "-c", `cd "$1" && shift && n=$1 && shift && eval "exec $n"`, "sh", dir}, argv)
+	if line != "" {
+		o.Launch = []string{"sh", "-c", `cd "$0" && exec ` + line, dir}
 	}
 	private, err := nginxtest.Start(dir, o)
 	if err != nil {
@@ -96,6 +97,30 @@ func beside(t *testing.T, as *syscall.Credential, argv ...string) int {
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	if err := nginxtest.Eventually(10*time.Second, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// titled waits until a process calls itself so.
+func titled(t *testing.T, pid int, title string) {
+	t.Helper()
+	eventually(t, func() error {
+		got, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && !strings.HasPrefix(string(got), title) {
+			err = fmt.Errorf("process %d is %q", pid, got)
+		}
+		return err
+	})
+}
+
+// copyTo copies a file that can be run.
+func copyTo(t *testing.T, path, from string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(path, content, 0o755)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

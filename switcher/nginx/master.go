@@ -2,12 +2,9 @@ package nginx
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -34,8 +31,8 @@ type Master struct {
 	PID     int
 	id      processID
 	handle  handle
+	user    int
 	globals string // the -g of its command line
-	pidFile string
 }
 
 // Close lets go of the process.
@@ -48,7 +45,13 @@ func (n *Nginx) Master() (*Master, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.Only(m); err != nil {
+	census, err := Census()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrNotProved, err)
+	} else {
+		err = n.Only(m, census)
+	}
+	if err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -56,8 +59,9 @@ func (n *Nginx) Master() (*Master, error) {
 }
 
 // FindMaster finds the master by the pid file that the configuration names and
-// proves it: its title, its -c and -p, its state, its pid namespace, and no
-// binary upgrade under way. The error wraps ErrNotRunning, ErrNotProved or
+// proves it: its title, its executable, its user, its root folder, its
+// configuration, its namespaces, its state, and no binary upgrade under way.
+// The error wraps ErrNotRunning, ErrNotProved or
 // ErrPIDMoved; nothing is signalled.
 func (n *Nginx) FindMaster() (*Master, error) {
 	pidFile, err := n.PIDPath()
@@ -119,84 +123,38 @@ func (n *Nginx) proveMaster(pid int, pidFile string) (*Master, error) {
 		held.close()
 		return nil, err
 	}
-	line := n.parseTitle(p.title, viewOf(pid))
-	return &Master{PID: pid, id: p.id, handle: held, globals: line.globals, pidFile: pidFile}, nil
+	user, err := userOf(pid)
+	if err != nil {
+		held.close()
+		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
+	}
+	line := n.parseTitle(p.title, reachOf(pid))
+	return &Master{PID: pid, id: p.id, user: user, handle: held, globals: line.globals}, nil
 }
 
-// look is what one process has to show to be this configuration's master.
+// look is what the process that the pid file names has to show.
 func (n *Nginx) look(p process, pidFile string) error {
 	switch {
 	case p.dead():
 		return fmt.Errorf("%w: the pid file %s names process %d, which has ended and waits for its parent; orphaned workers may still serve", ErrNotRunning, pidFile, p.id.pid)
 	case !strings.HasPrefix(p.title, masterTitle):
 		return fmt.Errorf("%w: the pid file %s names process %d, which is %q", ErrNotProved, pidFile, p.id.pid, firstWords(p.title))
-	case p.state == "T" || p.state == "t":
-		return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal: `kill -CONT %d` lets it go on", ErrNotProved, p.id.pid, p.id.pid)
-	case !samePIDNamespace(p.id.pid):
-		return fmt.Errorf("%w: process %d runs in another pid namespace (a container)", ErrNotProved, p.id.pid)
 	}
-	return n.sameConfiguration(p)
-}
-
-// sameConfiguration compares files, not paths: the process may have been
-// started with another name of the same one.
-func (n *Nginx) sameConfiguration(p process) error {
-	ours, err := n.ConfPath()
-	if err != nil {
+	if err := n.isMaster(p, mayRun(pidFile)); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
-	theirs, seen := n.confOf(p), viewOf(p.id.pid)
-	same, err := sameFile(seen.at(theirs), ours)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: process %d runs with %s: %w", ErrNotProved, p.id.pid, theirs, err)
-	case !same:
-		return fmt.Errorf("%w: process %d runs with %s, not with %s", ErrNotProved, p.id.pid, theirs, ours)
+	if p.stopped() {
+		return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal: `kill -CONT %d` lets it go on", ErrNotProved, p.id.pid, p.id.pid)
 	}
 	return nil
 }
 
-// confOf is the main configuration file that a master's command line names,
-// as the master would name it.
-func (n *Nginx) confOf(p process) string {
-	line := n.parseTitle(p.title, viewOf(p.id.pid))
-	return n.below(line.prefix, line.conf)
-}
-
-// below is a main configuration file as a -p and a -c mean it; where they are
-// empty, as the binary was built (ngx_process_options in src/core/nginx.c).
-func (n *Nginx) below(prefix, conf string) string {
-	if filepath.IsAbs(conf) {
-		return conf
-	}
-	if conf == "" || prefix == "" {
-		built, _ := n.paths()
-		conf, prefix = cmp.Or(conf, built.conf), cmp.Or(prefix, built.prefix)
-	}
-	if filepath.IsAbs(conf) {
-		return conf
-	}
-	return prefix + "/" + conf
-}
-
-// sameFile says whether two paths lead to one file, by device and inode.
-func sameFile(one, other string) (bool, error) {
-	a, err := os.Stat(one)
-	if err != nil {
-		return false, err
-	}
-	b, err := os.Stat(other)
-	return err == nil && os.SameFile(a, b), err
-}
-
-// Only looks for a second master of the same configuration: a reload of one of
-// two splits the traffic for good. The error wraps ErrNotProved.
-func (n *Nginx) Only(m *Master) error {
-	masters, err := n.masters(m.pidFile)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotProved, err)
-	}
-	for _, p := range masters {
+// Only looks for a second master of the same configuration, run by the same
+// user: a reload of one of two splits the traffic for good. One that is stopped
+// counts, for its workers go on. The census may be older than the master. The
+// error wraps ErrNotProved.
+func (n *Nginx) Only(m *Master, census Processes) error {
+	for _, p := range n.masters(census, func(user int) bool { return user == m.user }) {
 		if p.id != m.id && p.parent != m.PID {
 			return fmt.Errorf("%w: two masters run with this configuration, processes %d and %d", ErrNotProved, m.PID, p.id.pid)
 		}
@@ -208,34 +166,18 @@ func (n *Nginx) Only(m *Master) error {
 // been changed since nginx started, or the master may have died and left its
 // workers, which go on serving what they had.
 func (n *Nginx) explain(pidFile string, cause error) error {
-	masters, err := n.masters(pidFile)
+	census, err := Census()
 	if err != nil {
 		return cause
 	}
-	if len(masters) > 0 {
+	if masters := n.masters(census, mayRun(pidFile)); len(masters) > 0 {
 		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
 		return fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
 	}
-	if orphans := orphanedWorkers(); len(orphans) > 0 {
-		return fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, orphans)
+	if orphans := census.orphans(); len(orphans) > 0 {
+		return fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
 	}
 	return cause
-}
-
-// masters lists the processes that show all that a master of this
-// configuration has to show. A worker that has not set its title yet does, too.
-func (n *Nginx) masters(pidFile string) ([]process, error) {
-	all, err := titled(masterTitle)
-	if err != nil {
-		return nil, err
-	}
-	var found []process
-	for _, p := range all {
-		if n.look(p, pidFile) == nil {
-			found = append(found, p)
-		}
-	}
-	return found, nil
 }
 
 // Permitted says whether this process may signal the master; nothing is sent.
@@ -249,18 +191,4 @@ func (m *Master) Permitted() error {
 		return fmt.Errorf("%w: process %d: %w", ErrNotPermitted, m.PID, err)
 	}
 	return nil
-}
-
-// AnyMasters are the pids of every nginx master there is, whatever its
-// configuration or pid namespace.
-func AnyMasters() []int {
-	all, err := titled(masterTitle)
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, p := range all {
-		pids = append(pids, p.id.pid)
-	}
-	return pids
 }

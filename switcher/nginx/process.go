@@ -100,6 +100,7 @@ func (p process) serving() bool  { return p.title == workerTitle && !p.dead() }
 func (p process) draining() bool { return p.title == drainingTitle && !p.dead() }
 func (p process) starting() bool { return strings.HasPrefix(p.title, masterTitle) && !p.dead() }
 func (p process) dead() bool     { return p.state == "Z" || p.state == "X" }
+func (p process) stopped() bool  { return p.state == "T" || p.state == "t" }
 
 // started is when the process began, on the wall clock; it may be up to one
 // tick (10 ms) early. The boot clock is asked, not btime of /proc/stat, which
@@ -137,47 +138,6 @@ func children(pid int) ([]process, error) {
 	return found, nil
 }
 
-// titled lists the processes whose title begins so. Of a process that may not
-// be read nothing is known.
-func titled(prefix string) ([]process, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var found []process
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		title, err := readProc(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil || !bytes.HasPrefix(title, []byte(prefix)) {
-			continue
-		}
-		if p, err := readProcess(pid); err == nil {
-			found = append(found, p)
-		}
-	}
-	return found, nil
-}
-
-// orphanedWorkers are workers whose master has ended: they belong to init, or
-// to whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER).
-func orphanedWorkers() []int {
-	workers, err := titled(workerTitle)
-	if err != nil {
-		return nil
-	}
-	var orphans []int
-	for _, w := range workers {
-		parent, err := readProcess(w.parent)
-		if err != nil || !strings.HasPrefix(parent.title, masterTitle) {
-			orphans = append(orphans, w.id.pid)
-		}
-	}
-	return orphans
-}
-
 // handle is a process held by a pidfd (pidfd_open(2)): a signal through it
 // never hits another process that got the same pid.
 type handle struct{ fd int }
@@ -197,6 +157,15 @@ func hold(id processID) (handle, error) {
 
 func (h handle) signal(sig unix.Signal) error { return unix.PidfdSendSignal(h.fd, sig, nil, 0) }
 func (h handle) close()                       { unix.Close(h.fd) }
+
+// userOf is the user that a process acts as (proc_pid_status(5), Uid).
+func userOf(pid int) (int, error) {
+	uid, err := statusLine(strconv.Itoa(pid), "Uid:")
+	if err != nil || len(uid) < 2 {
+		return 0, fmt.Errorf("the user of process %d is not known: %w", pid, err)
+	}
+	return strconv.Atoi(uid[1])
+}
 
 // samePIDNamespace compares how many pids a process has: NSpid in
 // proc_pid_status(5) lists one for each namespace it lives in, seen from ours,

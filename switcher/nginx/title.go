@@ -20,7 +20,7 @@ var flag = regexp.MustCompile(`^-[?hvVtTq]*(?:([pcgse])(.*))?$`)
 
 // parseTitle takes a title apart. nginx joins its arguments with blanks
 // (ngx_master_process_cycle), so where one of them ends is told by what exists.
-func (n *Nginx) parseTitle(title string, seen view) commandLine {
+func (n *Nginx) parseTitle(title string, seen reach) commandLine {
 	words := strings.Split(strings.TrimPrefix(strings.TrimPrefix(title, masterTitle), " "), " ")
 	line := commandLine{
 		binary:  untilFlag(words),
@@ -66,31 +66,31 @@ func untilFlag(words []string) string {
 	return strings.Join(words, " ")
 }
 
-// view is how a process reaches files: below its root folder and from its
+// reach is how a process reaches files: below its root folder and from its
 // working folder, as links in /proc that lead there whatever is mounted where.
-type view struct{ root, cwd string }
+type reach struct{ root, cwd string }
 
-// viewOf takes the root folder for ours where it may not be followed.
-func viewOf(pid int) view {
-	v := view{root: fmt.Sprintf("/proc/%d/root", pid), cwd: fmt.Sprintf("/proc/%d/cwd", pid)}
-	if _, err := os.Stat(v.root); err != nil {
-		v.root = ""
+// reachOf takes the root folder for ours where it may not be followed.
+func reachOf(pid int) reach {
+	r := reach{root: fmt.Sprintf("/proc/%d/root", pid), cwd: fmt.Sprintf("/proc/%d/cwd", pid)}
+	if _, err := os.Stat(r.root); err != nil {
+		r.root = ""
 	}
-	return v
+	return r
 }
 
 // at is where we reach what the process means. It is not cleaned: `..` behind
 // a link is not what stands before it.
-func (v view) at(path string) string {
+func (r reach) at(path string) string {
 	if filepath.IsAbs(path) {
-		return v.root + path
+		return r.root + path
 	}
-	return v.cwd + "/" + path
+	return r.cwd + "/" + path
 }
 
 // has says whether there is a file, or a folder, of that path.
-func (v view) has(path string, kind os.FileMode) bool {
-	info, err := os.Stat(v.at(path))
+func (r reach) has(path string, kind os.FileMode) bool {
+	info, err := os.Stat(r.at(path))
 	return err == nil && info.Mode()&os.ModeDir == kind
 }
 

@@ -1,0 +1,88 @@
+package nginx
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Processes are all that call themselves nginx on this host, at one moment.
+type Processes []process
+
+// Census looks once at every process of the host, and needs no master for
+// that. Of a process that may not be read nothing is known.
+func Census() (Processes, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found Processes
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		title, err := readProc(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil || !bytes.HasPrefix(title, []byte("nginx: ")) {
+			continue
+		}
+		if p, err := readProcess(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// masters are those that are masters of this configuration. A worker that has
+// not set its title yet is one of them.
+func (n *Nginx) masters(census Processes, mayRun func(user int) bool) []process {
+	var found []process
+	for _, p := range census {
+		if strings.HasPrefix(p.title, masterTitle) && n.isMaster(p, mayRun) == nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// orphans are workers whose master has ended: they belong to init, or to
+// whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER).
+func (census Processes) orphans() []process {
+	var orphans []process
+	for _, p := range census {
+		if !p.serving() {
+			continue
+		}
+		parent, err := readProcess(p.parent)
+		if err != nil || !strings.HasPrefix(parent.title, masterTitle) {
+			orphans = append(orphans, p)
+		}
+	}
+	return orphans
+}
+
+func pidsOf(list []process) []int {
+	var found []int
+	for _, p := range list {
+		found = append(found, p.id.pid)
+	}
+	return found
+}
+
+// AnyMasters are the pids of every nginx master there is, whatever its
+// configuration or pid namespace.
+func AnyMasters() []int {
+	census, err := Census()
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, p := range census {
+		if strings.HasPrefix(p.title, masterTitle) {
+			pids = append(pids, p.id.pid)
+		}
+	}
+	return pids
+}

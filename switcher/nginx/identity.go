@@ -1,0 +1,147 @@
+package nginx
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// isMaster is what a process has to show to be a master of this configuration.
+// Its title alone shows nothing: anybody may choose one. The error says what is
+// different.
+func (n *Nginx) isMaster(p process, mayRun func(user int) bool) error {
+	sure, err := n.isOurs(p)
+	if err != nil {
+		return err
+	}
+	user, err := userOf(p.id.pid)
+	if err != nil {
+		return err
+	}
+	if !mayRun(user) || !sure && user != 0 && user != os.Geteuid() {
+		return fmt.Errorf("process %d belongs to user %d, who has no say in this configuration", p.id.pid, user)
+	}
+	return n.sameConfiguration(p)
+}
+
+// mayRun says which users' masters count: root's, our own, and those of the
+// pid file's owner, or of its folder's, who could make it.
+func mayRun(pidFile string) func(user int) bool {
+	info, err := os.Stat(pidFile)
+	if err != nil {
+		info, err = os.Stat(filepath.Dir(pidFile))
+	}
+	return func(user int) bool {
+		return user == 0 || user == os.Geteuid() || err == nil && user == int(info.Sys().(*syscall.Stat_t).Uid)
+	}
+}
+
+// isOurs says whether a process is one of our nginx on this host, whatever its
+// configuration: none of a container, of a chroot or of another build. An
+// ordinary user may not look at the root folder and the executable of another
+// user's process; then it is not sure.
+func (n *Nginx) isOurs(p process) (sure bool, err error) {
+	at := fmt.Sprintf("/proc/%d", p.id.pid)
+	switch {
+	case !samePIDNamespace(p.id.pid):
+		return false, fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid)
+	case differ(at+"/ns/user", "/proc/self/ns/user"):
+		return false, fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid)
+	}
+	same, err := sameFile(at+"/root", "/")
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return false, n.runsOurBinary(p, n.parseTitle(p.title, reach{}).binary)
+	case err != nil:
+		return false, err
+	case !same:
+		return false, fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid)
+	}
+	return true, n.runsOurBinary(p, at+"/exe")
+}
+
+// runsOurBinary compares executables by device and inode; one that a package
+// has replaced since is known by its name. A title that tells no path tells
+// nothing against it.
+func (n *Nginx) runsOurBinary(p process, exe string) error {
+	binary, err := findBinary(n.Binary)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(exe) {
+		return nil
+	}
+	if same, _ := sameFile(exe, binary); same {
+		return nil
+	}
+	if link, err := os.Readlink(exe); err == nil {
+		exe = link
+	}
+	if path, replaced := strings.CutSuffix(exe, " (deleted)"); replaced && path == resolved(binary) {
+		return nil
+	}
+	return fmt.Errorf("process %d runs %s, not %s", p.id.pid, exe, binary)
+}
+
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
+
+// sameConfiguration compares files, not paths: the process may have been
+// started with another name of the same one.
+func (n *Nginx) sameConfiguration(p process) error {
+	ours, err := n.ConfPath()
+	if err != nil {
+		return err
+	}
+	theirs, seen := n.confOf(p), reachOf(p.id.pid)
+	same, err := sameFile(seen.at(theirs), ours)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("process %d runs with %s: %w", p.id.pid, theirs, err)
+	case !same:
+		return fmt.Errorf("process %d runs with %s, not with %s", p.id.pid, theirs, ours)
+	}
+	return nil
+}
+
+// confOf is the main configuration file that a master's command line names,
+// as the master would name it.
+func (n *Nginx) confOf(p process) string {
+	line := n.parseTitle(p.title, reachOf(p.id.pid))
+	return n.below(line.prefix, line.conf)
+}
+
+// below is a main configuration file as a -p and a -c mean it; where they are
+// empty, as the binary was built (ngx_process_options in src/core/nginx.c).
+func (n *Nginx) below(prefix, conf string) string {
+	if filepath.IsAbs(conf) {
+		return conf
+	}
+	if conf == "" || prefix == "" {
+		built, _ := n.paths()
+		conf, prefix = cmp.Or(conf, built.conf), cmp.Or(prefix, built.prefix)
+	}
+	if filepath.IsAbs(conf) {
+		return conf
+	}
+	return prefix + "/" + conf
+}
+
+// sameFile says whether two paths lead to one file, by device and inode.
+func sameFile(one, other string) (bool, error) {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b), err
+}

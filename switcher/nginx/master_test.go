@@ -1,0 +1,137 @@
+package nginx_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/nginxtest"
+)
+
+const nobody = 65534
+
+// shared lets several nginx listen on one port.
+var shared = nginxtest.Options{Workers: 1, Listen: "127.0.0.1:%d reuseport"}
+
+// second starts another master of the same configuration, and leaves the pid
+// file to the first.
+func (r *running) second(argv ...string) int {
+	r.t.Helper()
+	pid := beside(r.t, nil, append(argv, "-p", r.Dir, "-c", r.Conf)...)
+	eventually(r.t, func() error {
+		text, err := os.ReadFile(r.PIDFile)
+		if err == nil && strings.TrimSpace(string(text)) == fmt.Sprint(r.PID) {
+			err = errors.New("the second has not written its pid")
+		}
+		return err
+	})
+	titled(r.t, pid, "nginx: master process")
+	r.names(r.PID)
+	return pid
+}
+
+// names has the pid file name a process.
+func (r *running) names(pid int) {
+	r.t.Helper()
+	if err := os.WriteFile(r.PIDFile, fmt.Appendln(nil, pid), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// fails makes sure that no master is found, for a reason.
+func (r *running) fails(why error, says string) {
+	r.t.Helper()
+	m, err := r.ours.Master()
+	if err == nil {
+		m.Close()
+		r.t.Errorf("found process %d", m.PID)
+		return
+	}
+	if !errors.Is(err, why) || !strings.Contains(err.Error(), says) {
+		r.t.Errorf("got %q, want %q that says %q", err, why, says)
+	}
+}
+
+// A title is anybody's to choose.
+func TestNobodyIsAMasterByItsTitle(t *testing.T) {
+	t.Parallel()
+	for name, user := range map[string]*syscall.Credential{"of the same user": nil, "of a stranger": {Uid: nobody, Gid: nobody}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if user != nil && os.Geteuid() != 0 {
+				t.Skip("not root: no process of another user can be made")
+			}
+			r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+			title := fmt.Sprintf("nginx: master process %s -p %s -c %s", binary(t), r.Dir, r.Conf)
+			fake := beside(t, user, "bash", "-c", `exec -a "$0" sleep 100`, title)
+			titled(t, fake, title)
+			r.isMaster()
+			r.names(fake)
+			r.fails(nginx.ErrNotProved, "/sleep, not ")
+		})
+	}
+}
+
+func TestAnotherBuildIsNoSecondMaster(t *testing.T) {
+	t.Parallel()
+	r := start(t, openFolder(t), shared, "")
+	other := filepath.Join(t.TempDir(), "nginx")
+	copyTo(t, other, binary(t))
+	r.second(other)
+	r.isMaster()
+}
+
+func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: no chroot can be made")
+	}
+	r := start(t, openFolder(t), shared, "")
+	const enter = `set -e
+for folder in /bin /usr /lib /lib64 /etc /dev "$2"; do
+	[ ! -e "$folder" ] || { mkdir -p "$1$folder"; mount --rbind "$folder" "$1$folder"; }
+done
+jail=$1; shift 2; exec chroot "$jail" "$@"`
+	r.second("unshare", "-m", "sh", "-c", enter, "sh", t.TempDir(), r.Dir, binary(t))
+	r.isMaster()
+}
+
+// Its workers go on taking connections.
+func TestASecondMasterThatIsStoppedCounts(t *testing.T) {
+	t.Parallel()
+	r := start(t, openFolder(t), shared, "")
+	second := r.second(binary(t))
+	if err := syscall.Kill(second, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", second))
+		if err == nil && !strings.Contains(string(stat), ") T ") {
+			err = fmt.Errorf("not stopped: %s", stat)
+		}
+		return err
+	})
+	r.fails(nginx.ErrNotProved, fmt.Sprintf("two masters run with this configuration, processes %d and %d", r.PID, second))
+}
+
+// A package that was upgraded leaves the running nginx with an executable that
+// has no name any more.
+func TestAReplacedBinaryIsStillOurs(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(openFolder(t), "nginx")
+	copyTo(t, path, binary(t))
+	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, path+" -p . -c nginx.conf")
+	r.ours.Binary = path
+	copyTo(t, path+".new", binary(t))
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	r.isMaster()
+	r.ours.Binary = binary(t)
+	r.fails(nginx.ErrNotProved, "runs "+path)
+}
