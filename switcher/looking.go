@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"bgswitch/health"
@@ -67,7 +68,10 @@ func (sw *switching) withoutMaster(err error) error {
 const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
 
 func hintForMaster(err error) string {
+	var orphans *nginx.OrphansError
 	switch {
+	case errors.As(err, &orphans):
+		return fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
 	case errors.Is(err, nginx.ErrNoBinary):
 		return "install nginx, or set `nginx: {binary: …}` in the settings"
 	case errors.Is(err, nginx.ErrNotRunning):

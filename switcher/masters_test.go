@@ -232,17 +232,62 @@ func TestStatesOfTheMaster(t *testing.T) {
 		if err := s.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		s.eventually(func() error {
-			if syscall.Kill(s.PID, 0) == nil {
-				return errors.New("the master is still there")
-			}
-			return nil
-		})
+		s.gone(s.PID)
 		_, err := s.to(switcher.Green)
 		if !errors.Is(err, nginx.ErrNotRunning) || !strings.Contains(err.Error(), fmt.Sprint(worker)) {
 			t.Errorf("got %v, want an error that names the orphan %d", err, worker)
 		}
 		s.answers(switcher.Blue, 5)
+	})
+}
+
+// The kernel shares the connections among all that listen with reuseport,
+// whichever nginx they belong to.
+func TestOrphansShareTheTraffic(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{Workers: 1, Listen: "127.0.0.1:%d reuseport"})
+	orphan := s.Workers()[0]
+	if err := s.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.gone(s.PID)
+	again := exec.Command(s.Switcher.Nginx.Binary, "-p", s.Dir, "-c", s.Conf)
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = again.Process.Signal(syscall.SIGTERM)
+		_ = again.Wait()
+	})
+	s.eventually(func() error {
+		if running := s.Status(t.Context()).Running; running.Err == nil && len(running.Workers.Serving) == 0 || errors.Is(running.Err, nginx.ErrNotRunning) {
+			return fmt.Errorf("not started again: %v", running.Err)
+		}
+		return nil
+	})
+	failed := s.refuses(switcher.Failed, fmt.Sprintf("still take connections: processes [%d]", orphan))
+	if !errors.Is(failed, nginx.ErrOrphans) || errors.Is(failed, nginx.ErrNotRunning) || !strings.Contains(failed.Hint, fmt.Sprintf("`kill -QUIT %d`", orphan)) {
+		t.Errorf("got %v, hint %q", failed, failed.Hint)
+	}
+	if err := syscall.Kill(orphan, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	s.gone(orphan)
+	if _, err := s.to(switcher.Green); err != nil {
+		t.Fatal(err)
+	}
+	s.answers(switcher.Green, 20)
+}
+
+// gone waits for the end of a process; not for init, which may take its time.
+func (s *stand) gone(pid int) {
+	s.t.Helper()
+	s.eventually(func() error {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err == nil && !strings.Contains(string(stat), ") Z ") {
+			return fmt.Errorf("process %d is still there", pid)
+		}
+		return nil
 	})
 }
 

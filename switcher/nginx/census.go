@@ -47,22 +47,6 @@ func (n *Nginx) masters(census Processes, mayRun func(user int) bool) []process 
 	return found
 }
 
-// orphans are workers whose master has ended: they belong to init, or to
-// whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER).
-func (census Processes) orphans() []process {
-	var orphans []process
-	for _, p := range census {
-		if !p.serving() {
-			continue
-		}
-		parent, err := readProcess(p.parent)
-		if err != nil || !strings.HasPrefix(parent.title, masterTitle) {
-			orphans = append(orphans, p)
-		}
-	}
-	return orphans
-}
-
 func pidsOf(list []process) []int {
 	var found []int
 	for _, p := range list {

@@ -150,14 +150,17 @@ func (n *Nginx) look(p process, pidFile string) error {
 }
 
 // Only looks for a second master of the same configuration, run by the same
-// user: a reload of one of two splits the traffic for good. One that is stopped
-// counts, for its workers go on. The census may be older than the master. The
-// error wraps ErrNotProved.
+// user, and for workers that one has left: a reload would split the traffic for
+// good. A master that is stopped counts, for its workers go on. The census may
+// be older than the master. The error wraps ErrNotProved or is an OrphansError.
 func (n *Nginx) Only(m *Master, census Processes) error {
 	for _, p := range n.masters(census, func(user int) bool { return user == m.user }) {
 		if p.id != m.id && p.parent != m.PID {
 			return fmt.Errorf("%w: two masters run with this configuration, processes %d and %d", ErrNotProved, m.PID, p.id.pid)
 		}
+	}
+	if orphans := n.Orphans(m, census); len(orphans) > 0 {
+		return &OrphansError{orphans}
 	}
 	return nil
 }
@@ -174,7 +177,7 @@ func (n *Nginx) explain(pidFile string, cause error) error {
 		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
 		return fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
 	}
-	if orphans := census.orphans(); len(orphans) > 0 {
+	if orphans := n.orphans(census); len(orphans) > 0 {
 		return fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
 	}
 	return cause
