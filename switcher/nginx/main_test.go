@@ -16,7 +16,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// hiddenConf names, for a test that runs itself, the configuration whose master
+// it has to look for as nobody.
+const hiddenConf = "BGSWITCH_TEST_HIDDEN_CONF"
+
+func TestMain(m *testing.M) {
+	if conf := os.Getenv(hiddenConf); conf != "" {
+		lookAsNobody(conf)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // running is a private nginx and the one that we take it for.
 type running struct {

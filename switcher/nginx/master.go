@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"bgswitch/nginxconf"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -61,29 +63,30 @@ func (n *Nginx) Master() (*Master, error) {
 // FindMaster finds the master by the pid file that the configuration names and
 // proves it: its title, its executable, its user, its root folder, its
 // configuration, its namespaces, its state, and no binary upgrade under way.
-// The error wraps ErrNotRunning, ErrNotProved or
-// ErrPIDMoved; nothing is signalled.
+// The error wraps ErrNotRunning, ErrNotProved or ErrPIDMoved; nothing is
+// signalled.
 func (n *Nginx) FindMaster() (*Master, error) {
 	pidFile, err := n.PIDPath()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
+	trusted := mayRun(pidFile)
+	m, err := n.byPIDFile(pidFile, trusted)
+	if err != nil {
+		return n.lookAround(trusted, err)
+	}
+	return m, nil
+}
+
+func (n *Nginx) byPIDFile(pidFile string, mayRun func(user int) bool) (*Master, error) {
 	if _, err := os.Stat(pidFile + ".oldbin"); err == nil {
 		return nil, fmt.Errorf("%w: a binary upgrade is under way (%s.oldbin is there): two masters would each reload for themselves", ErrNotProved, pidFile)
 	}
-	m, err := n.byPIDFile(pidFile)
-	if errors.Is(err, ErrNotRunning) {
-		return nil, n.explain(pidFile, err)
-	}
-	return m, err
-}
-
-func (n *Nginx) byPIDFile(pidFile string) (*Master, error) {
 	pid, err := readPIDFile(pidFile)
 	if err != nil {
 		return nil, err
 	}
-	return n.proveMaster(pid, pidFile)
+	return n.proveMaster(pid, pidFile, mayRun)
 }
 
 func readPIDFile(path string) (int, error) {
@@ -107,19 +110,21 @@ func readPIDFile(path string) (int, error) {
 
 // proveMaster holds the process first and looks at it then, so that what was
 // looked at is what a signal will reach.
-func (n *Nginx) proveMaster(pid int, pidFile string) (*Master, error) {
+func (n *Nginx) proveMaster(pid int, pidFile string, mayRun func(user int) bool) (*Master, error) {
 	p, err := readProcess(pid)
-	if gone(err) {
+	switch {
+	case ended(pid, err):
 		return nil, fmt.Errorf("%w: the pid file %s names process %d, which does not exist", ErrNotRunning, pidFile, pid)
-	}
-	if err != nil {
+	case gone(err):
+		return nil, fmt.Errorf("%w: the pid file %s names process %d, which cannot be seen (/proc is mounted with hidepid): %w", ErrNotProved, pidFile, pid, unix.EPERM)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	held, err := hold(p.id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
-	if err := n.look(p, pidFile); err != nil {
+	if err := n.look(p, pidFile, mayRun); err != nil {
 		held.close()
 		return nil, err
 	}
@@ -133,14 +138,14 @@ func (n *Nginx) proveMaster(pid int, pidFile string) (*Master, error) {
 }
 
 // look is what the process that the pid file names has to show.
-func (n *Nginx) look(p process, pidFile string) error {
+func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) error {
 	switch {
 	case p.dead():
 		return fmt.Errorf("%w: the pid file %s names process %d, which has ended and waits for its parent; orphaned workers may still serve", ErrNotRunning, pidFile, p.id.pid)
 	case !strings.HasPrefix(p.title, masterTitle):
 		return fmt.Errorf("%w: the pid file %s names process %d, which is %q", ErrNotProved, pidFile, p.id.pid, firstWords(p.title))
 	}
-	if err := n.isMaster(p, mayRun(pidFile)); err != nil {
+	if err := n.isMaster(p, mayRun); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	if p.stopped() {
@@ -165,22 +170,48 @@ func (n *Nginx) Only(m *Master, census Processes) error {
 	return nil
 }
 
-// explain looks around where the pid file leads to nothing: its path may have
-// been changed since nginx started, or the master may have died and left its
-// workers, which go on serving what they had.
-func (n *Nginx) explain(pidFile string, cause error) error {
+// lookAround is for a pid file that leads to no master of this configuration:
+// nginx may have been started with another one, or its path may have been
+// changed since, or the master may have died and left its workers, which go on
+// serving what they had.
+func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, error) {
 	census, err := Census()
 	if err != nil {
-		return cause
+		return nil, cause
 	}
-	if masters := n.masters(census, mayRun(pidFile)); len(masters) > 0 {
+	masters := n.masters(census, mayRun)
+	for _, p := range masters {
+		if own := n.ownPIDFile(p); own != "" {
+			return n.byPIDFile(own, mayRun)
+		}
+	}
+	orphans := n.orphans(census)
+	switch {
+	case !errors.Is(cause, ErrNotRunning):
+		return nil, cause
+	case len(masters) > 0:
 		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
-		return fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
+		return nil, fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
+	case len(orphans) > 0:
+		return nil, fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
 	}
-	if orphans := n.orphans(census); len(orphans) > 0 {
-		return fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
+	return nil, cause
+}
+
+// ownPIDFile is the pid file that a master was given on its command line, as
+// in `nginx -g 'pid /run/x.pid;'`, and that holds its pid; empty without one.
+func (n *Nginx) ownPIDFile(p process) string {
+	from := reachOf(p.id.pid)
+	line := n.parseTitle(p.title, from)
+	args, err := nginxconf.Directive([]byte(line.globals), "pid")
+	if err != nil || len(args) == 0 {
+		return ""
 	}
-	return cause
+	path := from.at(n.below(line.prefix, args[0]))
+	if pid, err := readPIDFile(path); err != nil || pid != p.id.pid {
+		return ""
+	}
+	return path
 }
 
 // Permitted says whether this process may signal the master; nothing is sent.

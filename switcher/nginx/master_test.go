@@ -3,8 +3,11 @@ package nginx_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,4 +137,48 @@ func TestAReplacedBinaryIsStillOurs(t *testing.T) {
 	r.isMaster()
 	r.ours.Binary = binary(t)
 	r.fails(nginx.ErrNotProved, "runs "+path)
+}
+
+// A pid file on the command line is none of the configuration's.
+func TestAPIDFileOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	r := start(t, openFolder(t), nginxtest.Options{Workers: 1},
+		`sh -c 'sed -i "/^pid /d" nginx.conf; exec "$0" -p . -c nginx.conf -g "env A; pid own.pid;"' `+binary(t))
+	r.isMaster()
+	if err := os.WriteFile(filepath.Join(r.Dir, "own.pid"), []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.ours.FindMaster()
+	if err == nil {
+		m.Close()
+		t.Error("found by a pid file that names another process")
+	}
+}
+
+// Whoever is not shown another user's processes cannot say that they are gone.
+func TestAHiddenMasterIsNotGone(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: /proc cannot be mounted")
+	}
+	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	look := exec.Command("unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2 proc /proc && exec "$0"`, os.Args[0])
+	look.Env = append(os.Environ(), hiddenConf+"="+r.Conf)
+	out, err := look.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if want := fmt.Sprintf("proved false, running true, permitted false: .*process %d, which cannot be seen", r.PID); !regexp.MustCompile(want).Match(out) {
+		t.Errorf("got %s, want %s", out, want)
+	}
+}
+
+func lookAsNobody(conf string) {
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	binary, _ := nginxtest.Binary()
+	_, err := (&nginx.Nginx{Binary: binary, Conf: conf}).FindMaster()
+	fmt.Printf("proved %t, running %t, permitted %t: %v", !errors.Is(err, nginx.ErrNotProved), !errors.Is(err, nginx.ErrNotRunning), !errors.Is(err, fs.ErrPermission), err)
 }

@@ -47,7 +47,7 @@ func (n *Nginx) orphans(census Processes) []process {
 			continue
 		}
 		parent, err := readProcess(p.parent)
-		if err == nil && strings.HasPrefix(parent.title, masterTitle) {
+		if err == nil && strings.HasPrefix(parent.title, masterTitle) || err != nil && !ended(p.parent, err) {
 			continue
 		}
 		if _, err := n.isOurs(p); err == nil {

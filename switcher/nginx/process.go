@@ -96,6 +96,12 @@ func gone(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
+// ended says that reading failed because there is no such process, and not
+// because /proc hides those of other users (hidepid, proc(5)).
+func ended(pid int, err error) bool {
+	return gone(err) && errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+}
+
 func (p process) serving() bool  { return p.title == workerTitle && !p.dead() }
 func (p process) draining() bool { return p.title == drainingTitle && !p.dead() }
 func (p process) starting() bool { return strings.HasPrefix(p.title, masterTitle) && !p.dead() }
