@@ -49,12 +49,12 @@ func (sw *switching) findNginx(ctx context.Context) error {
 
 // withoutMaster is for an nginx that the operator reloads with a command of
 // his own, in a container say: then only what answers through it can prove a
-// switch.
+// switch. One that runs here, and may not be reloaded now, is no such nginx.
 func (sw *switching) withoutMaster(err error) error {
 	if errors.Is(err, nginx.ErrPIDMoved) {
 		return refuse(NotAccepted, hintPIDMoved, err)
 	}
-	if len(sw.Nginx.Reload) == 0 {
+	if len(sw.Nginx.Reload) == 0 || !errors.Is(err, nginx.ErrNotHere) {
 		return refuse(Failed, hintForMaster(err), err)
 	}
 	sw.seen = seenByAny(sw.file)

@@ -291,6 +291,31 @@ func (s *stand) gone(pid int) {
 	})
 }
 
+// The operator's own reload reaches the nginx that it names: where one runs
+// here that may not be reloaded now, that is the one.
+func TestTheOperatorsReloadIsForANginxElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]func(s *stand) error{
+		"a binary upgrade": func(s *stand) error { return os.WriteFile(s.PIDFile+".oldbin", nil, 0o644) },
+		"another process":  func(s *stand) error { return os.WriteFile(s.PIDFile, []byte("1"), 0o644) },
+		"stopped":          func(s *stand) error { return s.Signal(syscall.SIGSTOP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{Workers: 1})
+			s.Switcher.Nginx.Reload = []string{"false"}
+			s.Switcher.Site.Confirm = &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
+			if err := disturb(s); err != nil {
+				t.Fatal(err)
+			}
+			failed := s.refuses(switcher.Failed, "not proved to be the master")
+			if failed.Step != "find nginx" {
+				t.Errorf("refused by the step %q", failed.Step)
+			}
+		})
+	}
+}
+
 func (s *stand) eventually(check func() error) {
 	s.t.Helper()
 	if err := nginxtest.Eventually(5*time.Second, check); err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -19,12 +21,12 @@ func (n *Nginx) isMaster(p process, mayRun func(user int) bool) error {
 	if err != nil {
 		return err
 	}
-	user, err := userOf(p.id.pid)
+	id, err := userOf(p.id.pid)
 	if err != nil {
 		return err
 	}
-	if !mayRun(user) || !sure && user != 0 && user != os.Geteuid() {
-		return fmt.Errorf("process %d belongs to user %d, who has no say in this configuration", p.id.pid, user)
+	if !mayRun(id) || !sure && id != 0 && id != os.Geteuid() {
+		return fmt.Errorf("process %d belongs to user %d, who has no say in this configuration", p.id.pid, id)
 	}
 	return n.sameConfiguration(p)
 }
@@ -36,9 +38,24 @@ func mayRun(pidFile string) func(user int) bool {
 	if err != nil {
 		info, err = os.Stat(filepath.Dir(pidFile))
 	}
-	return func(user int) bool {
-		return user == 0 || user == os.Geteuid() || err == nil && user == int(info.Sys().(*syscall.Stat_t).Uid)
+	return func(id int) bool {
+		return id == 0 || id == os.Geteuid() || err == nil && id == int(info.Sys().(*syscall.Stat_t).Uid)
 	}
+}
+
+// mayServe says whether a worker runs as the configuration would have it.
+func (n *Nginx) mayServe(worker process, mayRun func(user int) bool) bool {
+	id, err := userOf(worker.id.pid)
+	if err != nil || mayRun(id) {
+		return err == nil
+	}
+	name, _ := n.directive("user")
+	if name == "" {
+		built, _ := n.paths()
+		name = built.user
+	}
+	account, err := user.Lookup(name)
+	return err == nil && account.Uid == strconv.Itoa(id)
 }
 
 // isOurs says whether a process is one of our nginx on this host, whatever its
@@ -49,9 +66,9 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	at := fmt.Sprintf("/proc/%d", p.id.pid)
 	switch {
 	case !samePIDNamespace(p.id.pid):
-		return false, fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid)
+		return false, marked{fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid), ErrNotHere}
 	case differ(at+"/ns/user", "/proc/self/ns/user"):
-		return false, fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid)
+		return false, marked{fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid), ErrNotHere}
 	}
 	same, err := sameFile(at+"/root", "/")
 	switch {
@@ -60,7 +77,7 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	case err != nil:
 		return false, err
 	case !same:
-		return false, fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid)
+		return false, marked{fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid), ErrNotHere}
 	}
 	return true, n.runsOurBinary(p, at+"/exe")
 }

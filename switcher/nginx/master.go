@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,9 +25,21 @@ var (
 	// ErrPIDMoved: a master of this configuration runs, and the pid file that
 	// the configuration names does not lead to it.
 	ErrPIDMoved = errors.New("the pid file does not lead to the running nginx")
+	// ErrNotHere: no nginx of this configuration is to be found on this host, so
+	// that one in a container, say, may be meant. It stands beside one of those
+	// above, and never where something runs that could be a master.
+	ErrNotHere = errors.New("no nginx of this configuration runs on this host")
 	// ErrNotPermitted: the master is proved, and not ours to signal.
 	ErrNotPermitted = errors.New("not permitted to signal nginx")
 )
+
+// marked is an error that is another one, too, and does not say so.
+type marked struct {
+	error
+	as error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.as} }
 
 // Master is the proved master process of one configuration. It is held by a
 // pidfd until Close.
@@ -63,12 +77,15 @@ func (n *Nginx) Master() (*Master, error) {
 // FindMaster finds the master by the pid file that the configuration names and
 // proves it: its title, its executable, its user, its root folder, its
 // configuration, its namespaces, its state, and no binary upgrade under way.
-// The error wraps ErrNotRunning, ErrNotProved or ErrPIDMoved; nothing is
-// signalled.
+// The error wraps ErrNotRunning, ErrNotProved or ErrPIDMoved, and ErrNotHere
+// where that is so; nothing is signalled.
 func (n *Nginx) FindMaster() (*Master, error) {
+	if _, err := findBinary(n.Binary); err != nil {
+		return nil, marked{fmt.Errorf("%w: %w", ErrNotProved, err), ErrNotHere}
+	}
 	pidFile, err := n.PIDPath()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
+		return nil, n.unreadable(err)
 	}
 	trusted := mayRun(pidFile)
 	m, err := n.byPIDFile(pidFile, trusted)
@@ -76,6 +93,19 @@ func (n *Nginx) FindMaster() (*Master, error) {
 		return n.lookAround(trusted, err)
 	}
 	return m, nil
+}
+
+// unreadable is for a pid file that cannot be told, because the configuration
+// that names it cannot be read, or is not understood.
+func (n *Nginx) unreadable(cause error) error {
+	var path *fs.PathError
+	conf, err := n.ConfPath()
+	cause = fmt.Errorf("%w: %w", ErrNotProved, cause)
+	if err != nil || !errors.As(cause, &path) || path.Path != conf {
+		return cause
+	}
+	_, cause = n.lookAround(mayRun(conf), marked{cause, ErrNotHere})
+	return cause
 }
 
 func (n *Nginx) byPIDFile(pidFile string, mayRun func(user int) bool) (*Master, error) {
@@ -143,7 +173,7 @@ func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) erro
 	case p.dead():
 		return fmt.Errorf("%w: the pid file %s names process %d, which has ended and waits for its parent; orphaned workers may still serve", ErrNotRunning, pidFile, p.id.pid)
 	case !strings.HasPrefix(p.title, masterTitle):
-		return fmt.Errorf("%w: the pid file %s names process %d, which is %q", ErrNotProved, pidFile, p.id.pid, firstWords(p.title))
+		return marked{fmt.Errorf("%w: the pid file %s names process %d, which is %q", ErrNotProved, pidFile, p.id.pid, firstWords(p.title)), ErrNotHere}
 	}
 	if err := n.isMaster(p, mayRun); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
@@ -177,7 +207,7 @@ func (n *Nginx) Only(m *Master, census Processes) error {
 func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, error) {
 	census, err := Census()
 	if err != nil {
-		return nil, cause
+		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	masters := n.masters(census, mayRun)
 	for _, p := range masters {
@@ -185,15 +215,18 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 			return n.byPIDFile(own, mayRun)
 		}
 	}
-	orphans := n.orphans(census)
+	orphans := slices.DeleteFunc(n.orphans(census), func(p process) bool { return !n.mayServe(p, mayRun) })
+	notRunning := errors.Is(cause, ErrNotRunning)
 	switch {
-	case !errors.Is(cause, ErrNotRunning):
-		return nil, cause
-	case len(masters) > 0:
+	case notRunning && len(masters) > 0:
 		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
 		return nil, fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
-	case len(orphans) > 0:
+	case notRunning && len(orphans) > 0:
 		return nil, fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
+	case notRunning:
+		return nil, marked{cause, ErrNotHere}
+	case len(masters)+len(orphans) > 0 && errors.Is(cause, ErrNotHere):
+		return nil, marked{errors.New(cause.Error()), ErrNotProved} // it is here, and elsewhere
 	}
 	return nil, cause
 }

@@ -41,9 +41,7 @@ func (r *running) second(argv ...string) int {
 // names has the pid file name a process.
 func (r *running) names(pid int) {
 	r.t.Helper()
-	if err := os.WriteFile(r.PIDFile, fmt.Appendln(nil, pid), 0o644); err != nil {
-		r.t.Fatal(err)
-	}
+	r.write(r.PIDFile, fmt.Sprintln(pid))
 }
 
 // fails makes sure that no master is found, for a reason.
@@ -109,17 +107,23 @@ func TestASecondMasterThatIsStoppedCounts(t *testing.T) {
 	t.Parallel()
 	r := start(t, openFolder(t), shared, "")
 	second := r.second(binary(t))
-	if err := syscall.Kill(second, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+	r.pause(second)
+	r.fails(nginx.ErrNotProved, fmt.Sprintf("two masters run with this configuration, processes %d and %d", r.PID, second))
+}
+
+// pause stops a process, and waits until it stands still.
+func (r *running) pause(pid int) {
+	r.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		r.t.Fatal(err)
 	}
-	eventually(t, func() error {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", second))
+	eventually(r.t, func() error {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err == nil && !strings.Contains(string(stat), ") T ") {
 			err = fmt.Errorf("not stopped: %s", stat)
 		}
 		return err
 	})
-	r.fails(nginx.ErrNotProved, fmt.Sprintf("two masters run with this configuration, processes %d and %d", r.PID, second))
 }
 
 // A package that was upgraded leaves the running nginx with an executable that
@@ -168,7 +172,7 @@ func TestAHiddenMasterIsNotGone(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if want := fmt.Sprintf("proved false, running true, permitted false: .*process %d, which cannot be seen", r.PID); !regexp.MustCompile(want).Match(out) {
+	if want := fmt.Sprintf("proved false, running true, here true, permitted false: .*process %d, which cannot be seen", r.PID); !regexp.MustCompile(want).Match(out) {
 		t.Errorf("got %s, want %s", out, want)
 	}
 }
@@ -180,5 +184,5 @@ func lookAsNobody(conf string) {
 	}
 	binary, _ := nginxtest.Binary()
 	_, err := (&nginx.Nginx{Binary: binary, Conf: conf}).FindMaster()
-	fmt.Printf("proved %t, running %t, permitted %t: %v", !errors.Is(err, nginx.ErrNotProved), !errors.Is(err, nginx.ErrNotRunning), !errors.Is(err, fs.ErrPermission), err)
+	fmt.Printf("proved %t, running %t, here %t, permitted %t: %v", !errors.Is(err, nginx.ErrNotProved), !errors.Is(err, nginx.ErrNotRunning), !errors.Is(err, nginx.ErrNotHere), !errors.Is(err, fs.ErrPermission), err)
 }

@@ -39,7 +39,7 @@ type Nginx struct {
 
 // build is what `nginx -V` says of the paths compiled in.
 type build struct {
-	binary, prefix, conf, pid, errorLog string
+	binary, prefix, conf, pid, errorLog, user string
 }
 
 // sbinFolders are searched after PATH: cron's PATH has no sbin folder.
@@ -90,13 +90,13 @@ func askBuild(name string) (build, error) {
 	return parseBuild(binary, out), nil
 }
 
-var configureArgument = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path)=(\S+)`)
+var configureArgument = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path|user)=(\S+)`)
 
 // parseBuild reads the configure arguments. The defaults are those of nginx's
-// auto/options and auto/init.
+// auto/options, auto/init and auto/unix.
 func parseBuild(binary string, out []byte) build {
-	b := build{binary: binary, prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log"}
-	into := map[string]*string{"prefix": &b.prefix, "conf-path": &b.conf, "pid-path": &b.pid, "error-log-path": &b.errorLog}
+	b := build{binary: binary, prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log", user: "nobody"}
+	into := map[string]*string{"prefix": &b.prefix, "conf-path": &b.conf, "pid-path": &b.pid, "error-log-path": &b.errorLog, "user": &b.user}
 	for _, match := range configureArgument.FindAllSubmatch(out, -1) {
 		*into[string(match[1])] = string(bytes.Trim(match[2], `'"`))
 	}
