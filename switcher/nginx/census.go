@@ -56,7 +56,9 @@ func pidsOf(list []process) []int {
 }
 
 // AnyMasters are the pids of every nginx master there is, whatever its
-// configuration or pid namespace.
+// configuration or pid namespace. For root, who is shown everybody's mounts,
+// none counts whose user namespace is another: its mounts may be of any user's
+// making (user_namespaces(7)).
 func AnyMasters() []int {
 	census, err := Census()
 	if err != nil {
@@ -64,7 +66,8 @@ func AnyMasters() []int {
 	}
 	var pids []int
 	for _, p := range census {
-		if strings.HasPrefix(p.title, masterTitle) {
+		foreign := os.Geteuid() == 0 && differ(fmt.Sprintf("/proc/%d/ns/user", p.id.pid), "/proc/self/ns/user")
+		if strings.HasPrefix(p.title, masterTitle) && !foreign {
 			pids = append(pids, p.id.pid)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,6 +142,25 @@ func TestAReplacedBinaryIsStillOurs(t *testing.T) {
 	r.isMaster()
 	r.ours.Binary = binary(t)
 	r.fails(nginx.ErrNotProved, "runs "+path)
+}
+
+// In a user namespace of his own any user mounts what he likes.
+func TestAStrangersNamespaceHoldsNoMaster(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: whoever is not sees no mounts of strangers")
+	}
+	stranger := &syscall.Credential{Uid: nobody, Gid: nobody}
+	if err := exec.Command("setpriv", "--reuid", "65534", "unshare", "-U", "true").Run(); err != nil {
+		t.Skipf("no user namespace can be made as nobody: %v", err)
+	}
+	const title = "nginx: master process nginx"
+	fake := beside(t, stranger, "unshare", "-U", "-r", "bash", "-c", `exec -a "$0" sleep 100`, title)
+	titled(t, fake, title)
+	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	if any := nginx.AnyMasters(); slices.Contains(any, fake) || !slices.Contains(any, r.PID) {
+		t.Errorf("masters are %v, want %d among them, and not %d", any, r.PID, fake)
+	}
 }
 
 // A pid file on the command line is none of the configuration's.
