@@ -54,6 +54,10 @@ type Master struct {
 // Close lets go of the process.
 func (m *Master) Close() { m.handle.close() }
 
+// Start is when the master began, in clock ticks (10 ms) since boot: with its
+// pid it names the process, and no setting of the clock changes it.
+func (m *Master) Start() uint64 { return m.id.start }
+
 // Master finds the master and makes sure that it is the only one: FindMaster
 // and Only.
 func (n *Nginx) Master() (*Master, error) {

@@ -12,6 +12,7 @@ type Workers struct {
 	Serving       []int // pids, ascending
 	Draining      []int // told to end, still busy with connections
 	Oldest        time.Time
+	Newest        uint64 // start of the latest that serves, in clock ticks since boot; 0: none does
 }
 
 // Workers looks at the master's children. Anyone may: no rights are needed.
@@ -27,6 +28,7 @@ func (m *Master) Workers() (Workers, error) {
 			w.Draining = append(w.Draining, kid.id.pid)
 		case kid.serving():
 			w.Serving = append(w.Serving, kid.id.pid)
+			w.Newest = max(w.Newest, kid.id.start)
 			if begun := kid.id.started(); w.Oldest.IsZero() || begun.Before(w.Oldest) {
 				w.Oldest = begun
 			}
