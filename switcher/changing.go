@@ -74,7 +74,7 @@ func notWritten(err error) error {
 }
 
 func (sw *switching) testInPlace(ctx context.Context) error {
-	_, err := sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at)
+	_, err := sw.Nginx.TestAsIs(ctx, sw.master)
 	if errors.Is(err, nginx.ErrRefused) && sw.brokenBefore != nil {
 		return fmt.Errorf("%w; nginx refused the configuration before this switch, too", err)
 	}

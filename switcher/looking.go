@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"bgswitch/health"
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 
 	"golang.org/x/sys/unix"
@@ -169,12 +171,19 @@ func (sw *switching) testAsIs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tested.Knows && !tested.Read {
+	if tested.Dump != nil && !tested.Dump.Reads(sw.seen.at, sw.file.Bytes) && !sw.editedMeanwhile() {
 		conf, _ := sw.Nginx.ConfPath()
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s: nginx did not read it", sw.file.Path, conf))
 	}
 	return nil
+}
+
+// editedMeanwhile says that nginx may have read another content than we did.
+// Who replaces the file refuses it then.
+func (sw *switching) editedMeanwhile() bool {
+	now, err := livefile.Read(sw.file.Named)
+	return err != nil || !bytes.Equal(now.Bytes, sw.file.Bytes)
 }
 
 // untestable is for who may not run nginx's test: that keeps nobody from a dry
@@ -205,7 +214,7 @@ func (sw *switching) beginTests(ctx context.Context) {
 		return
 	}
 	ctx, sw.endTests = context.WithCancel(ctx)
-	sw.asIs = sw.begin(func() (nginx.Tested, error) { return sw.Nginx.TestAsIs(ctx, sw.master, sw.seen.at) })
+	sw.asIs = sw.begin(func() (nginx.Tested, error) { return sw.Nginx.TestAsIs(ctx, sw.master) })
 	if sw.plan.Changes() {
 		content := contentOf(sw.file, sw.plan)
 		sw.aside = sw.begin(func() (nginx.Tested, error) { return sw.Nginx.TestAside(ctx, sw.master, sw.seen.at, content) })

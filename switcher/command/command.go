@@ -12,38 +12,54 @@ import (
 	"time"
 )
 
-// OutputLimit is how much of a program's output is kept, from its start.
+// OutputLimit is how much of a program's output Run returns, from its start.
 const OutputLimit = 64 << 10
 
 // Command is one outside program.
 type Command struct {
-	Argv    []string
-	Env     []string            // nil: ours
-	User    *syscall.Credential // nil: ours
-	Started func(pid int)       // called once it runs
+	Argv   []string
+	Env    []string            // nil: ours
+	User   *syscall.Credential // nil: ours
+	Caps   []uintptr           // capabilities that User keeps (capabilities(7), ambient)
+	Stdout *Output             // where stdout goes; nil: to what Run returns, with stderr
+}
+
+// Output keeps the first Limit bytes that are written to it and swallows the
+// rest: a program that says too much is not held up.
+type Output struct {
+	Limit int
+	Bytes []byte
+	Cut   bool // more than Limit bytes came
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	kept := min(len(p), o.Limit-len(o.Bytes))
+	o.Bytes = append(o.Bytes, p[:kept]...)
+	o.Cut = o.Cut || kept < len(p)
+	return len(p), nil
 }
 
 // Run runs the command and returns what it printed. It has a process group of
 // its own, so that its children end with it when ctx does, and a Ctrl-C at the
 // terminal does not reach them. The error wraps ctx's where that ended it.
 func Run(ctx context.Context, c Command) ([]byte, error) {
-	var out cappedBuffer
+	out := &Output{Limit: OutputLimit}
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User}
+	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, out, out
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User, AmbientCaps: c.Caps}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	if c.Started != nil {
-		c.Started(cmd.Process.Pid)
-	}
 	err := cmd.Wait()
 	if ctx.Err() != nil {
 		err = errors.Join(ctx.Err(), err)
 	}
-	return out.kept, err
+	return out.Bytes, err
 }
 
 // Exited says that a program ran and ended by itself, with a code that is not 0.
@@ -86,14 +102,4 @@ func Printable(text string) string {
 		return r
 	}, strings.ToValidUTF8(text, "?"))
 	return clean[:min(len(clean), 400)]
-}
-
-// cappedBuffer keeps the first OutputLimit bytes and swallows the rest.
-type cappedBuffer struct{ kept []byte }
-
-func (b *cappedBuffer) Write(p []byte) (int, error) {
-	if room := OutputLimit - len(b.kept); room > 0 {
-		b.kept = append(b.kept, p[:min(room, len(p))]...)
-	}
-	return len(p), nil
 }

@@ -50,6 +50,7 @@ func onOwnThread(fn func() error) error {
 // limit of open files.
 type tester struct {
 	argv   []string
+	master *Master // nil: none is known
 	user   *syscall.Credential
 	mounts int // descriptor of the master's mount namespace, or -1
 	files  *unix.Rlimit
@@ -60,7 +61,7 @@ func (n *Nginx) tester(m *Master) (*tester, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tester{argv: []string{binary, "-t", "-q"}, mounts: -1}
+	t := &tester{argv: []string{binary, "-T", "-q"}, master: m, mounts: -1}
 	if n.Conf != "" {
 		t.argv = append(t.argv, "-c", n.Conf)
 	}
@@ -87,18 +88,11 @@ func (t *tester) likeMaster(pid int) {
 	if limit, ok := openFilesLimit(pid); ok {
 		t.files = &limit
 	}
-	theirs := fmt.Sprintf("/proc/%d/ns/mnt", pid)
-	if differ(theirs, "/proc/thread-self/ns/mnt") {
-		if fd, err := unix.Open(theirs, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+	if differs(pid, "mnt") {
+		if fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 			t.mounts = fd
 		}
 	}
-}
-
-func differ(one, other string) bool {
-	a, errA := os.Readlink(one)
-	b, errB := os.Readlink(other)
-	return errA == nil && errB == nil && a != b
 }
 
 // credentialOf is the user that a process runs as, when it is not root.
@@ -136,9 +130,9 @@ func openFilesLimit(pid int) (unix.Rlimit, bool) {
 	return unix.Rlimit{Cur: uint64(limits.OpenFiles), Max: uint64(limits.OpenFiles)}, true
 }
 
-// enterMount goes to the master's mounts, where they are not ours already.
+// enter goes to the master's mounts, where they are not ours already.
 // setns(2) wants a thread that shares its root and working folder with none.
-func (t *tester) enterMount() error {
+func (t *tester) enter() error {
 	if t.mounts < 0 {
 		return nil
 	}
@@ -155,7 +149,7 @@ func (t *tester) enterMount() error {
 // runAside makes the mounts private, lays the content over the file, tests,
 // and makes sure afterwards that the content still was what the path named.
 func (t *tester) runAside(ctx context.Context, file string, content Content) (Tested, error) {
-	if err := t.enterMount(); err != nil {
+	if err := t.enter(); err != nil {
 		return Tested{}, err
 	}
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
@@ -171,7 +165,7 @@ func (t *tester) runAside(ctx context.Context, file string, content Content) (Te
 	if err != nil {
 		return Tested{}, err
 	}
-	tested, err := t.run(ctx, nil)
+	tested, err := t.run(ctx)
 	if after, statErr := os.Stat(file); statErr != nil || !os.SameFile(before, after) {
 		return tested, ErrMoved
 	}
@@ -205,18 +199,17 @@ func writeContent(path string, content Content) error {
 	return os.Chmod(path, content.Mode.Perm())
 }
 
-// run runs the test; watch, where it is not nil, notices whether nginx reads
-// the file that it watches.
-func (t *tester) run(ctx context.Context, watch *opens) (Tested, error) {
+// run runs nginx's test with -T, which is -t and, where it passes, a dump of
+// the configuration on stdout.
+func (t *tester) run(ctx context.Context) (Tested, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	var tested Tested
-	began := time.Now()
+	began, dump := time.Now(), command.Output{Limit: dumpLimit}
 	argv := append(t.limited(), t.argv...)
-	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Started: watch.expect})
-	tested.Took = time.Since(began)
-	tested.Knows, tested.Read = watch != nil, watch != nil && watch.seen()
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Stdout: &dump})
+	tested := Tested{Took: time.Since(began)}
 	if err == nil {
+		tested.Dump = newDump(dump, t.master)
 		return tested, nil
 	}
 	if onlyRightsMissing(out) && os.Geteuid() != 0 {

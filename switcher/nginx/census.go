@@ -66,7 +66,7 @@ func AnyMasters() []int {
 	}
 	var pids []int
 	for _, p := range census {
-		foreign := os.Geteuid() == 0 && differ(fmt.Sprintf("/proc/%d/ns/user", p.id.pid), "/proc/self/ns/user")
+		foreign := os.Geteuid() == 0 && differs(p.id.pid, "user")
 		if strings.HasPrefix(p.title, masterTitle) && !foreign {
 			pids = append(pids, p.id.pid)
 		}

@@ -67,7 +67,7 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	switch {
 	case !samePIDNamespace(p.id.pid):
 		return false, marked{fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid), ErrNotHere}
-	case differ(at+"/ns/user", "/proc/self/ns/user"):
+	case differs(p.id.pid, "user"):
 		return false, marked{fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid), ErrNotHere}
 	}
 	same, err := sameFile(at+"/root", "/")

@@ -80,10 +80,3 @@ func (o *opens) byProcess(events []byte) bool {
 	}
 	return found
 }
-
-// expect names the process that is waited for, once it runs.
-func (o *opens) expect(pid int) {
-	if o != nil {
-		o.pid = pid
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -31,11 +32,15 @@ func (n *Nginx) Orphans(m *Master, census Processes) []int {
 	var beside []int
 	ours := listenersOf(m.PID)
 	for _, p := range orphans {
-		if !differ(fmt.Sprintf("/proc/%d/ns/net", p.id.pid), fmt.Sprintf("/proc/%d/ns/net", m.PID)) && shared(ours, listenersOf(p.id.pid)) {
+		if sameNetwork(p.id.pid, m.PID) && shared(ours, listenersOf(p.id.pid)) {
 			beside = append(beside, p.id.pid)
 		}
 	}
 	return beside
+}
+
+func sameNetwork(one, other int) bool {
+	return namespace(strconv.Itoa(one), "net") == namespace(strconv.Itoa(other), "net")
 }
 
 // orphans are workers of our nginx whose master has ended: they belong to init,

@@ -13,9 +13,8 @@ import (
 
 // Tested is what one run of nginx's test showed.
 type Tested struct {
-	Took  time.Duration
-	Read  bool // nginx opened the file that was watched
-	Knows bool // whether Read could be found out
+	Took time.Duration
+	Dump *Dump // what nginx read; nil where that is unknown
 }
 
 // ErrRefused says that nginx's test did not accept the configuration; the
@@ -26,10 +25,10 @@ var ErrRefused = errors.New("nginx refuses the configuration")
 // open, the pid file or a log: it says nothing of the configuration.
 var ErrRightsMissing = errors.New("nginx -t needs more rights")
 
-// TestAsIs runs nginx's test on the configuration as it stands and notices
-// whether nginx reads the file. The error wraps ErrRefused when nginx says no;
-// any other error says that the test could not be run.
-func (n *Nginx) TestAsIs(ctx context.Context, m *Master, file string) (Tested, error) {
+// TestAsIs runs nginx's test on the configuration as it stands. The error wraps
+// ErrRefused when nginx says no, ErrRightsMissing when it could not look; any
+// other error says that the test could not be run.
+func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 	if len(n.Test) > 0 {
 		return n.testByOperator(ctx)
 	}
@@ -39,14 +38,10 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master, file string) (Tested, e
 		if err != nil {
 			return err
 		}
-		if err := tester.enterMount(); err != nil {
+		if err := tester.enter(); err != nil {
 			return err
 		}
-		watch, err := watchOpens(file, 0)
-		if err == nil {
-			defer watch.close()
-		}
-		tested, err = tester.run(ctx, watch)
+		tested, err = tester.run(ctx)
 		return err
 	})
 	return tested, err

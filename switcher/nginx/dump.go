@@ -1,0 +1,245 @@
+package nginx
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"bgswitch/nginxconf"
+	"bgswitch/switcher/command"
+)
+
+// dumpLimit bounds what is kept of a dump, in bytes.
+const dumpLimit = 64 << 20
+
+// dumpHeader begins the line before each file (main in nginx's
+// src/core/nginx.c); a colon ends it.
+const dumpHeader = "# configuration file "
+
+// Dump is the configuration as one test of nginx read it: the output of
+// `nginx -T`, every file once. It holds whatever secrets the files do, so it
+// is neither printed nor written anywhere.
+type Dump struct {
+	text     []byte
+	sections []section
+	globals  string // the -g of the master
+	master   int    // the process whose files these are; 0: ours
+	said     func() statements
+}
+
+// section is one file: its name as nginx opened it, links not resolved, and
+// where in the text it stands. A line of a file that looks like a header makes
+// a section, too; Reads tells the two apart.
+type section struct {
+	name       string
+	start, end int
+}
+
+// newDump returns nil, which is an unknown dump, where the output was cut or
+// is none: the binary may be somebody's wrapper.
+func newDump(out command.Output, m *Master) *Dump {
+	if out.Cut || !bytes.HasPrefix(out.Bytes, []byte(dumpHeader)) || !bytes.HasSuffix(out.Bytes, []byte("\n")) {
+		return nil
+	}
+	d := &Dump{text: out.Bytes, sections: split(out.Bytes)}
+	if len(d.sections) == 0 {
+		return nil
+	}
+	if m != nil {
+		d.globals, d.master = m.globals, m.PID
+	}
+	d.said = sync.OnceValue(d.read)
+	return d
+}
+
+func split(text []byte) []section {
+	var all []section
+	at, ends := 0, len(text)-1 // nginx adds a newline to each file
+	for line := range bytes.Lines(text) {
+		next := at + len(line)
+		if name, ok := headerName(line); ok {
+			if n := len(all); n > 0 {
+				all[n-1].end = max(at-1, all[n-1].start)
+			}
+			all = append(all, section{string(name), next, max(ends, next)})
+		}
+		at = next
+	}
+	return all
+}
+
+func headerName(line []byte) ([]byte, bool) {
+	line, isHeader := bytes.CutPrefix(line, []byte(dumpHeader))
+	name, isWhole := bytes.CutSuffix(line, []byte(":\n"))
+	return name, isHeader && isWhole
+}
+
+// Reads says whether nginx read the file: whether a section has exactly this
+// content and the path, or a name that leads to the same file.
+func (d *Dump) Reads(path string, content []byte) bool {
+	for i, s := range d.sections {
+		if d.holds(s, content) && d.isSame(s.name, path) && (i == 0 || d.includes(s.name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds compares from where the section starts: a line that looks like a
+// header may be the content's own.
+func (d *Dump) holds(s section, content []byte) bool {
+	rest, begins := bytes.CutPrefix(d.text[s.start:], content)
+	rest, ends := bytes.CutPrefix(rest, []byte("\n"))
+	return begins && ends && (len(rest) == 0 || bytes.HasPrefix(rest, []byte(dumpHeader)))
+}
+
+func (d *Dump) isSame(name, path string) bool {
+	if name == path {
+		return true
+	}
+	seen := viewOf(d.master)
+	defer seen.close()
+	return seen.same(name, path)
+}
+
+// includes says whether any file includes the name. Who saves a dump and runs
+// nginx with it has the headers of files in there that nginx does not read.
+func (d *Dump) includes(name string) bool {
+	for _, s := range d.sections {
+		found := false
+		err := nginxconf.Walk(d.text[s.start:s.end], func(_ int, words []string) {
+			found = found || words[0] == "include" && len(words) == 2 && d.matches(words[1], name)
+		})
+		if found || err != nil { // what cannot be read may include anything
+			return true
+		}
+	}
+	return false
+}
+
+// matches compares a name with what an include asks for, which hangs from the
+// folder of the main file (ngx_process_options), by the rules of glob(7).
+func (d *Dump) matches(pattern, name string) bool {
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(filepath.Dir(d.sections[0].name), pattern)
+	}
+	pattern, name = filepath.Clean(pattern), filepath.Clean(name)
+	matched, err := filepath.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
+	return matched || err != nil || pattern == name
+}
+
+// statements is what the files say that a switch wants to know.
+type statements struct {
+	passes  []string // the arguments of proxy_pass and its like
+	workers []string // those of worker_processes
+	unsure  bool     // a file cannot be read, or a pass holds a variable
+}
+
+func (d *Dump) read() statements {
+	var said statements
+	said.add([]byte(d.globals))
+	for _, s := range d.sections {
+		said.add(d.text[s.start:s.end])
+	}
+	return said
+}
+
+func (said *statements) add(src []byte) {
+	err := nginxconf.Walk(src, func(depth int, words []string) {
+		switch {
+		case len(words) < 2:
+		case strings.HasSuffix(words[0], "_pass"):
+			said.passes = append(said.passes, words[1])
+		case depth == 0 && words[0] == "worker_processes":
+			said.workers = append(said.workers, words[1])
+		}
+	})
+	said.unsure = said.unsure || err != nil
+}
+
+// PassesTo says whether any statement of the whole configuration passes to the
+// upstream: proxy_pass, grpc_pass, and whatever else ends so. Where one of them
+// holds a variable, or a file cannot be read, that is not known.
+func (d *Dump) PassesTo(upstream string) (passes, known bool) {
+	said := d.said()
+	if said.unsure {
+		return false, false
+	}
+	for _, target := range said.passes {
+		if strings.Contains(target, "$") {
+			return false, false
+		}
+		passes = passes || strings.EqualFold(passedHost(target), upstream)
+	}
+	return passes, true
+}
+
+// passedHost cuts the scheme and the path off (ngx_parse_inet_url in nginx's
+// src/core/ngx_inet.c). An upstream never has a port (ngx_http_upstream_add).
+func passedHost(target string) string {
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		target = rest
+	}
+	if i := strings.IndexAny(target, "/?"); i >= 0 {
+		target = target[:i]
+	}
+	return target
+}
+
+// Workers is how many workers the configuration asks for. Only the main level
+// has the statement, and only once (ngx_set_worker_processes), so it stands
+// outside all blocks of its file, whichever that is, or in the -g.
+func (d *Dump) Workers() (n int, known bool) {
+	said := d.said()
+	switch {
+	case said.unsure || len(said.workers) > 1:
+		return 0, false
+	case len(said.workers) == 0:
+		return 1, true
+	case said.workers[0] == "auto":
+		return processorsOnline()
+	}
+	n, err := strconv.Atoi(said.workers[0])
+	return n, err == nil
+}
+
+// processorsOnline is what nginx counts: sysconf(_SC_NPROCESSORS_ONLN), which
+// glibc takes from here, not from the affinity that Go counts.
+func processorsOnline() (n int, known bool) {
+	list, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return 0, false
+	}
+	for part := range strings.SplitSeq(strings.TrimSpace(string(list)), ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, errFrom := strconv.Atoi(first)
+		to, errTo := strconv.Atoi(last)
+		if errFrom != nil || errTo != nil {
+			return 0, false
+		}
+		n += to - from + 1
+	}
+	return n, true
+}
+
+// ChangedSince lists the files, but for one, that were changed after t, by
+// their mtime or ctime: the next reload carries what somebody did there. What
+// cannot be looked at is left out.
+func (d *Dump) ChangedSince(t time.Time, except string) []string {
+	seen := viewOf(d.master)
+	defer seen.close()
+	var changed []string
+	for _, s := range d.sections {
+		if seen.changedAfter(s.name, t) && s.name != except && !seen.same(s.name, except) {
+			changed = append(changed, s.name)
+		}
+	}
+	return changed
+}
