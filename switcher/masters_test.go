@@ -3,6 +3,7 @@ package switcher_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,6 +108,60 @@ func TestTestsAsTheMaster(t *testing.T) {
 		s.edited(nginxtest.Options{HTTP: "include " + secret + ";"})
 		s.refuses(switcher.NotAccepted, "13: Permission denied")
 	})
+}
+
+// A right that the master kept (capabilities(7), ambient) is the test's, too.
+func TestTestsWithTheMastersCapabilities(t *testing.T) {
+	t.Parallel()
+	if !asRoot(t) {
+		return
+	}
+	dir := openFolder(t)
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	keep := []string{"setpriv", "--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups",
+		"--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"}
+	s := newStandIn(t, dir, nginxtest.Options{Launch: keep, Listen: privilegedAddress(t)})
+	if _, err := s.to(switcher.Green); err != nil {
+		t.Fatal(err)
+	}
+	s.reads(s.Green.Addr)
+}
+
+// privilegedAddress is one that an ordinary user may not listen on.
+func privilegedAddress(t *testing.T) string {
+	t.Helper()
+	for port := 1023; port > 900; port-- {
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			listener.Close()
+			return listener.Addr().String()
+		}
+	}
+	t.Fatal("no port below 1024 is free")
+	return ""
+}
+
+// An address that only the master's network has is no mistake.
+func TestTestsInTheMastersNetwork(t *testing.T) {
+	t.Parallel()
+	if !asRoot(t) {
+		return
+	}
+	elsewhere := []string{"unshare", "-n", "sh", "-c", `echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind && exec "$0" "$@"`}
+	s := newStand(t, nginxtest.Options{Launch: elsewhere, Listen: "192.0.2.1:%d"})
+	if _, err := s.to(switcher.Green); err != nil {
+		t.Fatal(err)
+	}
+	s.reads(s.Green.Addr)
+}
+
+// reads makes sure that the live file names the address.
+func (s *stand) reads(addr string) {
+	s.t.Helper()
+	if !strings.Contains(s.live(), addr) {
+		s.t.Errorf("the live file does not name %s:\n%s", addr, s.live())
+	}
 }
 
 const nobody = 65534

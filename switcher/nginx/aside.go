@@ -46,13 +46,14 @@ func onOwnThread(fn func() error) error {
 }
 
 // tester runs nginx's test as the master would do it: with its arguments and,
-// where they differ from ours, in its mount namespace, as its user, with its
-// limit of open files.
+// where they differ from ours, among its mounts, in its network, as its user,
+// with its capabilities and its limit of open files.
 type tester struct {
 	argv   []string
 	master *Master // nil: none is known
 	user   *syscall.Credential
-	mounts int // descriptor of the master's mount namespace, or -1
+	caps   []uintptr
+	enters []*os.File // the master's namespaces that are not ours
 	files  *unix.Rlimit
 }
 
@@ -61,7 +62,7 @@ func (n *Nginx) tester(m *Master) (*tester, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tester{argv: []string{binary, "-T", "-q"}, master: m, mounts: -1}
+	t := &tester{argv: []string{binary, "-T", "-q"}, master: m}
 	if n.Conf != "" {
 		t.argv = append(t.argv, "-c", n.Conf)
 	}
@@ -84,13 +85,17 @@ func (t *tester) likeMaster(pid int) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	t.user = credentialOf(pid)
+	if t.user = credentialOf(pid); t.user != nil {
+		t.caps = capabilitiesOf(pid)
+	}
 	if limit, ok := openFilesLimit(pid); ok {
 		t.files = &limit
 	}
-	if differs(pid, "mnt") {
-		if fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-			t.mounts = fd
+	for _, kind := range []string{"mnt", "net"} {
+		if differs(pid, kind) {
+			if namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, kind)); err == nil {
+				t.enters = append(t.enters, namespace)
+			}
 		}
 	}
 }
@@ -113,6 +118,32 @@ func credentialOf(pid int) *syscall.Credential {
 	return c
 }
 
+// capabilitiesOf are those that a process acts with and we may pass on. In a
+// user namespace of its own anybody has them all, and they count only there.
+func capabilitiesOf(pid int) []uintptr {
+	process := strconv.Itoa(pid)
+	if ours := namespace("thread-self", "user"); ours == "" || namespace(process, "user") != ours {
+		return nil
+	}
+	both := capabilityMask(process, "CapEff:") & capabilityMask("thread-self", "CapPrm:")
+	var all []uintptr
+	for c := range uintptr(64) {
+		if both>>c&1 == 1 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func capabilityMask(process, name string) uint64 {
+	fields, err := statusLine(process, name)
+	if err != nil || len(fields) == 0 {
+		return 0
+	}
+	mask, _ := strconv.ParseUint(fields[0], 16, 64)
+	return mask
+}
+
 func number(text string) uint32 {
 	n, _ := strconv.ParseUint(text, 10, 32)
 	return uint32(n)
@@ -130,18 +161,22 @@ func openFilesLimit(pid int) (unix.Rlimit, bool) {
 	return unix.Rlimit{Cur: uint64(limits.OpenFiles), Max: uint64(limits.OpenFiles)}, true
 }
 
-// enter goes to the master's mounts, where they are not ours already.
-// setns(2) wants a thread that shares its root and working folder with none.
+// enter goes to the master's namespaces. setns(2) wants a thread that shares
+// its root and working folder with none.
 func (t *tester) enter() error {
-	if t.mounts < 0 {
+	for _, namespace := range t.enters {
+		defer namespace.Close()
+	}
+	if len(t.enters) == 0 {
 		return nil
 	}
-	defer unix.Close(t.mounts)
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("enter the mounts of nginx: %w", err)
+		return fmt.Errorf("enter the namespaces of nginx: %w", err)
 	}
-	if err := unix.Setns(t.mounts, unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("enter the mounts of nginx: %w", err)
+	for _, namespace := range t.enters {
+		if err := unix.Setns(int(namespace.Fd()), 0); err != nil {
+			return fmt.Errorf("enter %s of nginx: %w", namespace.Name(), err)
+		}
 	}
 	return nil
 }
@@ -206,7 +241,7 @@ func (t *tester) run(ctx context.Context) (Tested, error) {
 	defer cancel()
 	began, dump := time.Now(), command.Output{Limit: dumpLimit}
 	argv := append(t.limited(), t.argv...)
-	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Stdout: &dump})
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Caps: t.caps, Stdout: &dump})
 	tested := Tested{Took: time.Since(began)}
 	if err == nil {
 		tested.Dump = newDump(dump, t.master)

@@ -323,28 +323,12 @@ func TestReadsAsTheMasterSees(t *testing.T) {
 		t.Skip("this needs the right to make a mount namespace")
 	}
 	dir := t.TempDir()
-	private := exec.Command("unshare", "-m", "sh", "-c", `cd "$0" && mount -t tmpfs none "$0" && cd "$0" && echo x >real && ln -s "$0/real" link && echo ready && read line`, dir)
-	hold, err := private.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready, err := private.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := private.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer private.Wait()
-	defer hold.Close()
-	if _, err := ready.Read(make([]byte, 8)); err != nil {
-		t.Fatal(err)
-	}
+	pid := started(t, "unshare", "-m", "sh", "-c", `mount -t tmpfs none "$0" && echo x >"$0/real" && ln -s "$0/real" "$0/link" && echo ready && read line`, dir)
 	d := dumpOf(t, "/main", "include "+dir+"/link;", dir+"/link", "x\n")
 	if d.Reads(dir+"/real", []byte("x\n")) {
 		t.Error("seen from here the link leads nowhere")
 	}
-	d.master = private.Process.Pid
+	d.master = pid
 	if !d.Reads(dir+"/real", []byte("x\n")) {
 		t.Error("as the master sees it the link leads to the file")
 	}

@@ -1,0 +1,73 @@
+package nginx
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Anybody may make a user namespace and has every capability in there: none of
+// them may reach a test that we run out here.
+func TestCapabilitiesOfAUserNamespaceDoNotCount(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root passes capabilities on")
+	}
+	const nobody = 65534
+	for _, c := range []struct {
+		name string
+		argv []string
+		want []uintptr
+	}{
+		{"kept", []string{"setpriv", "--reuid", "nobody", "--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"}, []uintptr{unix.CAP_NET_BIND_SERVICE}},
+		{"none", []string{"setpriv", "--reuid", "nobody"}, nil},
+		{"a user namespace", []string{"setpriv", "--reuid", "nobody", "unshare", "-U", "-r"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			pid := started(t, append(c.argv, "sh", "-c", "echo ready && read line")...)
+			if user := credentialOf(pid); user == nil || user.Uid != nobody {
+				t.Errorf("user %+v, want nobody", user)
+			}
+			if mask := capabilityMask("self", "CapEff:"); c.want != nil && mask>>c.want[0]&1 == 0 {
+				t.Skip("this root does not have the capability")
+			}
+			got := capabilitiesOf(pid)
+			if len(got) != len(c.want) || len(got) > 0 && got[0] != c.want[0] {
+				t.Errorf("capabilities %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// started runs a program that says it is ready and ends with its stdin.
+func started(t *testing.T, argv ...string) (pid int) {
+	t.Helper()
+	program := exec.Command(argv[0], argv[1:]...)
+	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	hold, err := program.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := program.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var says strings.Builder
+	program.Stderr = &says
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		hold.Close()
+		_ = program.Wait()
+	})
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Skipf("%s does not run here: %s", strings.Join(argv, " "), says.String())
+	}
+	return program.Process.Pid
+}
