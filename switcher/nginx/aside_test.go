@@ -44,6 +44,19 @@ func TestCapabilitiesOfAUserNamespaceDoNotCount(t *testing.T) {
 	}
 }
 
+// The caller's $PATH does not say what runs as root.
+func TestPrlimitByNoPath(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/prlimit", []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	limited := (&tester{files: &unix.Rlimit{Cur: 24, Max: 24}}).limited()
+	if len(limited) > 0 && limited[0] != "/usr/bin/prlimit" && limited[0] != "/bin/prlimit" {
+		t.Errorf("%q would run", limited)
+	}
+}
+
 // started runs a program that says it is ready and ends with its stdin.
 func started(t *testing.T, argv ...string) (pid int) {
 	t.Helper()
