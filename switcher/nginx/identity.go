@@ -119,8 +119,10 @@ func (n *Nginx) sameConfiguration(p process) error {
 	if err != nil {
 		return err
 	}
-	theirs, seen := n.confOf(p), reachOf(p.id.pid)
-	same, err := sameFile(seen.at(theirs), ours)
+	from := reachOf(p.id.pid)
+	line := n.parseTitle(p.title, from)
+	theirs := n.below(line.prefix, line.conf)
+	same, err := sameFile(from.at(theirs), ours)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("process %d runs with %s: %w", p.id.pid, theirs, err)
@@ -128,13 +130,6 @@ func (n *Nginx) sameConfiguration(p process) error {
 		return fmt.Errorf("process %d runs with %s, not with %s", p.id.pid, theirs, ours)
 	}
 	return nil
-}
-
-// confOf is the main configuration file that a master's command line names,
-// as the master would name it.
-func (n *Nginx) confOf(p process) string {
-	line := n.parseTitle(p.title, reachOf(p.id.pid))
-	return n.below(line.prefix, line.conf)
 }
 
 // below is a main configuration file as a -p and a -c mean it; where they are

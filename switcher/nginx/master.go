@@ -193,12 +193,11 @@ func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) erro
 // good. A master that is stopped counts, for its workers go on. The census may
 // be older than the master. The error wraps ErrNotProved or is an OrphansError.
 func (n *Nginx) Only(m *Master, census Processes) error {
-	for _, p := range n.masters(census, func(user int) bool { return user == m.user }) {
-		if p.id != m.id && p.parent != m.PID {
-			return fmt.Errorf("%w: two masters run with this configuration, processes %d and %d", ErrNotProved, m.PID, p.id.pid)
-		}
+	others := slices.DeleteFunc(slices.Clone(census), func(p process) bool { return p.id == m.id || p.parent == m.PID })
+	if masters := n.masters(others, func(user int) bool { return user == m.user }); len(masters) > 0 {
+		return fmt.Errorf("%w: two masters run with this configuration, processes %d and %d", ErrNotProved, m.PID, masters[0].id.pid)
 	}
-	if orphans := n.Orphans(m, census); len(orphans) > 0 {
+	if orphans := n.Orphans(m, others); len(orphans) > 0 {
 		return &OrphansError{orphans}
 	}
 	return nil
