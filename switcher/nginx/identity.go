@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -59,9 +60,9 @@ func (n *Nginx) mayServe(worker process, mayRun func(user int) bool) bool {
 }
 
 // isOurs says whether a process is one of our nginx on this host, whatever its
-// configuration: none of a container, of a chroot or of another build. An
-// ordinary user may not look at the root folder and the executable of another
-// user's process; then it is not sure.
+// configuration: none of a container, of a chroot or of another build. It is
+// not sure where the executable cannot be compared: an ordinary user may not
+// look at that of another user's process, nor at its root folder.
 func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	at := fmt.Sprintf("/proc/%d", p.id.pid)
 	switch {
@@ -73,36 +74,48 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	same, err := sameFile(at+"/root", "/")
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return false, n.runsOurBinary(p, n.parseTitle(p.title, reach{}).binary)
+		_, err := n.runsOurBinary(p, n.parseTitle(p.title, reach{}).binary)
+		return false, err
 	case err != nil:
 		return false, err
 	case !same:
 		return false, marked{fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid), ErrNotHere}
 	}
-	return true, n.runsOurBinary(p, at+"/exe")
+	return n.runsOurBinary(p, at+"/exe")
 }
 
 // runsOurBinary compares executables by device and inode; one that a package
-// has replaced since is known by its name. A title that tells no path tells
-// nothing against it.
-func (n *Nginx) runsOurBinary(p process, exe string) error {
+// has replaced since is known by its name. Nothing is sure of a title that tells
+// no path, nor where our binary is a script, which may run any nginx.
+func (n *Nginx) runsOurBinary(p process, exe string) (sure bool, err error) {
 	binary, err := findBinary(n.Binary)
-	if err != nil {
-		return err
-	}
-	if !filepath.IsAbs(exe) {
-		return nil
+	if err != nil || !filepath.IsAbs(exe) {
+		return false, err
 	}
 	if same, _ := sameFile(exe, binary); same {
-		return nil
+		return true, nil
 	}
 	if link, err := os.Readlink(exe); err == nil {
 		exe = link
 	}
 	if path, replaced := strings.CutSuffix(exe, " (deleted)"); replaced && path == resolved(binary) {
-		return nil
+		return true, nil
 	}
-	return fmt.Errorf("process %d runs %s, not %s", p.id.pid, exe, binary)
+	if isScript(binary) {
+		return false, nil
+	}
+	return false, fmt.Errorf("process %d runs %s, not %s", p.id.pid, exe, binary)
+}
+
+func isScript(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var begin [2]byte
+	_, err = io.ReadFull(file, begin[:])
+	return err == nil && string(begin[:]) == "#!"
 }
 
 func resolved(path string) string {

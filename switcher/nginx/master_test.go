@@ -144,6 +144,29 @@ func TestAReplacedBinaryIsStillOurs(t *testing.T) {
 	r.fails(nginx.ErrNotProved, "runs "+path)
 }
 
+// A script in the binary's place may run any nginx: then the user decides.
+func TestAScriptMayStandForTheBinary(t *testing.T) {
+	t.Parallel()
+	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	r.ours.Binary = filepath.Join(t.TempDir(), "nginx")
+	if err := os.WriteFile(r.ours.Binary, []byte("#!/bin/sh\nexec "+binary(t)+` "$@"`), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.isMaster()
+	if os.Geteuid() != 0 {
+		return
+	}
+	title := fmt.Sprintf("nginx: master process %s -p %s -c %s", binary(t), r.Dir, r.Conf)
+	fake := beside(t, &syscall.Credential{Uid: nobody, Gid: nobody}, "bash", "-c", `exec -a "$0" sleep 100`, title)
+	titled(t, fake, title)
+	r.isMaster()
+	if err := os.Chown(r.PIDFile, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	r.names(fake)
+	r.fails(nginx.ErrNotProved, "has no say")
+}
+
 // In a user namespace of his own any user mounts what he likes.
 func TestAStrangersNamespaceHoldsNoMaster(t *testing.T) {
 	t.Parallel()
