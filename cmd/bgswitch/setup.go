@@ -150,7 +150,7 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 		Site: site,
 		Nginx: &nginx.Nginx{
 			Binary: s.nginx.Binary, Conf: s.nginx.Conf, Prefix: s.nginx.Prefix,
-			Test: s.nginx.Test, Reload: s.nginx.Reload, Log: log,
+			Test: s.nginx.Test, Reload: s.nginx.Reload,
 		},
 		State: statedir.Of(s.stateDir, site.Name),
 		Locks: statedir.ForFile(s.stateDir, site.File),

@@ -17,8 +17,6 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/command"
-
-	"github.com/rs/zerolog"
 )
 
 // Nginx is one nginx: a binary with a configuration. The zero value is the
@@ -30,7 +28,6 @@ type Nginx struct {
 	Prefix string   // the -p of the running nginx; empty: what `nginx -V` says
 	Test   []string // argv that replaces our own test, or empty
 	Reload []string // argv that replaces our own signal, or empty
-	Log    zerolog.Logger
 
 	buildOnce sync.Once
 	built     build
