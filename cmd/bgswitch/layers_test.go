@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bgswitch/switcher/nginxtest"
 )
 
 const module = "bgswitch"
@@ -64,7 +66,8 @@ func allowed(path string, only []string) bool {
 }
 
 // What must never be linked: the GPL-2.0 library that gonginx's dumper needs,
-// and what is there for tests alone.
+// what is there for tests alone, and the command-line library's writer of
+// manual pages.
 func TestNotLinked(t *testing.T) {
 	t.Parallel()
 	for _, rule := range []struct{ what, packages string }{
@@ -74,8 +77,10 @@ func TestNotLinked(t *testing.T) {
 		{"testing", "./cmd/bgswitch"},
 		{"github.com/rogpeppe/go-internal/testscript", "./cmd/bgswitch"},
 		{"github.com/google/go-cmp", "./cmd/bgswitch"},
+		{"github.com/cpuguy83/go-md2man", "./cmd/bgswitch"},
+		{"github.com/russross/blackfriday", "./cmd/bgswitch"},
 	} {
-		deps := listPackages(t, "-deps", rule.packages)
+		deps := listPackages(t, "-deps", "-tags="+nginxtest.BuildTags, rule.packages)
 		if len(deps) < 50 {
 			t.Fatalf("only %d packages found below %s", len(deps), rule.packages)
 		}

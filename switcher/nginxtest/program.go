@@ -16,11 +16,16 @@ type Program struct {
 	Settings string // path of the settings, which every command finds in its environment
 }
 
-// Build builds bgswitch from this module's source into dir. When ctx ends, go
-// and its compilers end with it, and leave nothing outside dir.
+// BuildTags are those of `task build`: without them the command-line library
+// links a writer of manual pages.
+const BuildTags = "urfave_cli_no_docs"
+
+// Build builds bgswitch from this module's source into dir, as `task build`
+// does. When ctx ends, go and its compilers end with it, and leave nothing
+// outside dir.
 func Build(ctx context.Context, dir, settings string) (Program, error) {
 	p := Program{Path: filepath.Join(dir, "bgswitch"), Settings: settings}
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.Path, "bgswitch/cmd/bgswitch")
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", BuildTags, "-ldflags=-s -w", "-o", p.Path, "bgswitch/cmd/bgswitch")
 	command.Env = append(os.Environ(), "GOTMPDIR="+dir)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
