@@ -3,6 +3,7 @@ package statedir
 import (
 	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"time"
 
@@ -50,7 +51,8 @@ const historyFile = "history.jsonl"
 // Append adds a record and returns when it is on the disk. A last line that
 // was cut off by a crash or a full disk is ended first, so that it spoils no
 // other. After an error the records before it are as they were, and this one
-// may be there or not. Only the holder of the lock may call it.
+// may be there or not. Of a long history the oldest records are cut off. Only
+// the holder of the lock may call it.
 func (f Folder) Append(record Record) (err error) {
 	record.Schema = recordSchema
 	line, err := json.Marshal(record)
@@ -75,7 +77,11 @@ func (f Folder) Append(record Record) (err error) {
 	if _, err := file.Write(append(line, '\n')); err != nil {
 		return err
 	}
-	return errors.Join(file.Sync(), syncFolder(f.Path))
+	if err := errors.Join(file.Sync(), syncFolder(f.Path)); err != nil {
+		return err
+	}
+	_ = f.trim(file, len(line)) // the record is on the disk; a later one has it tried again
+	return nil
 }
 
 func endsTorn(file *os.File) (bool, error) {
@@ -88,27 +94,40 @@ func endsTorn(file *os.File) (bool, error) {
 	return last[0] != '\n', err
 }
 
-// History reads the records, newest first, at most limit of them (0: all).
-// Lines that are torn, no records, or of a later version are skipped.
+// Records gives the records, newest first and one at a time: a history that
+// was never trimmed may be larger than the memory there is. Lines that are
+// torn, no records, or of a later version are skipped. An error comes last.
+func (f Folder) Records() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		file, err := f.open(historyFile, os.O_RDONLY)
+		if errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		defer file.Close()
+		for line, err := range linesFromEnd(file) {
+			var record Record
+			if err == nil && (json.Unmarshal(line.text, &record) != nil || record.Schema < 1 || record.Schema > recordSchema) {
+				continue
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// History reads at most limit records (0: all), newest first.
 func (f Folder) History(limit int) ([]Record, error) {
-	file, err := f.open(historyFile, os.O_RDONLY)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
 	var records []Record
-	for line, err := range linesFromEnd(file) {
+	for record, err := range f.Records() {
 		if err != nil {
 			return nil, err
 		}
-		var record Record
-		if json.Unmarshal(line, &record) == nil && record.Schema >= 1 && record.Schema <= recordSchema {
-			records = append(records, record)
-		}
-		if limit > 0 && len(records) == limit {
+		if records = append(records, record); len(records) == limit {
 			break
 		}
 	}

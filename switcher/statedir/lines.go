@@ -13,13 +13,19 @@ const (
 	lineLimit = 1 << 20 // a longer line is no record
 )
 
-// linesFromEnd gives a file's lines, the last one first, without their ends. A
-// line is good only until the next one; one over lineLimit is left out.
-func linesFromEnd(file *os.File) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+// line is one line without its end, and where in the file it begins.
+type line struct {
+	text []byte
+	at   int64
+}
+
+// linesFromEnd gives a file's lines, the last one first; one that is empty or
+// over lineLimit is left out.
+func linesFromEnd(file *os.File) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
 		info, err := file.Stat()
 		if err != nil {
-			yield(nil, err)
+			yield(line{}, err)
 			return
 		}
 		tail := tail{room: make([]byte, chunkSize)}
@@ -27,15 +33,15 @@ func linesFromEnd(file *os.File) iter.Seq2[[]byte, error] {
 			from := max(0, at-chunkSize)
 			n, err := file.ReadAt(tail.room[:at-from], from)
 			if err != nil && err != io.EOF {
-				yield(nil, err)
+				yield(line{}, err)
 				return
 			}
-			if !tail.lines(tail.room[:n], yield) {
+			if !tail.lines(tail.room[:n], from, yield) {
 				return
 			}
 			at = from
 		}
-		tail.end(yield)
+		tail.end(0, yield)
 	}
 }
 
@@ -46,14 +52,15 @@ type tail struct {
 	long bool
 }
 
-func (t *tail) lines(chunk []byte, yield func([]byte, error) bool) bool {
+// lines takes a chunk that begins at from.
+func (t *tail) lines(chunk []byte, from int64, yield func(line, error) bool) bool {
 	for {
 		i := bytes.LastIndexByte(chunk, '\n')
 		t.add(chunk[i+1:])
 		if i < 0 {
 			return true
 		}
-		if !t.end(yield) {
+		if !t.end(from+int64(i)+1, yield) {
 			return false
 		}
 		chunk = chunk[:i]
@@ -69,8 +76,8 @@ func (t *tail) add(before []byte) {
 	t.part = append(bytes.Clone(before), t.part...)
 }
 
-func (t *tail) end(yield func([]byte, error) bool) bool {
-	line, long := t.part, t.long
+func (t *tail) end(at int64, yield func(line, error) bool) bool {
+	text, long := t.part, t.long
 	t.part, t.long = nil, false
-	return long || len(line) == 0 || yield(line, nil)
+	return long || len(text) == 0 || yield(line{text, at}, nil)
 }

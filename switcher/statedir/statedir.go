@@ -75,18 +75,25 @@ func (f Folder) open(name string, flag int) (*os.File, error) {
 // renamed, so that a reader finds the whole old or the whole new one. Only the
 // holder of a lock that stands for this file may call it: the temporary name
 // is always the same, so that killed runs leave no more than one.
-func (f Folder) Store(name string, value any) (err error) {
+func (f Folder) Store(name string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
+	return f.replace(name, func(file *os.File) error {
+		_, err := file.Write(append(text, '\n'))
+		return err
+	})
+}
+
+func (f Folder) replace(name string, write func(*os.File) error) (err error) {
 	temporary := "." + name + ".new"
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, removeIfThere(f.file(temporary)))
 		}
 	}()
-	if err := f.writeSynced(temporary, append(text, '\n')); err != nil {
+	if err := f.writeSynced(temporary, write); err != nil {
 		return err
 	}
 	if err := os.Rename(f.file(temporary), f.file(name)); err != nil {
@@ -119,13 +126,13 @@ func (f Folder) Load(name string, value any) (found bool, err error) {
 	return true, nil
 }
 
-func (f Folder) writeSynced(name string, text []byte) (err error) {
+func (f Folder) writeSynced(name string, write func(*os.File) error) (err error) {
 	file, err := f.open(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(text); err != nil {
+	if err := write(file); err != nil {
 		return err
 	}
 	return file.Sync()
