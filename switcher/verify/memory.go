@@ -162,62 +162,76 @@ func (m *Memory) notAfter(now time.Time) {
 
 // countHistory adds what was recorded since the last run.
 func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
-	if last == nil || last.Time.Equal(f.Memory.Totals.Until) {
+	until := f.Memory.Totals.Until
+	if last == nil || last.Time.Equal(until) {
 		return
 	}
-	records, err := v.newRecords(f.Memory.Totals.Until)
-	if err != nil {
-		f.note("the history cannot be counted: " + err.Error())
-		return
-	}
-	f.Memory.count(records)
-}
-
-// newRecords are those after the one that was counted last, newest first. Their
-// order is that of the file: the clock may have been set back between two.
-func (v *Verifier) newRecords(until time.Time) ([]statedir.Record, error) {
-	for _, limit := range []int{64, 0} {
-		records, err := v.Switcher.State.History(limit)
+	var t tally
+	for r, err := range v.Switcher.State.Records() {
 		if err != nil {
-			return nil, err
+			f.note("the history cannot be counted: " + err.Error())
+			return
 		}
-		counted := slices.IndexFunc(records, func(r statedir.Record) bool { return r.Time.Equal(until) })
-		if counted >= 0 {
-			return records[:counted], nil
+		// Their order is that of the file: the clock may have been set back.
+		if r.Time.Equal(until) {
+			break
 		}
-		if len(records) < limit || limit == 0 {
-			return records, nil
-		}
+		t.add(r)
 	}
-	return nil, nil
+	f.Memory.count(t)
 }
 
-// count adds records, newest first. A switch by hand acknowledges a failover.
-// Where nothing is remembered, a failover that nobody has switched away from
-// is found again: it must stay the only one.
-func (m *Memory) count(records []statedir.Record) {
-	anew := m.Totals.Until.IsZero()
-	for _, r := range slices.Backward(records) {
-		m.Totals.Until = r.Time
-		switch switcher.Outcome(r.Outcome) {
-		case switcher.RolledBack:
-			m.Totals.RollBacks++
-		case switcher.Done:
-			m.Totals.Switches++
-			m.Totals.Switched = r.Time
-			m.countDone(r, anew)
+// tally is what new records come to. They are taken newest first, and none is
+// kept: there may be many.
+type tally struct {
+	Totals
+	byHand   bool      // somebody switched by hand
+	failover *Failover // the last one
+}
+
+func (t *tally) add(r statedir.Record) {
+	if t.Until.IsZero() {
+		t.Until = r.Time
+	}
+	switch switcher.Outcome(r.Outcome) {
+	case switcher.RolledBack:
+		t.RollBacks++
+	case switcher.Done:
+		t.Switches++
+		if t.Switched.IsZero() {
+			t.Switched = r.Time
 		}
+		t.addDone(r)
 	}
 }
 
-func (m *Memory) countDone(r statedir.Record, anew bool) {
-	switch {
-	case r.Command == command:
-		m.Totals.Failovers++
-		if anew {
-			m.Failover = &Failover{Time: r.Time, From: switcher.Color(r.From), To: switcher.Color(r.To), Outcome: switcher.Done}
-		}
-	case m.Failover != nil:
+// addDone: a switch by hand acknowledges the failovers before it.
+func (t *tally) addDone(r statedir.Record) {
+	if r.Command != command {
+		t.byHand = t.byHand || t.failover == nil
+		return
+	}
+	t.Failovers++
+	if t.failover == nil {
+		t.failover = &Failover{Time: r.Time, From: switcher.Color(r.From), To: switcher.Color(r.To), Outcome: switcher.Done, Acknowledged: t.byHand}
+	}
+}
+
+// count adds a tally. Where nothing is remembered, a failover that nobody has
+// switched away from is found again: it must stay the only one.
+func (m *Memory) count(t tally) {
+	if m.Totals.Until.IsZero() && t.failover != nil {
+		m.Failover = t.failover
+	} else if t.byHand && m.Failover != nil {
 		m.Failover.Acknowledged = true
+	}
+	m.Totals.Switches += t.Switches
+	m.Totals.RollBacks += t.RollBacks
+	m.Totals.Failovers += t.Failovers
+	if !t.Switched.IsZero() {
+		m.Totals.Switched = t.Switched
+	}
+	if !t.Until.IsZero() {
+		m.Totals.Until = t.Until
 	}
 }

@@ -1,6 +1,12 @@
 package verify
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +85,94 @@ func TestTotals(t *testing.T) {
 		add(10+i, "to", switcher.Done)
 	}
 	counted(Totals{Switches: 102, RollBacks: 1, Failovers: 1, Switched: at.Add(109 * time.Minute), Until: at.Add(109 * time.Minute)})
+}
+
+// Where nothing is remembered, the last failover is found again. A switch by
+// hand acknowledges what came before it.
+func TestFailoverIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		commands, want string // h: by hand, f: by verify; what becomes of the last f
+	}{{"h", ""}, {"f", "f1"}, {"fh", "f1 acknowledged"}, {"hf", "f2"}, {"fhf", "f3"}, {"ffh", "f2 acknowledged"}, {"fhh", "f1 acknowledged"}} {
+		folder := statedir.Of(t.TempDir(), "myapp")
+		for i, who := range c.commands {
+			r := statedir.Record{Time: at.Add(time.Duration(i+1) * time.Minute), Command: map[rune]string{'h': "to", 'f': command}[who], Outcome: string(switcher.Done)}
+			if err := folder.Append(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, got := Finding{}, ""
+		v := &Verifier{Switcher: &switcher.Switcher{State: folder}, Options: Defaults()}
+		v.countHistory(&f, &statedir.Record{Time: at.Add(time.Hour)})
+		if last := f.Memory.Failover; last != nil {
+			got = fmt.Sprintf("f%d", int(last.Time.Sub(at).Minutes()))
+			if last.Acknowledged {
+				got += " acknowledged"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.commands, got, c.want)
+		}
+	}
+}
+
+// A history that was never cut is counted in little memory.
+func TestLongHistoryIsCountedInLittleMemory(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(historyVariable) == "" {
+		countInChild(t)
+		return
+	}
+	before := peak(t)
+	f := Finding{}
+	v := &Verifier{Switcher: &switcher.Switcher{State: statedir.Folder{Path: os.Getenv(historyVariable)}}, Options: Defaults()}
+	v.countHistory(&f, &statedir.Record{Time: time.Now()})
+	if f.Memory.Totals.Switches != longHistory || len(f.Notes) > 0 {
+		t.Errorf("%d switches counted, want %d; %v", f.Memory.Totals.Switches, longHistory, f.Notes)
+	}
+	if took := peak(t) - before; took > 24<<10 {
+		t.Errorf("counting took %d KiB", took)
+	}
+}
+
+const (
+	historyVariable = "BGSWITCH_TEST_HISTORY"
+	longHistory     = 40_000 // records of a kilobyte
+)
+
+// countInChild counts in a process of its own, where nobody else takes memory.
+func countInChild(t *testing.T) {
+	t.Helper()
+	folder := t.TempDir()
+	line, err := json.Marshal(statedir.Record{Schema: 1, Time: time.Unix(1, 0), Outcome: string(switcher.Done), Reason: strings.Repeat("r", 800)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Repeat(append(line, '\n'), longHistory)
+	if err := os.WriteFile(filepath.Join(folder, "history.jsonl"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), historyVariable+"="+folder)
+	if said, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+}
+
+// peak is the most memory that this process has had, in KiB.
+func peak(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kib int
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib
 }
 
 func TestLevels(t *testing.T) {
