@@ -146,7 +146,7 @@ func mountAt(t *testing.T, what, where, kind string, flags uintptr, options stri
 func startInNamespace(t *testing.T, source, at, root string) (pid int) {
 	t.Helper()
 	other := exec.Command("/proc/self/exe", "-test.run=^TestWaitInNamespace$")
-	other.Env = append(os.Environ(), insideVariable+"=wait", "BGSWITCH_TEST_MOUNT="+strings.Join([]string{source, at, root}, "\n"))
+	other.Env = append(os.Environ(), insideVariable+"=wait", "BGSWITCH_TEST_MOUNT="+strings.Join([]string{source, at, root}, ":"))
 	other.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	stdin, err := other.StdinPipe()
 	must(t, err)
@@ -166,7 +166,7 @@ func TestWaitInNamespace(t *testing.T) {
 	if os.Getenv(insideVariable) != "wait" {
 		return
 	}
-	paths := strings.Split(os.Getenv("BGSWITCH_TEST_MOUNT"), "\n")
+	paths := strings.Split(os.Getenv("BGSWITCH_TEST_MOUNT"), ":")
 	must(t, unix.Mount(paths[0], paths[1], "", unix.MS_BIND, ""))
 	must(t, unix.Chroot(paths[2]))
 	fmt.Println("ready")

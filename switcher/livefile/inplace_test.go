@@ -41,7 +41,7 @@ func TestInPlace(t *testing.T) {
 			must(t, r.Put())
 			wantContent(t, r.Old.Path, test.after)
 			wantContent(t, r.Kept, test.before)
-			if r.New().stat.Ino != r.Old.stat.Ino {
+			if r.put.stat.Ino != r.Old.stat.Ino {
 				t.Error("it is another file")
 			}
 			must(t, r.PutBack())

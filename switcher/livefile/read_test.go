@@ -130,21 +130,3 @@ func linkOf(named, target string) string {
 	}
 	return named
 }
-
-func TestParseMounts(t *testing.T) {
-	t.Parallel()
-	text := "36 35 98:0 / / rw - ext4 /dev/root rw\n" +
-		`1 2 0:3 /a\040b.conf /etc/nginx/a\040b\134\043\011.conf rw,noatime shared:1 - ext4 /dev/sda1 rw` + "\n" +
-		"short line\n" +
-		`1 2 0:3 /x\9 /y\04 rw - ext4 /dev/sda1 rw` + "\n"
-	got := parseMounts(text)
-	want := []mount{{"/", "/"}, {"/a b.conf", "/etc/nginx/a b\\#\t.conf"}, {`/x\9`, `/y\04`}}
-	if len(got) != len(want) {
-		t.Fatalf("%d mounts, want %d: %q", len(got), len(want), got)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("mount %d is %q, want %q", i, got[i], want[i])
-		}
-	}
-}

@@ -176,9 +176,6 @@ func (r *Replacement) holds() (prepared, asMade bool) {
 	return prepared, prepared && there.Size == r.made.Size && there.Mtim == r.made.Mtim
 }
 
-// New is the live file as it stood right after Put.
-func (r *Replacement) New() *File { return r.put }
-
 // PutBack exchanges the two again: no space is needed, and the old file is
 // the very one it was; where it was lost, it is written anew. A live file
 // whose bytes are not ours any more is left alone, and the old one stays where

@@ -25,8 +25,8 @@ func TestPutAndPutBack(t *testing.T) {
 			if base := filepath.Base(r.Kept); !strings.HasPrefix(base, ".") {
 				t.Errorf("the old file is kept as %s: an include pattern can match it", base)
 			}
-			if now := read(t, old.Path); now.Identity() != r.New().Identity() {
-				t.Error("New is not the file that stands there")
+			if now := read(t, old.Path); now.Identity() != r.put.Identity() {
+				t.Error("what is known as put is not the file that stands there")
 			}
 			must(t, r.PutBack())
 			back := read(t, old.Path)

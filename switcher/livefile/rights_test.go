@@ -141,18 +141,12 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	old := read(t, write(t, filepath.Join(folder, "active.conf"), blue))
 	r := prepared(t, old)
 	must(t, unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	if is, err := ReadOnly(old.Path); err != nil || !is {
-		t.Errorf("read-only: %v, %v", is, err)
-	}
 	wantErr(t, r.Put(), unix.EROFS)
 	for _, keepIn := range []string{"", t.TempDir()} {
 		r := &Replacement{Old: old, Bytes: []byte(green), KeepIn: keepIn}
 		wantErr(t, r.Prepare(), unix.EROFS)
 	}
 	wantContent(t, old.Path, blue)
-	if is, err := ReadOnly(t.TempDir()); err != nil || is {
-		t.Errorf("a folder that can be written is read-only: %v, %v", is, err)
-	}
 }
 
 func TestImmutable(t *testing.T) {
@@ -289,7 +283,7 @@ func TestMountedByItself(t *testing.T) {
 	}
 	folder := t.TempDir()
 	source := write(t, filepath.Join(folder, "host"), blue)
-	path := write(t, filepath.Join(folder, "active one.conf"), "covered")
+	path := write(t, filepath.Join(folder, "active #1\\\t.conf"), "covered")
 	unmounted := read(t, path)
 	if is, err := unmounted.MountPoint(); err != nil || is {
 		t.Fatalf("mount point before it is mounted: %v, %v", is, err)
@@ -359,21 +353,19 @@ func TestSeenByAnotherProcess(t *testing.T) {
 		return
 	}
 	folder := t.TempDir()
-	host := read(t, write(t, filepath.Join(folder, "active.conf"), blue))
+	host := read(t, write(t, filepath.Join(folder, "active #1\\\t\n.conf"), blue))
 	root := filepath.Join(folder, "root")
-	at := filepath.Join(root, "etc/conf.d/live.conf")
+	there := "/etc/conf.d/li ve#\\\t\n.conf"
+	at := filepath.Join(root, there)
 	must(t, os.MkdirAll(filepath.Dir(at), 0o755))
 	write(t, at, "covered")
-	must(t, os.Symlink("/etc/conf.d/live.conf", filepath.Join(root, "link.conf")))
+	must(t, os.Symlink(there, filepath.Join(root, "link.conf")))
 	other := startInNamespace(t, host.Path, at, root)
 
 	where, mounted, err := host.MountedFor(other)
 	must(t, err)
-	if !mounted || where != "/etc/conf.d/live.conf" {
+	if !mounted || where != there {
 		t.Fatalf("mounted at %q: %v", where, mounted)
-	}
-	if is, err := MountPointFor(other, where); err != nil || !is {
-		t.Errorf("mount point for the other: %v, %v", is, err)
 	}
 	if is, err := host.MountPoint(); err != nil || is {
 		t.Errorf("mount point here: %v, %v", is, err)
