@@ -12,8 +12,6 @@ import (
 	"bgswitch/health"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
-
-	"golang.org/x/sys/unix"
 )
 
 func (sw *switching) findNginx(ctx context.Context) error {
@@ -131,7 +129,7 @@ func firstUnhealthy(verdicts []health.Verdict) string {
 // replaced.
 func (sw *switching) replaceable(context.Context) error {
 	err := sw.file.Replaceable(sw.seen.inPlace())
-	if errors.Is(err, unix.EACCES) && sw.request.DryRun {
+	if errors.Is(err, fs.ErrPermission) && sw.request.DryRun && !keepsAnybody(err) {
 		sw.note("you may not replace the file: " + err.Error())
 		return nil
 	}

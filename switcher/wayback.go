@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrNoMaster says that no nginx is to be found here that could test the file
@@ -54,11 +53,11 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 }
 
 // keepsAnybody says that the file could not be replaced by anybody: it has
-// several names, or is immutable. That we may not write it is another matter:
-// who looks may have fewer rights than who switches, and a file system that is
-// read-only for him alone.
+// several names, is immutable, or its file system is read-only. That we may not
+// write it is another matter: who looks may have fewer rights than who
+// switches, and a mount that is read-only for him alone.
 func keepsAnybody(err error) bool {
-	return errors.Is(err, livefile.ErrHardLink) || errors.Is(err, unix.EPERM)
+	return errors.Is(err, livefile.ErrHardLink) || errors.Is(err, access.ErrFrozen)
 }
 
 // contentOf is what stands in for the live file in a test.

@@ -35,6 +35,7 @@ func TestImportLayers(t *testing.T) {
 		{"github.com/hashicorp/go-retryablehttp", []string{"health", "switcher/notify"}},
 		{"go.yaml.in/yaml", []string{"cmd"}},
 		{"github.com/gofrs/flock", []string{"switcher/statedir"}},
+		{"github.com/moby/sys", []string{"switcher/access", "switcher/livefile"}},
 		{module + "/cmd", nil},
 		{module + "/examples", []string{"examples"}},
 		{module + "/switcher", []string{"cmd", "switcher", "examples"}},

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,7 +88,7 @@ const insideVariable = "BGSWITCH_TEST_INSIDE"
 
 // inside runs the calling test once more, in a process with other rights, and
 // says whether this is that process: the test goes on there alone.
-func inside(t *testing.T, attributes *syscall.SysProcAttr) bool {
+func inside(t *testing.T, attributes *syscall.SysProcAttr, env ...string) bool {
 	t.Helper()
 	if os.Getenv(insideVariable) == t.Name() {
 		return true
@@ -97,7 +98,7 @@ func inside(t *testing.T, attributes *syscall.SysProcAttr) bool {
 		steps[i] = "^" + regexp.QuoteMeta(step) + "$"
 	}
 	again := exec.Command("/proc/self/exe", "-test.run="+strings.Join(steps, "/"), "-test.v")
-	again.Env = append(os.Environ(), insideVariable+"="+t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp")
+	again.Env = slices.Concat(os.Environ(), []string{insideVariable + "=" + t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp"}, env)
 	again.Dir, again.SysProcAttr = "/", attributes
 	said, err := again.CombinedOutput()
 	if err != nil {

@@ -45,12 +45,6 @@ func (r *Replacement) keep() error {
 	return nil
 }
 
-// writable finds out before anything is kept. It does not open the file: on
-// overlayfs that would already make another one of it.
-func (f *File) writable() error {
-	return pathError("write", f.Path, unix.Faccessat(unix.AT_FDCWD, f.Path, unix.W_OK, unix.AT_EACCESS))
-}
-
 func writeSynced(path string, content []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

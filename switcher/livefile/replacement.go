@@ -52,26 +52,6 @@ func (r *Replacement) Prepare() error {
 	return nil
 }
 
-// Replaceable finds out, without writing anything, whether a Replacement could
-// take place now: by another file under its name, or in place. The error wraps
-// ErrHardLink, ErrMountPoint, or what the system would say.
-func (f *File) Replaceable(inPlace bool) error {
-	if inPlace {
-		return f.writable()
-	}
-	if err := f.replaceable(); err != nil {
-		return err
-	}
-	folder := filepath.Dir(f.Path)
-	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-		return pathError("write", folder, err)
-	}
-	if err := f.writable(); errors.Is(err, unix.EPERM) { // an immutable file keeps its name, too
-		return err
-	}
-	return nil
-}
-
 // replaceable says whether another file may take this one's name.
 func (f *File) replaceable() error {
 	if f.stat.Nlink > 1 {
