@@ -36,6 +36,9 @@ func (sw *switching) steps() []step {
 
 func (sw *switching) takeLock(ctx context.Context) error {
 	if sw.request.DryRun {
+		if err := sw.usable(); err != nil {
+			return err
+		}
 		holder, held, err := sw.Locks.Held()
 		if errors.Is(err, fs.ErrPermission) {
 			sw.note("whether another bgswitch is at work is unknown: " + err.Error())
@@ -59,7 +62,7 @@ func (sw *switching) takeLock(ctx context.Context) error {
 		return refuse(Failed, hintRoot, err)
 	}
 	if err != nil && ctx.Err() == nil {
-		return refuse(Failed, "set state_dir in the settings to a folder that can be written, and is safe from others", err)
+		return refuse(Failed, hintState, err)
 	}
 	for _, open := range sw.State.Readable() {
 		sw.note(open)
@@ -67,7 +70,24 @@ func (sw *switching) takeLock(ctx context.Context) error {
 	return err
 }
 
-const hintRoot = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"
+// usable refuses to a dry run what would refuse the switch. A right that we
+// lack keeps nobody from looking.
+func (sw *switching) usable() error {
+	err := sw.stateUsable()
+	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
+		sw.note("you may not write the state folder: " + err.Error())
+		return nil
+	}
+	if err != nil {
+		return refuse(Failed, hintState, err)
+	}
+	return nil
+}
+
+const (
+	hintRoot  = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"
+	hintState = "set state_dir in the settings to a folder that can be written, and is safe from others"
+)
 
 func busy(err *statedir.BusyError) error {
 	return refuse(Busy, "wait for it, or add `--wait-lock 30s`; `bgswitch status` shows where the traffic is", err)

@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoMaster says that no nginx is to be found here that could test the file
@@ -16,6 +20,9 @@ var ErrNoMaster = errors.New("no master of nginx is to be found")
 
 // ErrNotReplaceable says that the live file could not be replaced now.
 var ErrNotReplaceable = errors.New("the live file cannot be replaced")
+
+// ErrNoState says that what a switch has to remember could not be written.
+var ErrNoState = errors.New("the state folder cannot be used")
 
 // Way is what a dry switch to the idle color found, its health apart.
 type Way struct {
@@ -37,6 +44,9 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 	if err != nil {
 		return Way{To: p.To, Err: err}
 	}
+	if err := s.stateUsable(); keepsAnybody(err) {
+		return Way{To: p.To, Err: fmt.Errorf("%w: %w", ErrNoState, err)}
+	}
 	master, err := s.Nginx.Master()
 	if err != nil {
 		return Way{To: p.To, Err: fmt.Errorf("%w: %w", ErrNoMaster, err)}
@@ -52,12 +62,22 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 	return Way{To: p.To, Tested: err == nil, Err: err}
 }
 
-// keepsAnybody says that the file could not be replaced by anybody: it has
-// several names, is immutable, or its file system is read-only. That we may not
-// write it is another matter: who looks may have fewer rights than who
-// switches, and a mount that is read-only for him alone.
+// stateUsable finds out, without writing anything, whether a switch could take
+// its lock and be recorded.
+func (s *Switcher) stateUsable() error { return cmp.Or(s.Locks.Usable(), s.State.Usable()) }
+
+// keepsAnybody says that nobody could switch: the file has several names, is
+// immutable, or its file system is read-only; or the state folder is, or no
+// folder, or others can write it. That we may not write them is another matter:
+// who looks may have fewer rights than who switches, and a mount that is
+// read-only for him alone.
 func keepsAnybody(err error) bool {
-	return errors.Is(err, livefile.ErrHardLink) || errors.Is(err, access.ErrFrozen)
+	for _, cause := range []error{livefile.ErrHardLink, access.ErrFrozen, unix.ENOTDIR} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return errors.Is(err, statedir.ErrUnsafe) && !errors.Is(err, statedir.ErrForeign)
 }
 
 // contentOf is what stands in for the live file in a test.

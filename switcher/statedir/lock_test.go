@@ -51,6 +51,11 @@ func insideMounts(t *testing.T) bool {
 	return inside(t, attributes)
 }
 
+// nobody is a user without rights, for inside.
+func nobody() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+}
+
 func wantBusy(t *testing.T, err error) Holder {
 	t.Helper()
 	var busy *BusyError

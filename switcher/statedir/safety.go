@@ -13,6 +13,10 @@ import (
 // put in the live file's place.
 var ErrUnsafe = errors.New("not safe from others")
 
+// ErrForeign is ErrUnsafe for who looks: the folder belongs to somebody else,
+// who could use it.
+var ErrForeign = fmt.Errorf("%w", ErrUnsafe)
+
 // Safe says whether nobody but root and the user can change what the folder
 // holds. Lock refuses to work where the error wraps ErrUnsafe. A folder that is
 // missing is safe.
@@ -70,7 +74,7 @@ func unwritable(path string, info fs.FileInfo) error {
 func ownersAlone(path string, info fs.FileInfo) error {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if known && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to user %d", ErrUnsafe, path, stat.Uid)
+		return fmt.Errorf("%w: %s belongs to user %d", ErrForeign, path, stat.Uid)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (f *facts) judgeWay(ownTest bool) {
 		}
 	case errors.Is(err, nginx.ErrNoAside) && ownTest:
 		known(true)
-	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable), isRefusal(err):
+	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable), errors.Is(err, switcher.ErrNoState), isRefusal(err):
 		known(false)
 		f.add(keyCandidate, Warning, "no way back: "+err.Error())
 	default:
