@@ -1,0 +1,289 @@
+// Package lock lets one process at a time do a thing. A lock is a file with an
+// open file description lock on it (fcntl(2), F_OFD_SETLK): the kernel lets go
+// of it when its holder ends, however that happens. The file can be opened by
+// its owner alone, since whoever can open a file can lock it, and it is there
+// only while somebody holds the lock, or after he was killed.
+package lock
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"bgswitch/switcher/ordinary"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrUnsafe: what stands in the lock's place could be somebody else's.
+var ErrUnsafe = errors.New("not safe from others")
+
+// Holder is who has the lock.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "a process that did not leave its name"
+	}
+	return fmt.Sprintf("process %d (%s), since %s", h.PID, h.Command, h.Since.Local().Format("15:04:05"))
+}
+
+// BusyError says that somebody else holds the lock.
+type BusyError struct{ Holder Holder }
+
+func (e *BusyError) Error() string { return "another bgswitch is at work: " + e.Holder.String() }
+
+// IsBusy says whether the error is that somebody else holds the lock.
+func IsBusy(err error) bool {
+	var busy *BusyError
+	return errors.As(err, &busy)
+}
+
+// Lock is a lock that is held. Its file may hold more lines than the one that
+// names its holder.
+type Lock struct {
+	File *os.File
+	path string
+}
+
+const (
+	retry      = 20 * time.Millisecond  // how often a lock that is waited for is tried
+	nameWithin = 200 * time.Millisecond // how long a holder may take to leave his name
+	sizeLimit  = 64 << 10               // of what is read of the file, in bytes
+)
+
+// Take takes the lock and adds a line that names this process. It waits at most
+// for wait, and tells for whom; with none it gives up at once. The error is a *BusyError when
+// somebody else holds it, and wraps ErrUnsafe where the file may be another
+// one's.
+func Take(ctx context.Context, path string, wait time.Duration, command string, tell func(Holder)) (*Lock, error) {
+	began := time.Now()
+	for {
+		taken, err := try(path)
+		if err != nil {
+			return nil, err
+		}
+		if taken != nil {
+			taken.sign(command)
+			return taken, nil
+		}
+		holder, pause, patience := holderOf(path), retry, wait
+		if holder.PID == 0 { // he has only just come, or is just going
+			pause, patience = time.Millisecond, max(wait, nameWithin)
+		}
+		left := patience - time.Since(began)
+		if left <= 0 {
+			return nil, &BusyError{holder}
+		}
+		if tell != nil && wait > 0 && holder.PID != 0 {
+			tell(holder)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(pause, left)):
+		}
+	}
+}
+
+// try takes the lock if it is free; both results are nil where it is not.
+func try(path string) (*Lock, error) {
+	file, err := open(path, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lock{File: file, path: path}
+	err = unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
+		return nil, file.Close()
+	case err != nil:
+		return nil, errors.Join(&os.PathError{Op: "lock", Path: path, Err: err}, file.Close())
+	case !l.named(): // whoever had it before has taken the name away: it locks nothing
+		return nil, file.Close()
+	}
+	return l, nil
+}
+
+// open opens the lock's file. A link, or a second name of somebody's file,
+// would have us write into that; one that others can open, or that a stranger
+// has made, could be held by him for ever.
+func open(path string, flag int) (*os.File, error) {
+	file, err := ordinary.Open(path, flag|unix.O_NOFOLLOW)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, ordinary.ErrNotOrdinary) {
+		return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := keepToOurselves(file, flag&os.O_CREATE != 0); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// keepToOurselves shares the file with those who may write its folder, who can
+// replace what it guards, too, and with nobody else.
+func keepToOurselves(file *os.File, fresh bool) error {
+	var stat, folder unix.Stat_t
+	if err := unix.Stat(filepath.Dir(file.Name()), &folder); err != nil {
+		return &os.PathError{Op: "stat", Path: filepath.Dir(file.Name()), Err: err}
+	}
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return &os.PathError{Op: "stat", Path: file.Name(), Err: err}
+	}
+	grouped := folder.Mode&0o022 == 0o020
+	switch {
+	case stat.Nlink > 1:
+		return fmt.Errorf("%w: %s has several names", ErrUnsafe, file.Name())
+	case stat.Mode&0o007 != 0 || stat.Mode&0o070 != 0 && !grouped:
+		return fmt.Errorf("%w: others can open %s (mode %04o)", ErrUnsafe, file.Name(), stat.Mode&0o7777)
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid() && stat.Uid != folder.Uid && !grouped:
+		return fmt.Errorf("%w: %s belongs to user %d", ErrUnsafe, file.Name(), stat.Uid)
+	case stat.Size > 0 || !fresh:
+		return nil
+	}
+	if os.Geteuid() == 0 && folder.Uid != 0 {
+		if err := file.Chown(int(folder.Uid), int(folder.Gid)); err != nil {
+			return err
+		}
+	}
+	if !grouped || file.Chown(-1, int(folder.Gid)) != nil { // who does not belong to it keeps it to himself
+		return nil
+	}
+	return file.Chmod(0o660)
+}
+
+// named says whether the lock's name still leads to its file.
+func (l *Lock) named() bool {
+	ours, err := l.File.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(ours, there)
+}
+
+// sign adds the line that names the holder. It is for people: a full disk keeps
+// nobody from the lock.
+func (l *Lock) sign(command string) {
+	_ = l.Append(Holder{PID: os.Getpid(), Command: command, Since: time.Now()})
+}
+
+// Append adds a line to the file, the JSON of value, after whatever stands
+// there. Nothing is synced.
+func (l *Lock) Append(value any) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	info, err := l.File.Stat()
+	if err != nil {
+		return err
+	}
+	// A line that a crash cut off is ended by the newline before this one.
+	_, err = l.File.WriteAt(append(append([]byte{'\n'}, line...), '\n'), info.Size())
+	return err
+}
+
+// Lines are the file's lines; damaged says that there are others, which a crash
+// cut off, say.
+func (l *Lock) Lines() (lines [][]byte, damaged bool, err error) { return linesOf(l.File) }
+
+func linesOf(file *os.File) (lines [][]byte, damaged bool, err error) {
+	if _, err := file.Seek(0, 0); err != nil {
+		return nil, false, err
+	}
+	text, err := ordinary.ReadAll(file, sizeLimit)
+	if err != nil {
+		return nil, false, err
+	}
+	for line := range bytes.Lines(text) {
+		switch line = bytes.TrimSpace(line); {
+		case json.Valid(line):
+			lines = append(lines, line)
+		case len(line) > 0:
+			damaged = true
+		}
+	}
+	return lines, damaged, nil
+}
+
+// Release takes the file away and lets go. Where it may not be taken away it
+// says nothing more: a file that names nobody is in nobody's way.
+func (l *Lock) Release() error {
+	if l.named() && os.Remove(l.path) != nil {
+		_ = l.File.Truncate(0)
+	}
+	return l.File.Close()
+}
+
+// Held says who holds a lock now; ok is false when it is free. It takes nothing
+// and creates nothing. The error wraps fs.ErrPermission where somebody may hold
+// it who cannot be asked.
+func Held(path string) (holder Holder, ok bool, err error) {
+	file, err := open(path, os.O_RDONLY)
+	if errors.Is(err, os.ErrNotExist) {
+		return Holder{}, false, nil
+	}
+	if err != nil {
+		return Holder{}, false, err
+	}
+	defer file.Close()
+	asked := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &asked); err != nil {
+		return Holder{}, false, &os.PathError{Op: "ask for the lock", Path: path, Err: err}
+	}
+	if asked.Type == unix.F_UNLCK {
+		return Holder{}, false, nil
+	}
+	return holderIn(file), true, nil
+}
+
+func holderOf(path string) Holder {
+	file, err := open(path, os.O_RDONLY)
+	if err != nil {
+		return Holder{}
+	}
+	defer file.Close()
+	return holderIn(file)
+}
+
+// holderIn reads the last name in the file. One that a killed process left
+// names nobody: whoever holds the lock now is just about to write his own.
+func holderIn(file *os.File) Holder {
+	lines, _, err := linesOf(file)
+	if err != nil {
+		return Holder{}
+	}
+	var holder Holder
+	for _, line := range lines {
+		_ = json.Unmarshal(line, &holder)
+	}
+	if holder.PID <= 0 || errors.Is(unix.Kill(holder.PID, 0), unix.ESRCH) {
+		return Holder{}
+	}
+	holder.Command = printable(holder.Command)
+	return holder
+}
+
+// printable keeps a name from moving the reader's cursor.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}

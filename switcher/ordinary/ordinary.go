@@ -1,0 +1,52 @@
+// Package ordinary opens and reads regular files and nothing else: what stands
+// under a name may be a FIFO that never answers, a device, or a terabyte.
+package ordinary
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotOrdinary says that something is no regular file, or is too large.
+var ErrNotOrdinary = errors.New("not an ordinary file")
+
+// Open opens a regular file and never waits for anybody. flag may hold
+// unix.O_NOFOLLOW; a file that is created is its owner's alone.
+func Open(path string, flag int) (*os.File, error) {
+	file, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is no regular file", ErrNotOrdinary, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// Read reads a whole file of at most limit bytes. It follows links.
+func Read(path string, limit int64) ([]byte, error) {
+	file, err := Open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return ReadAll(file, limit)
+}
+
+// ReadAll reads an open file from where it stands, at most limit bytes: more
+// are an error that wraps ErrNotOrdinary.
+func ReadAll(file *os.File, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrNotOrdinary, file.Name(), limit)
+	}
+	return text, err
+}
