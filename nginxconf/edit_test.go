@@ -132,7 +132,7 @@ func TestWords(t *testing.T) {
 		Line                 int
 	}
 	var got []shown
-	for _, w := range f.Words() {
+	for _, w := range f.words {
 		got = append(got, shown{w.Upstream, w.Value, src[w.Start:w.End], w.Line})
 	}
 	want := []shown{{"web", "10.0.0.1:80", "10.0.0.1:80", 3}, {"api", "10.0.0.1:81", "10.0.0.1:81", 5}}

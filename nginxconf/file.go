@@ -84,7 +84,14 @@ func (f *File) Live() Color {
 	return f.live
 }
 
-// Words returns the deciding words in the order of the file.
-func (f *File) Words() []Word {
-	return slices.Clone(f.words)
+// Upstreams returns the names of the upstreams that the file decides; none where
+// it is a fragment, which some other file includes in an upstream.
+func (f *File) Upstreams() []string {
+	var names []string
+	for _, w := range f.words {
+		if w.Upstream != "" && !slices.Contains(names, w.Upstream) {
+			names = append(names, w.Upstream)
+		}
+	}
+	return names
 }

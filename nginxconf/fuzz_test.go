@@ -72,7 +72,7 @@ func checkLaws(t *testing.T, src []byte, l Layout) {
 // checkWords tells whether all deciding words are written canonically.
 func checkWords(t *testing.T, f *File, src []byte) bool {
 	canonical := true
-	for _, w := range f.Words() {
+	for _, w := range f.words {
 		if string(src[w.Start:w.End]) != w.Value {
 			t.Fatalf("the span cuts out %q, want %q", src[w.Start:w.End], w.Value)
 		}

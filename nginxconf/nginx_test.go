@@ -81,7 +81,7 @@ func TestNginxAcceptsEdits(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			return
 		}
-		fragment := f.Words()[0].Upstream == ""
+		fragment := f.words[0].Upstream == ""
 		ok, _ := test(t, bin, before, fragment)
 		if okAfter, says := test(t, bin, string(after), fragment); okAfter != ok {
 			t.Errorf("%s: nginx accepts it %v before and %v after the edit: %s", name, ok, okAfter, says)

@@ -8,39 +8,31 @@ import (
 
 // How answers through nginx are believed: several in a row on fresh
 // connections. Where the workers cannot be seen, the row has to last longer
-// than old and new workers answer side by side (100 ms in nginx, and what it
-// takes to start many workers).
+// than old and new workers answer side by side.
 const (
 	confirmAnswers  = 5
 	confirmWindow   = 300 * time.Millisecond
 	confirmPause    = 10 * time.Millisecond
-	confirmPatience = 2 * time.Second
+	confirmPatience = 2 * time.Second // with answers that are wrong; a slow one is waited for
+	confirmTimeout  = 10 * time.Second
+	statusTimeout   = 2 * time.Second
 )
 
-// confirm makes sure that the target answers through nginx.
-func (sw *switching) confirm(ctx context.Context) error {
-	if err := sw.answered(ctx, sw.plan.To); err != nil {
-		return err
+// answered makes sure that a color answers through nginx: several times in a
+// row, for as long as window.
+func (s *Switcher) answered(ctx context.Context, want Color, window time.Duration) error {
+	patience := confirmPatience
+	if window > 0 {
+		patience += confirmPatience
 	}
-	sw.proof = "identity"
-	return nil
-}
-
-func (sw *switching) answered(ctx context.Context, want Color) error {
-	window, patience := time.Duration(0), confirmPatience
-	if sw.master == nil {
-		window, patience = confirmWindow, sw.limit
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	var row int
 	var since time.Time
-	for {
-		got, said := sw.Switcher.answer(ctx)
+	for began := time.Now(); ; {
+		got, said := s.answer(ctx, confirmTimeout)
 		if got != want {
 			row = 0
-			if ctx.Err() != nil || sw.pause(ctx) != nil {
-				return fmt.Errorf("%s does not answer at %s: %s", want, withoutUser(sw.Site.Confirm.URL), said)
+			if time.Since(began) > patience || pause(ctx) != nil {
+				return fmt.Errorf("%s does not answer at %s: %s", want, withoutUser(s.Site.Confirm.URL), said)
 			}
 			continue
 		}
@@ -53,7 +45,7 @@ func (sw *switching) answered(ctx context.Context, want Color) error {
 	}
 }
 
-func (sw *switching) pause(ctx context.Context) error {
+func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -63,8 +55,8 @@ func (sw *switching) pause(ctx context.Context) error {
 }
 
 // answer asks once through nginx; said tells what came when it was no color.
-func (s *Switcher) answer(ctx context.Context) (Color, string) {
-	page, err := s.Asker.Get(ctx, s.Site.Confirm.URL, s.Site.Confirm.Host, confirmTimeout)
+func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (Color, string) {
+	page, err := s.Asker.Get(ctx, s.Site.Confirm.URL, s.Site.Confirm.Host, timeout)
 	if err != nil {
 		return "", err.Error()
 	}
@@ -73,4 +65,14 @@ func (s *Switcher) answer(ctx context.Context) (Color, string) {
 		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %.80q", page.Status, page.Body)
 	}
 	return color, fmt.Sprintf("%s answered", color)
+}
+
+// untold asks once and returns what came that tells no color, if anything did.
+// A live color that hangs must not keep anybody from leaving it for long.
+func (s *Switcher) untold(ctx context.Context) string {
+	got, said := s.answer(ctx, statusTimeout)
+	if got != "" {
+		return ""
+	}
+	return said
 }

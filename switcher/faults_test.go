@@ -208,8 +208,8 @@ func TestOutageIsShort(t *testing.T) {
 	if err := s.WriteConf(o); err != nil {
 		t.Fatal(err)
 	}
-	// The first reload finds no folder any more, the second one finds it again.
-	s.Switcher.Nginx.Reload = []string{"sh", "-c", `rmdir "$1" || mkdir "$1"; kill -HUP "$0"`, fmt.Sprint(s.PID), work}
+	// The first reload finds no folder any more, those after it find it again.
+	s.Switcher.Nginx.Reload = []string{"sh", "-c", `mkdir "$1.gone" && rmdir "$1" || mkdir -p "$1"; kill -HUP "$0"`, fmt.Sprint(s.PID), work}
 	began, before := time.Now(), s.Workers()
 	failed := s.refuses(switcher.RolledBack, "died while starting")
 	t.Logf("back after %v: %v; %s", time.Since(began), failed, failed.Traffic)
@@ -280,7 +280,7 @@ func TestCrashedWorkerIsNoLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	status := s.Status(t.Context())
-	if loaded := status.Running.Loaded; loaded == nil || *loaded {
+	if loaded := status.Running.Is; loaded == nil || *loaded {
 		t.Errorf("status says loaded %v: %s", loaded, status.Running.Why)
 	}
 	if _, err := s.to(switcher.Blue); err != nil {

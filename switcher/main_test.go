@@ -14,6 +14,7 @@ import (
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/statedir"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -61,8 +62,7 @@ func switcherFor(t testing.TB, site *nginxtest.Site) *switcher.Switcher {
 		},
 		Nginx: &nginx.Nginx{Binary: binary, Conf: site.Conf, Prefix: site.Dir},
 		State: statedir.Of(site.StateDir, "myapp"),
-		Locks: statedir.ForFile(site.StateDir, site.Live),
-		Host:  "test",
+		Host:  "test", Log: debugLog(),
 	}
 }
 
@@ -107,4 +107,12 @@ func (s *stand) hold() io.Closer {
 		s.t.Fatal(err)
 	}
 	return response.Body
+}
+
+// debugLog tells every step on standard error where somebody asks for it.
+func debugLog() zerolog.Logger {
+	if os.Getenv("BGSWITCH_TEST_DEBUG") == "" {
+		return zerolog.Nop()
+	}
+	return zerolog.New(os.Stderr)
 }

@@ -378,41 +378,6 @@ func (s *stand) eventually(check func() error) {
 	}
 }
 
-// Reloads of others, before, during and after ours, do not confuse the proof.
-func TestOthersReloadToo(t *testing.T) {
-	t.Parallel()
-	for name, every := range map[string]time.Duration{"now and then": 130 * time.Millisecond, "a storm": 5 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStand(t, nginxtest.Options{})
-			stop := make(chan struct{})
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				tick := time.NewTicker(every)
-				defer tick.Stop()
-				for {
-					select {
-					case <-stop:
-						return
-					case <-tick.C:
-						_ = s.Signal(syscall.SIGHUP)
-					}
-				}
-			}()
-			for i := range 12 {
-				color := []switcher.Color{switcher.Green, switcher.Blue}[i%2]
-				if _, err := s.to(color); err != nil {
-					t.Errorf("switch %d: %v", i, err)
-				}
-				s.answers(color, 10)
-			}
-			close(stop)
-			<-done
-		})
-	}
-}
-
 // A log that is reopened, and a worker that crashes, in the middle of switches.
 func TestRotatedLogsAndCrashedWorkers(t *testing.T) {
 	t.Parallel()

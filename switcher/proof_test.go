@@ -2,12 +2,14 @@ package switcher_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +39,7 @@ func TestReloadUnderWay(t *testing.T) {
 			})
 			before := s.reloads()
 			_, err := s.to(bothColors[i%2])
-			if stop() && s.reloads()-before == 2 {
+			if stop() && s.reloads()-before >= 2 {
 				met++
 			}
 			if err != nil {
@@ -46,7 +48,7 @@ func TestReloadUnderWay(t *testing.T) {
 			s.answers(bothColors[i%2], 20)
 		}
 	})
-	t.Logf("in %d of %d rounds two reloads were counted", met, rounds)
+	t.Logf("in %d of %d rounds more than our own reload was counted", met, rounds)
 	if met == 0 {
 		t.Error("no reload of somebody else's was under way")
 	}
@@ -64,22 +66,29 @@ func (s *stand) reloads() int {
 }
 
 // whenOursStandsBeside calls do once, as soon as the new file is written beside
-// the live one; stop says whether it was.
+// the live one, after the journal; stop says whether it was.
 func (s *stand) whenOursStandsBeside(do func()) (stop func() bool) {
+	s.t.Helper()
+	return s.whenInFolder(unix.IN_CREATE, func(name string) bool { return !strings.HasSuffix(name, "journal") }, do)
+}
+
+// whenInFolder calls do once, as soon as something happens to a file of the
+// live one's folder; stop says whether it was.
+func (s *stand) whenInFolder(what uint32, is func(name string) bool, do func()) (stop func() bool) {
 	s.t.Helper()
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err == nil {
-		_, err = unix.InotifyAddWatch(watch, filepath.Dir(s.Live), unix.IN_CREATE)
+		_, err = unix.InotifyAddWatch(watch, filepath.Dir(s.Live), what)
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ending, called := make(chan struct{}), make(chan bool)
+	ending, called := make(chan struct{}), make(chan bool, 1)
 	go func() {
 		defer unix.Close(watch)
 		ready := []unix.PollFd{{Fd: int32(watch), Events: unix.POLLIN}}
 		for {
-			if n, _ := unix.Poll(ready, 5); n > 0 {
+			if n, _ := unix.Poll(ready, 5); n > 0 && slices.ContainsFunc(namesOf(watch), is) {
 				do()
 				called <- true
 				return
@@ -95,6 +104,21 @@ func (s *stand) whenOursStandsBeside(do func()) (stop func() bool) {
 	return func() bool { close(ending); return <-called }
 }
 
+// namesOf reads the names in inotify's events.
+func namesOf(watch int) (names []string) {
+	var buffer [4096]byte
+	n, err := unix.Read(watch, buffer[:])
+	if err != nil {
+		return nil
+	}
+	for events := buffer[:n]; len(events) >= unix.SizeofInotifyEvent; {
+		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
+		names = append(names, strings.TrimRight(string(events[unix.SizeofInotifyEvent:end]), "\x00"))
+		events = events[end:]
+	}
+	return names
+}
+
 // nginx killed in the middle of a switch: nothing is claimed, the file is whole
 // and says what the orphaned workers serve; nginx starts from it.
 func TestMasterKilledMeanwhile(t *testing.T) {
@@ -104,37 +128,40 @@ func TestMasterKilledMeanwhile(t *testing.T) {
 		rounds = 50
 	}
 	for i := range rounds {
-		s := newStand(t, nginxtest.Options{})
-		old := s.live()
-		stop := s.whileGreenIsInTheFile(old, func(green bool) {
-			if green {
-				time.Sleep(time.Duration(i%6) * time.Millisecond)
-				_ = s.Signal(syscall.SIGKILL)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{})
+			old := s.live()
+			stop := s.whileGreenIsInTheFile(old, func(green bool) {
+				if green {
+					time.Sleep(time.Duration(i%6) * time.Millisecond)
+					_ = s.Signal(syscall.SIGKILL)
+				}
+			})
+			result, err := s.to(switcher.Green)
+			stop()
+			var failed *switcher.Error
+			switch {
+			case err == nil: // killed when all was done
+				if got := s.live(); got == old {
+					t.Errorf("%s, and the file is the old one", result.Outcome)
+				}
+			case !errors.As(err, &failed) || failed.Outcome != switcher.Stuck:
+				t.Errorf("got %v, want it to be stuck", err)
+			default:
+				if s.live() != old {
+					t.Errorf("the live file is not the old one:\n%s", s.live())
+				}
+				if !strings.Contains(failed.Traffic, "master has ended") {
+					t.Errorf("it does not say that nginx has ended: %v; %s", err, failed.Traffic)
+				}
+				s.oneOfThem(5) // both, where the new generation ran already
 			}
+			if err := s.Test(); err != nil {
+				t.Error(err)
+			}
+			s.nothingBeside()
 		})
-		result, err := s.to(switcher.Green)
-		stop()
-		var failed *switcher.Error
-		switch {
-		case err == nil: // killed when all was done
-			if got := s.live(); got == old {
-				t.Errorf("%s, and the file is the old one", result.Outcome)
-			}
-		case !errors.As(err, &failed) || failed.Outcome != switcher.Stuck:
-			t.Errorf("got %v, want it to be stuck", err)
-		default:
-			if s.live() != old {
-				t.Errorf("the live file is not the old one:\n%s", s.live())
-			}
-			if !strings.Contains(failed.Traffic, "master has ended") {
-				t.Errorf("it does not say that nginx has ended: %v; %s", err, failed.Traffic)
-			}
-			s.oneOfThem(5) // both, where the new generation ran already
-		}
-		if err := s.Test(); err != nil {
-			t.Error(err)
-		}
-		s.nothingBeside()
 	}
 }
 

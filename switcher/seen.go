@@ -1,58 +1,172 @@
 package switcher
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+
+	"github.com/rs/zerolog"
 )
 
-// seen is the live file as the running nginx sees it. A container that was
-// given a single file goes on seeing that file whatever is renamed over it on
-// the host.
-type seen struct {
-	at  string // the path
-	pid int    // of the process that sees it mounted by itself; 0: none does
-	own bool   // the path is a mount point here, too
+// seenNginx is the nginx that we see: its master and its workers are processes
+// of this host, so that a load can be proved by the generation it starts.
+type seenNginx struct {
+	nginx   *nginx.Nginx
+	master  *nginx.Master
+	workers nginx.Workers // before the switch
+	serving []int         // when they were last looked at
+	census  census
+	ended   bool // the master ended under our hands, and no other came
+	other   bool // another master has taken its place
+	log     zerolog.Logger
 }
 
-// inPlace says whether a rename would not be seen, or not be possible.
-func (s seen) inPlace() bool { return s.own || s.pid != 0 }
+func (s *seenNginx) view(file *livefile.File) view { return viewOf(file, s.master.PID) }
+func (s *seenNginx) window() time.Duration         { return 0 }
+func (s *seenNginx) since() time.Time              { return s.workers.Oldest }
+func (s *seenNginx) close()                        { s.master.Close() }
 
-// seenBy looks at one process's mounts. What may not be looked into is taken
-// as it is here: where that is wrong, no proof will be had.
-func seenBy(file *livefile.File, pid int) seen {
-	s := seen{at: file.Path}
-	s.own, _ = file.MountPoint()
-	if at, mounted, err := file.MountedFor(pid); err == nil && mounted && !s.own {
-		s.at, s.pid = at, pid
+func (s *seenNginx) alone() (err error) {
+	if s.workers, err = s.master.Workers(); err != nil {
+		return err
 	}
-	return s
-}
-
-// seenByAny looks at the mounts of every nginx there is, those in containers
-// included.
-func seenByAny(file *livefile.File) seen {
-	for _, pid := range nginx.AnyMasters() {
-		if s := seenBy(file, pid); s.inPlace() {
-			return s
-		}
+	s.serving = s.workers.Serving
+	processes, err := s.census()
+	if err == nil {
+		err = s.nginx.Only(s.master, processes)
 	}
-	return seen{at: file.Path}
-}
-
-// holds reads the file back the way nginx sees it.
-func (s seen) holds(want []byte) error {
-	if s.pid == 0 {
-		return nil
-	}
-	got, err := livefile.ReadFor(s.pid, s.at)
 	if err != nil {
-		return fmt.Errorf("read %s as process %d sees it: %w", s.at, s.pid, err)
-	}
-	if !bytes.Equal(got.Bytes, want) {
-		return fmt.Errorf("process %d sees another file at %s than was written", s.pid, s.at)
+		return refuse(Failed, hintForMaster(err), err)
 	}
 	return nil
+}
+
+// permitted: who reloads by a command of the settings need not signal.
+func (s *seenNginx) permitted() error {
+	err := s.master.Permitted()
+	if err == nil || errors.Is(err, nginx.ErrNotPermitted) && len(s.nginx.Reload) > 0 {
+		return nil
+	}
+	return refuse(Failed, hintForMaster(err), err)
+}
+
+func (s *seenNginx) survivable() error { return s.nginx.Survivable(s.master) }
+
+func (s *seenNginx) testAsIs(ctx context.Context) (nginx.Tested, error) {
+	return s.nginx.TestAsIs(ctx, s.master)
+}
+
+func (s *seenNginx) testAside(ctx context.Context, contents []nginx.Content) (nginx.Tested, error) {
+	return s.nginx.TestAside(ctx, s.master, contents)
+}
+
+func (s *seenNginx) knows(file *livefile.File, records []statedir.Record) Loaded {
+	return loadedBy(s.master, s.workers, file, records)
+}
+
+// load proves by generation. A master that ends meanwhile may be followed by
+// another one, as a supervisor does it: that one is told to load, too, so that
+// what it has read is known.
+func (s *seenNginx) load(ctx context.Context, l load) (loading, error) {
+	attempt, err := s.loadOnce(ctx, l)
+	if errors.Is(err, nginx.ErrMasterEnded) && s.follow(ctx, l.limit) {
+		attempt, err = s.loadOnce(ctx, l)
+	}
+	if err != nil {
+		if attempt.Said != "" {
+			err = fmt.Errorf("%w: %s", err, attempt.Said)
+		}
+		return loading{Attempt: attempt}, err
+	}
+	s.serving = attempt.Generation.Workers
+	return loading{Attempt: attempt, generation: &attempt.Generation}, nil
+}
+
+func (s *seenNginx) loadOnce(ctx context.Context, l load) (nginx.Attempt, error) {
+	order := nginx.Load{Files: l.files, Limit: l.limit, Handover: l.handover, Asked: l.asked, Workers: s.serving, Log: s.log}
+	if len(s.nginx.Reload) > 0 {
+		order.Signal = s.nginx.ReloadByOperator
+	}
+	return s.master.Load(ctx, s.nginx, order)
+}
+
+// followPause is how often a new master is looked for.
+const followPause = 20 * time.Millisecond
+
+// follow looks for the master that takes the place of one that has ended. Where
+// none comes in time, none is waited for a second time.
+func (s *seenNginx) follow(ctx context.Context, limit time.Duration) bool {
+	if s.ended {
+		limit = 0
+	}
+	for until := time.Now().Add(limit); ; time.Sleep(followPause) {
+		if next, workers, err := s.next(); err == nil {
+			s.master.Close()
+			s.master, s.serving, s.ended, s.other = next, workers.Serving, false, true
+			return true
+		}
+		if time.Now().After(until) || ctx.Err() != nil {
+			s.ended = true
+			return false
+		}
+	}
+}
+
+func (s *seenNginx) next() (*nginx.Master, nginx.Workers, error) {
+	master, err := s.nginx.Master()
+	if err != nil {
+		return nil, nginx.Workers{}, err
+	}
+	workers, err := master.Workers()
+	if err == nil && len(workers.Serving) == 0 {
+		err = errors.New("it has no workers yet")
+	}
+	if err != nil {
+		master.Close()
+	}
+	return master, workers, err
+}
+
+// lives looks whether every worker of a generation that was proved still serves.
+func (s *seenNginx) lives(l loading) error {
+	now, err := s.master.Workers()
+	if err != nil {
+		return err
+	}
+	for _, pid := range l.generation.Workers {
+		if !slices.Contains(now.Serving, pid) {
+			return fmt.Errorf("%w: worker %d serves no more", nginx.ErrWorkersDied, pid)
+		}
+	}
+	return nil
+}
+
+// never: the workers from before the switch serve, they and no others, and
+// nginx has never opened the new file, or is through with it: it is serial, and
+// has opened the old one after our second signal.
+func (s *seenNginx) never(first, second loading) bool {
+	if s.other || first.Opened && !second.Opened {
+		return false
+	}
+	now, err := s.master.Workers()
+	return err == nil && len(now.Serving) > 0 && slices.Equal(now.Serving, s.workers.Serving)
+}
+
+// generation is what serves, as a record keeps it.
+func (s *seenNginx) generation() *nginx.Generation {
+	return &nginx.Generation{Master: s.master.PID, MasterStart: s.master.Start(), Workers: s.workers.Serving, Newest: s.workers.Newest}
+}
+
+func (s *seenNginx) draining() int {
+	now, err := s.master.Workers()
+	if err != nil {
+		return 0
+	}
+	return len(now.Draining)
 }

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -32,11 +31,14 @@ type Site struct {
 	Confirm *Confirm         // how to ask through nginx; nil: the proof is by generation
 }
 
-var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+// siteNameLimit is how long a site's name may be: it names a folder.
+const siteNameLimit = 64
+
+var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // Validate says what cannot work, in the order of the fields.
 func (s Site) Validate() error {
-	if !siteName.MatchString(s.Name) {
+	if len(s.Name) > siteNameLimit || !siteName.MatchString(s.Name) {
 		return fmt.Errorf("site name %q: only letters, digits, dot, dash and underscore, at most 64", s.Name)
 	}
 	if !strings.HasPrefix(s.File, "/") {
@@ -135,6 +137,3 @@ func (c Confirm) answers(page health.Page) Color {
 	}
 	return ""
 }
-
-// confirmTimeout bounds one question through nginx.
-const confirmTimeout = 2 * time.Second

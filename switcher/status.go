@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
-	"time"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -30,16 +29,15 @@ type Status struct {
 	Colors   map[Color][]health.Verdict
 	Last     *statedir.Record
 	LastErr  error
-	Holder   *statedir.Holder // who is switching right now
+	Holder   *lock.Holder // who is switching right now
 }
 
 // Running is the nginx that runs.
 type Running struct {
 	Workers nginx.Workers
-	Loaded  *bool  // whether its workers have the file as it is; nil: unknown
-	Why     string // how that is known, or why it is not
-	Err     error  // there is no master to be found
-	Matters bool   // whether one has to be found: not where the operator reloads by a command
+	Loaded
+	Err     error // there is no master to be found
+	Matters bool  // whether one has to be found: not where the operator reloads by a command
 }
 
 // Drift is one way in which file, nginx and traffic do not agree, and the
@@ -69,6 +67,7 @@ func (s *Switcher) Status(ctx context.Context) Status {
 // Inspect is Status with another check than one answer of each backend.
 func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	st := Status{Site: s.Site.Name, Path: s.Site.File, Colors: map[Color][]health.Verdict{}}
+	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
 	file := s.readStatus(&st)
 	var asking sync.WaitGroup
 	var lock sync.Mutex
@@ -81,11 +80,10 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 		})
 	}
 	if s.Site.Confirm != nil {
-		asking.Go(func() { st.Answers, st.Answered = s.answer(ctx) })
+		asking.Go(func() { st.Answers, st.Answered = s.answer(ctx, statusTimeout) })
 	}
 	st.Running = s.running(file)
 	st.Running.Matters = len(s.Nginx.Reload) == 0
-	s.lastSwitch(&st)
 	asking.Wait()
 	st.Drift = s.drift(st)
 	return st
@@ -110,85 +108,21 @@ func (s *Switcher) readStatus(st *Status) *livefile.File {
 func (s *Switcher) running(file *livefile.File) Running {
 	master, err := s.Nginx.Master()
 	if err != nil {
-		return Running{Err: err, Why: err.Error()}
+		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
 	}
 	defer master.Close()
 	workers, err := master.Workers()
 	if err != nil {
-		return Running{Err: err, Why: err.Error()}
+		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
 	}
 	if file == nil {
-		return Running{Workers: workers, Why: "the file cannot be read"}
+		return Running{Workers: workers, Loaded: Loaded{Why: "the file cannot be read"}}
 	}
-	return s.loaded(file, workers)
-}
-
-// startResolution is how exactly a worker's start can be held against a file's
-// time: the kernel counts starts in ticks of 10 ms and file times in its own.
-const startResolution = 20 * time.Millisecond
-
-// loaded says whether the workers that serve have the file as it is: they were
-// born after it changed. Two cases look alike and are told apart by the record
-// of the switch that started them, or not at all: a worker born in the same
-// moment, and a lone worker, which after a crash comes back with the old
-// configuration.
-func (s *Switcher) loaded(file *livefile.File, workers nginx.Workers) Running {
-	r := Running{Workers: workers}
-	changed := file.Changed()
-	proved, err := s.proved(file, workers)
-	switch {
-	case len(workers.Serving) == 0:
-		return r.is(false, "no worker serves")
-	case proved:
-		return r.is(true, "proved by the switch that started its workers")
-	case err != nil && workers.Oldest.Before(changed) && file.Modified().Before(workers.Oldest):
-		r.Why = "the file was moved or changed after its workers started, and the history that would know is not readable"
-	case workers.Oldest.Before(changed.Add(-startResolution)):
-		return r.is(false, "its workers started before the file changed")
-	case workers.MasterStarted.After(changed.Add(startResolution)):
-		return r.is(true, "nginx started after the file changed")
-	case workers.Oldest.Before(changed.Add(startResolution)):
-		r.Why = "its workers started in the same moment in which the file changed"
-	case len(workers.Serving) == 1:
-		r.Why = "its only worker started after the file changed, by a reload or after a crash"
-	default:
-		return r.is(true, "its workers started after the file changed")
-	}
-	return r
-}
-
-func (r Running) is(loaded bool, why string) Running {
-	r.Loaded, r.Why = &loaded, why
-	return r
-}
-
-// proved says that the newest record with a generation knows these workers and
-// this file: the very one, or one with the bytes that they loaded. Records of
-// what was refused since have none.
-func (s *Switcher) proved(file *livefile.File, workers nginx.Workers) (bool, error) {
-	records, err := s.State.History(proofsSearched)
+	records, err := s.State.History(recordsSearched)
 	if err != nil {
-		return false, err
+		return Running{Workers: workers, Loaded: Loaded{Why: "the history that would know cannot be read: " + err.Error()}}
 	}
-	for _, r := range records {
-		if r.Generation != nil {
-			same := r.File != nil && *r.File == file.Identity() || r.HashAfter == file.Hash()
-			return same && knows(*r.Generation, workers), nil
-		}
-	}
-	return false, nil
-}
-
-// proofsSearched is how many records are looked through for one with a proof.
-const proofsSearched = 50
-
-func knows(g nginx.Generation, workers nginx.Workers) bool {
-	for _, pid := range workers.Serving {
-		if !slices.Contains(g.Workers, pid) {
-			return false
-		}
-	}
-	return g.Master == workers.Master
+	return Running{Workers: workers, Loaded: loadedBy(master, workers, file, records)}
 }
 
 func (s *Switcher) lastSwitch(st *Status) {
@@ -197,7 +131,7 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if len(records) > 0 {
 		st.Last = &records[0]
 	}
-	if holder, held, err := s.Locks.Held(); err == nil && held {
+	if holder, held, err := s.Holder(); err == nil && held {
 		st.Holder = &holder
 	}
 }
@@ -216,7 +150,7 @@ func (s *Switcher) drift(st Status) []Drift {
 	case errors.Is(err, nginx.ErrNotRunning):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), "systemctl start nginx"})
 	}
-	if st.Running.Loaded != nil && !*st.Running.Loaded {
+	if st.Running.Is != nil && !*st.Running.Is {
 		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("the file says %s, but the running nginx has not loaded it: %s", st.Live, st.Running.Why), mend})
 	}
 	stopped := len(found) > 0 && found[0].Key == DriftStopped

@@ -18,6 +18,7 @@ const (
 	exitNotAccepted = 4
 	exitBusy        = 5
 	exitDrift       = 6
+	exitBlocked     = 7
 	exitRolledBack  = 10
 	exitStuck       = 11
 	exitInterrupted = 130
@@ -31,6 +32,7 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.Unhealthy:   exitUnhealthy,
 	switcher.NotAccepted: exitNotAccepted,
 	switcher.Busy:        exitBusy,
+	switcher.Blocked:     exitBlocked,
 	switcher.RolledBack:  exitRolledBack,
 	switcher.Stuck:       exitStuck,
 	switcher.Interrupted: exitInterrupted,
@@ -43,6 +45,7 @@ const exitStatus = `EXIT STATUS
    4    refused: the file is not understood, or nginx does not accept the new configuration
    5    refused: another bgswitch is at work
    6    drift: file, nginx and traffic do not agree (status)
+   7    refused: somebody went back just now (back)
    10   tried, failed, rolled back: the traffic is where it was
    11   stuck: tried, failed, and could not be put back
    130  interrupted before anything changed`

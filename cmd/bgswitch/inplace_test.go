@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -36,14 +37,14 @@ func victimIn(t *testing.T, dir string, o nginxtest.Options) *victim {
 	return &victim{Site: site, t: t, strace: strace, program: program}
 }
 
-// mountedVictim is one whose nginx has the live file mounted by itself, so that
-// it has to be written in place, and whose colors' addresses are of different
-// lengths, so that each write has several steps.
-func mountedVictim(t *testing.T) *victim {
+// mountedVictim is one whose nginx has the live file mounted by itself, by a
+// shell's command, so that it has to be written in place, and whose colors'
+// addresses are of different lengths, so that each write has several steps.
+func mountedVictim(t *testing.T, mount string) *victim {
 	t.Helper()
 	dir := t.TempDir()
-	mount := []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" "$0" && exec "$@"`, filepath.Join(dir, "conf.d", "active_upstream.conf")}
-	v := victimIn(t, dir, nginxtest.Options{Workers: 1, Launch: mount})
+	launch := []string{"unshare", "-m", "sh", "-c", mount + ` && exec "$@"`, filepath.Join(dir, "conf.d", "active_upstream.conf")}
+	v := victimIn(t, dir, nginxtest.Options{Workers: 1, Launch: launch})
 	listener, err := net.Listen("tcp", "127.0.0.100:0")
 	if err != nil {
 		t.Fatal(err)
@@ -73,21 +74,46 @@ func (v *victim) between(what string) {
 
 // A file that is written in place has no moment in which a killed switch leaves
 // anything but the old or the new meaning, and the next switch makes it whole.
+// Where its folder cannot be written, what a killed one leaves is below the state
+// folder.
 func TestKilledWhileWritingInPlace(t *testing.T) {
 	t.Parallel()
 	if !nginxtest.MayMount() {
 		t.Log("without the right to mount there is no file mounted by itself")
 		return
 	}
-	v := mountedVictim(t)
+	for _, test := range []struct {
+		name, mount string
+		inside      bool // bgswitch runs among nginx's mounts
+	}{
+		{"seen by nginx alone", `mount --bind "$0" "$0"`, false},
+		{"in a read-only folder", `f=${0%/*} && mount --bind $f $f && mount --bind "$0" "$0" && mount -o remount,ro,bind $f`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			v := mountedVictim(t, test.mount)
+			left := filepath.Dir(v.Live)
+			if test.inside {
+				v.inside = []string{"nsenter", "-m", "-t", fmt.Sprint(v.PID)}
+				left = filepath.Join(v.StateDir, "myapp")
+			}
+			v.killedInPlace(left)
+		})
+	}
+}
+
+// killedInPlace kills switches at each of their steps; left is where what they
+// leave has to be.
+func (v *victim) killedInPlace(left string) {
+	v.t.Helper()
 	if code, out := v.bgswitch("to", "green", "--verbose"); code != exitDone || !strings.Contains(out, "in place") {
-		t.Fatalf("exits %d, and not by writing in place: %s", code, out)
+		v.t.Fatalf("exits %d, and not by writing in place: %s", code, out)
 	}
 	v.agree("at first", "blue")
-	inode := inodeOf(t, v.Live)
+	inode := inodeOf(v.t, v.Live)
 	stop := v.steady()
 	colors := []string{"green", "blue"}
-	round := 0
+	round, found := 0, 0
 	v.everyStep(0, 1, func(p point) bool {
 		if !soaking() && !writing[p.call] {
 			return true
@@ -97,16 +123,26 @@ func TestKilledWhileWritingInPlace(t *testing.T) {
 		r := v.at(p, killed, "to", colors[(round+1)%2])
 		what := "killed before " + p.String()
 		v.between(what)
+		found += len(v.left(left))
 		v.agree(what, colors[(round/2)%2])
-		if kept, _ := filepath.Glob(filepath.Join(v.StateDir, "myapp", ".active_upstream*")); len(kept) != 0 {
-			t.Errorf("%s: left in the state folder: %v", what, kept)
+		if kept := append(v.left(filepath.Dir(v.Live)), v.left(filepath.Join(v.StateDir, "myapp"))...); len(kept) != 0 {
+			v.t.Errorf("%s: left after the next switch: %v", what, kept)
 		}
 		return r.met
 	})
 	stop()
-	if now := inodeOf(t, v.Live); now != inode {
-		t.Errorf("the file is inode %d, was %d: nginx would not see it", now, inode)
+	if found == 0 {
+		v.t.Errorf("no killed switch has left anything in %s", left)
 	}
+	if now := inodeOf(v.t, v.Live); now != inode {
+		v.t.Errorf("the file is inode %d, was %d: nginx would not see it", now, inode)
+	}
+}
+
+// left are the files of ours in a folder.
+func (v *victim) left(folder string) []string {
+	found, _ := filepath.Glob(filepath.Join(folder, ".active_upstream.conf.bgswitch-*"))
+	return found
 }
 
 // writing are the calls between which a write in place stands half way; the

@@ -81,7 +81,7 @@ func (v *victim) obeyed(p point, r disturbed, workers []int) {
 
 // mayBeLast are the calls that a switch ends with: an interruption that comes
 // only then may be noticed too late to be told of.
-var mayBeLast = map[string]bool{"unlinkat": true, "write": true, "fsync": true, "ftruncate": true, "flock": true}
+var mayBeLast = map[string]bool{"unlinkat": true, "write": true, "fsync": true, "ftruncate": true}
 
 // backToBlue begins the next round where the last one began; what was not
 // switched has to be as it was.

@@ -34,7 +34,6 @@ func TestImportLayers(t *testing.T) {
 		{"github.com/urfave/cli", []string{"cmd"}},
 		{"github.com/hashicorp/go-retryablehttp", []string{"health", "switcher/notify"}},
 		{"go.yaml.in/yaml", []string{"cmd"}},
-		{"github.com/gofrs/flock", []string{"switcher/statedir"}},
 		{"github.com/moby/sys", []string{"switcher/access", "switcher/livefile"}},
 		{module + "/cmd", nil},
 		{module + "/examples", []string{"examples"}},

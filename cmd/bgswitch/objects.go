@@ -5,6 +5,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/statedir"
 )
 
@@ -103,7 +104,7 @@ type siteObject struct {
 	Blue       colorObject      `json:"blue"`
 	Green      colorObject      `json:"green"`
 	LastSwitch *statedir.Record `json:"last_switch"`
-	Switching  *statedir.Holder `json:"switching,omitempty"`
+	Switching  *lock.Holder     `json:"switching,omitempty"`
 }
 
 type fileObject struct {
@@ -126,7 +127,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		File: fileObject{Path: st.Path, Color: known(st.Live), Error: errorText(st.FileErr)},
 		Running: runningObject{
 			Workers: len(st.Running.Workers.Serving), Draining: len(st.Running.Workers.Draining),
-			Loaded: st.Running.Loaded, Why: st.Running.Why,
+			Loaded: st.Running.Is, Why: st.Running.Why,
 		},
 		Blue: colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
 		LastSwitch: st.Last, Switching: st.Holder,

@@ -8,13 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginxtest"
-	"bgswitch/switcher/statedir"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,8 +42,29 @@ func (s *stand) exits(args []string) error {
 // background is a program that runs on.
 type background struct {
 	command        *exec.Cmd
-	stdout, stderr bytes.Buffer
+	stdout, stderr output
 	ended          chan struct{}
+}
+
+func (b *background) printed() string { return b.stdout.String() }
+func (b *background) said() string    { return b.stderr.String() }
+
+// output is what a program says, also while it runs.
+type output struct {
+	lock sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.text.Write(text)
+}
+
+func (o *output) String() string {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.text.String()
 }
 
 func (b *background) kill() error {
@@ -102,6 +125,28 @@ func (s *stand) ended(args []string) error {
 		return fmt.Errorf("%s: exit status %d, want %d", args[1], got, want)
 	}
 	return nil
+}
+
+// told waits until a program in the background has said something.
+func (s *stand) told(args []string) error { return s.waitFor(args[0], args[1], (*background).said) }
+
+// grabbed waits until a program of asNobody's has locked what it could.
+func (s *stand) grabbed(args []string) error {
+	return s.waitFor(args[0], "^that is all$", (*background).printed)
+}
+
+func (s *stand) waitFor(name, pattern string, of func(*background) string) error {
+	b := s.running[name]
+	wanted, err := regexp.Compile("(?m)" + pattern)
+	if err != nil || b == nil {
+		return errUse
+	}
+	return nginxtest.Eventually(patience, func() error {
+		if text := of(b); !wanted.MatchString(text) {
+			return fmt.Errorf("%s has said %q", name, text)
+		}
+		return nil
+	})
 }
 
 // locked waits until a program of ours has left its name in the lock.
@@ -214,5 +259,5 @@ func (s *stand) json(args []string) error {
 
 // lockFile is where the lock of the live file stands.
 func (s *stand) lockFile() string {
-	return filepath.Join(statedir.ForFile(s.main.StateDir, s.main.Live).Path, "lock")
+	return journal.Path(filepath.Dir(s.main.Live), s.main.Live)
 }

@@ -24,8 +24,10 @@ import (
 //	ended CODE NAME                wait for its end; its output is stdout, stderr
 //	titled NAME TITLE              wait until its command line begins so
 //	alive NAME                     it lives
-//	app sick|well|stop COLOR       what becomes of a color's app
-//	asked COLOR                    wait until its app was asked
+//	app sick|mute|well|stop COLOR  what becomes of a color's app
+//	asked COLOR                    wait until its app was asked, since it last changed
+//	told NAME REGEXP               wait until it has said so on standard error
+//	grabbed NAME                   wait until it has locked what it could
 //	answers COLOR                  20 fresh connections through nginx get it
 //	nginx reload|stop|pause|go-on  what becomes of nginx
 //	settings FILE                  add FILE to the settings of the site
@@ -70,6 +72,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"alive":          onStand((*stand).alive),
 	"app":            onStand((*stand).app),
 	"asked":          onStand((*stand).asked),
+	"told":           onStand((*stand).told),
+	"grabbed":        onStand((*stand).grabbed),
 	"answers":        onStand((*stand).answers),
 	"nginx":          onStand((*stand).nginx),
 	"settings":       onStand((*stand).settings),

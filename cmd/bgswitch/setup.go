@@ -153,7 +153,6 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 			Test: s.nginx.Test, Reload: s.nginx.Reload,
 		},
 		State: statedir.Of(s.stateDir, site.Name),
-		Locks: statedir.ForFile(s.stateDir, site.File),
 		Asker: health.Asker{Log: log},
 		Host:  hostname(),
 		Log:   log,

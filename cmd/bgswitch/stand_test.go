@@ -143,8 +143,12 @@ func (s *stand) app(args []string) error {
 	switch args[0] {
 	case "sick":
 		app.Sicken(true)
+		app.Mute(false)
 	case "well":
 		app.Sicken(false)
+		app.Mute(false)
+	case "mute":
+		app.Mute(true)
 	case "stop":
 		return app.Stop()
 	default:
@@ -266,7 +270,9 @@ func (s *stand) look() (*noted, error) {
 		Changed: info.ModTime(), Mode: info.Mode(), Workers: s.main.Workers(),
 	}
 	for _, entry := range entries {
-		n.Beside = append(n.Beside, entry.Name())
+		if entry.Name() != filepath.Base(s.lockFile()) { // it is there while anybody is at work: see nothing-beside
+			n.Beside = append(n.Beside, entry.Name())
+		}
 	}
 	slices.Sort(n.Workers)
 	return n, nil

@@ -119,7 +119,7 @@ func (t *terminal) headline(st switcher.Status) string {
 		return t.painted(sgrRed, "the live color is unknown")
 	case len(st.Drift) > 0:
 		return fmt.Sprintf("%s by the file, with %s", t.color(st.Live), t.painted(sgrRed, "DRIFT"))
-	case st.Running.Loaded == nil:
+	case st.Running.Is == nil:
 		return fmt.Sprintf("%s by the file; whether nginx has loaded it is unknown", t.color(st.Live))
 	}
 	return fmt.Sprintf("%s is live", t.color(st.Live))
@@ -150,9 +150,9 @@ func runningWords(r switcher.Running) string {
 		words += fmt.Sprintf(" and %d draining", n)
 	}
 	switch {
-	case r.Loaded == nil:
+	case r.Is == nil:
 		return words + "; loaded: unknown, " + r.Why
-	case *r.Loaded:
+	case *r.Is:
 		return words + ", has loaded the file: " + r.Why
 	}
 	return words + ", has NOT loaded the file: " + r.Why

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/notify"
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
@@ -144,13 +145,13 @@ func (t *telling) report(folder statedir.Folder, failures []notify.Failure) {
 }
 
 func record(folder statedir.Folder, failures []notify.Failure) error {
-	lock, err := folder.TryLock(notifyLock)
-	if statedir.IsBusy(err) { // another run records its own
+	held, err := folder.TryLock(notifyLock)
+	if lock.IsBusy(err) { // another run records its own
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Unlock() }()
+	defer func() { _ = held.Release() }()
 	return folder.Store(notifyFile, failures)
 }

@@ -164,10 +164,13 @@ func draining(n int) string {
 }
 
 func (t *terminal) showPlan(r switcher.Result) {
-	if !r.Plan.Changes() {
-		t.result("the file names %s already, but nginx has not loaded it", t.color(r.Plan.To))
-	} else {
+	switch is := r.Loaded.Is; {
+	case r.Plan.Changes():
 		t.result("%s", strings.TrimSuffix(r.Plan.Diff(), "\n"))
+	case is != nil && !*is:
+		t.result("the file names %s already, but nginx has not loaded it", t.color(r.Plan.To))
+	default:
+		t.result("the file names %s already: nginx would load it once more", t.color(r.Plan.To))
 	}
 	t.result("would then: %s", strings.Join(r.Steps, ", "))
 	t.result("dry run: nothing was written")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -19,7 +20,7 @@ var steps = map[uint64]string{
 	unix.SYS_FALLOCATE: "fallocate", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2",
 	unix.SYS_UNLINKAT: "unlinkat", unix.SYS_LINKAT: "linkat", unix.SYS_MKDIRAT: "mkdirat",
 	unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat",
-	unix.SYS_FSETXATTR: "fsetxattr", unix.SYS_FLOCK: "flock", unix.SYS_MOUNT: "mount", unix.SYS_UMOUNT2: "umount2",
+	unix.SYS_FSETXATTR: "fsetxattr", unix.SYS_MOUNT: "mount", unix.SYS_UMOUNT2: "umount2",
 	unix.SYS_UNSHARE: "unshare", unix.SYS_SETNS: "setns", unix.SYS_PIDFD_OPEN: "pidfd_open",
 	unix.SYS_PIDFD_SEND_SIGNAL: "pidfd_send_signal",
 }
@@ -61,7 +62,12 @@ func (v *victim) at(p point, act func(pid int), args ...string) disturbed {
 	}
 	defer said.Close()
 	t := &tracer{at: p, act: act, taken: map[string]int{}, known: map[int]bool{}}
-	code, err := t.run(v.program, append([]string{"bgswitch"}, args...), &os.ProcAttr{
+	argv := v.argv(args...)
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	code, err := t.run(path, argv, &os.ProcAttr{
 		Env: append(os.Environ(), "BGSWITCH_CONFIG="+v.Settings), Files: []*os.File{nil, said, said},
 	})
 	if err != nil {

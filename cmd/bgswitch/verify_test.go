@@ -212,15 +212,15 @@ func TestManySites(t *testing.T) {
 	s := newVerifyStand(t, "")
 	var extra strings.Builder
 	for i := range 49 {
-		fmt.Fprintf(&extra, "  site%d: {file: %s, blue: %s, green: %s, check: {attempts: 1, timeout: 300ms}}\n", i, s.Live, s.Blue.Addr, mute.Addr())
+		fmt.Fprintf(&extra, "  site%d: {file: %s, blue: %s, green: %s, check: {attempts: 1, timeout: 3s}}\n", i, s.Live, s.Blue.Addr, mute.Addr())
 	}
-	s.set(extra.String() + "verify: {fall: 1, deadline: 20s}\n")
+	s.set(extra.String() + "verify: {fall: 1, deadline: 40s}\n")
 	began := time.Now()
 	out := s.exits(1, "verify")
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second { // one after the other, 147 s
 		t.Errorf("50 sites took %s", took)
 	}
-	if n := strings.Count(out, "no way back: green "+mute.Addr().String()+" no answer within 0.3s"); n != 49 {
+	if n := strings.Count(out, "no way back: green "+mute.Addr().String()+" no answer within 3s"); n != 49 {
 		t.Errorf("%d of 49 sites are told of:\n%s", n, out)
 	}
 	if strings.Count(out, "\n") != 1 || !strings.HasSuffix(strings.Fields(out)[len(strings.Fields(out))-1], "=U") {

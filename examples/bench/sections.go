@@ -69,7 +69,7 @@ func (t table) compared(c comparison) {
 	sentB, failedB := requests(c.bgswitch)
 	t.row("exit too early\t%d\t\t%d\t\t\tswitches after whose exit the old color still answered, of %d each", count(c.recipe, early), count(c.bgswitch, early), len(c.recipe))
 	t.row("failed requests\t%d\t\t%d\t\t\tof %d and %d, each on a fresh connection", failedA, failedB, sentA, sentB)
-	t.row("nginx's own\t\t\t%.1f\t%.1f\t\tin `to`: the steps that only wait for nginx, its two tests and its load", median(each(c.bgswitch, nginx)), p90(each(c.bgswitch, nginx)))
+	t.row("nginx's own\t\t\t%.1f\t%.1f\t\tin `to`: the steps that only wait for nginx, its test and its load", median(each(c.bgswitch, nginx)), p90(each(c.bgswitch, nginx)))
 	t.row("added\t\t\t%.1f\t%.1f\t%.0f %%\tin `to`: all the rest, and its share of nginx's own", median(each(c.bgswitch, added)), p90(each(c.bgswitch, added)), median(each(c.bgswitch, share)))
 }
 

@@ -17,14 +17,14 @@ import (
 
 // replace does what Replaceable speaks of, and takes it back.
 func replace(old *File, keepIn string) error {
-	r := &Replacement{Old: old, Bytes: []byte(green), KeepIn: keepIn}
+	r := New(old, []byte(green), keepIn != "", keepIn)
 	if err := r.Prepare(); err != nil {
 		return err
 	}
 	if err := r.Put(); err != nil {
 		return err
 	}
-	return r.PutBack()
+	return r.Restore()
 }
 
 // promised says whether a replacement is possible, and is right.

@@ -58,12 +58,12 @@ func TestAttributesAreKept(t *testing.T) {
 				t.Parallel()
 				path := live(t).Path
 				must(t, test.make(path))
-				r := &Replacement{Old: read(t, path), Bytes: []byte(green), byLink: byLink}
+				r := linked(New(read(t, path), []byte(green), false, ""), byLink)
 				before := attributes(t, path)
 				must(t, errors.Join(r.Prepare(), r.Put()))
 				wantAttributes(t, path, before)
 				must(t, os.Remove(r.Kept)) // so that it has to be written anew
-				must(t, r.PutBack())
+				must(t, r.Restore())
 				wantAttributes(t, path, before)
 			})
 		}

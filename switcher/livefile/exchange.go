@@ -1,16 +1,47 @@
 package livefile
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// asideSuffix ends the name under which exchangeByLink keeps a file.
-const asideSuffix = "-aside"
+// temporary is a new name for a file of ours in a folder.
+func temporary(folder, live string) string { return Beside(folder, live, rand.Text()) }
+
+// Beside is a name for a file of ours in a folder. It begins with a dot: nginx's
+// include patterns never match it (glob(3), GLOB_PERIOD unset).
+func Beside(folder, live, what string) string {
+	base := filepath.Base(live)
+	if len(base) > baseLimit { // two long names must not share what is ours
+		base = base[:baseLimit-9] + "-" + Hash([]byte(base))[:8]
+	}
+	return filepath.Join(folder, "."+base+mark+what)
+}
+
+// IsKept says whether a name is one that a file of ours may have beside live.
+func IsKept(name, live string) bool {
+	return strings.HasPrefix(name, filepath.Base(Beside("", live, ""))) && filepath.Base(name) == name
+}
+
+// baseLimit keeps our names below NAME_MAX (255 bytes), whatever the live
+// file is called; mark stands in all of them.
+const (
+	baseLimit = 180
+	mark      = ".bgswitch-"
+)
+
+// asideSuffix ends the name under which exchangeByLink keeps a file, anewSuffix
+// the one under which an old file is written anew.
+const (
+	asideSuffix = "-aside"
+	anewSuffix  = "-anew"
+)
 
 // exchange swaps what stands under the two names in one step (renameat2(2),
 // RENAME_EXCHANGE), and says where the file that was live stands now. After an

@@ -44,7 +44,7 @@ func live(t *testing.T) *File {
 
 func prepared(t *testing.T, old *File) *Replacement {
 	t.Helper()
-	r := &Replacement{Old: old, Bytes: []byte(green)}
+	r := New(old, []byte(green), false, "")
 	must(t, r.Prepare())
 	return r
 }
@@ -173,4 +173,35 @@ func TestWaitInNamespace(t *testing.T) {
 	fmt.Println("ready")
 	_, err := io.Copy(io.Discard, os.Stdin)
 	must(t, err)
+}
+
+// linked is a replacement on a file system that cannot exchange, if byLink.
+func linked(r *Replacement, byLink bool) *Replacement {
+	r.byLink = byLink
+	return r
+}
+
+// putBackLeft restores what a killed run left, and says whether it was needed.
+func putBackLeft(live, kept, before, after string, inPlace bool) (back bool, err error) {
+	was, err := Read(live)
+	if err != nil {
+		return false, err
+	}
+	r, err := Left(live, kept, before, after, inPlace)
+	if err != nil || r == nil {
+		return false, err
+	}
+	if err := r.Restore(); err != nil && !errors.Is(err, ErrChanged) {
+		return false, err
+	}
+	now, err := Read(live)
+	return err == nil && now.Hash() != was.Hash(), err
+}
+
+// left are our files beside a live file.
+func left(t *testing.T, live string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(live), ".*"+mark+"*"))
+	must(t, err)
+	return found
 }

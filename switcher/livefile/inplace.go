@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,13 +24,9 @@ const nextSuffix = "-next"
 // keep is Prepare for a file that is written in place: old and new bytes are
 // in the folder, and on the disk, before the live file is touched.
 func (r *Replacement) keep() error {
-	if filepath.Clean(r.KeepIn) == filepath.Dir(r.Old.Path) {
-		return fmt.Errorf("%s is the live file's own folder: nothing can be kept there", r.KeepIn)
-	}
 	if err := r.Old.writable(); err != nil {
 		return err
 	}
-	r.Kept = temporary(r.KeepIn, r.Old.Path)
 	err := writeSynced(r.Kept, r.Old.Bytes)
 	if err == nil {
 		err = writeSynced(r.Kept+nextSuffix, r.Bytes)
@@ -63,61 +58,27 @@ func (r *Replacement) putInPlace() error {
 	}
 	err := overwrite(r.Old.Path, r.Bytes, func(now []byte) bool { return bytes.Equal(now, r.Old.Bytes) })
 	if err == nil {
-		r.put, err = readPath(r.Old.Path)
+		return nil
 	}
-	if err == nil && !bytes.Equal(r.put.Bytes, r.Bytes) {
-		err = changed(r.Old.Path)
+	back := r.Restore()
+	switch {
+	case back == nil:
+		return err
+	case errors.Is(back, ErrChanged): // what somebody else wrote stays
+		return errors.Join(err, r.Forget())
 	}
-	if err != nil {
-		return errors.Join(err, r.takeBackInPlace())
-	}
-	return nil
+	return errors.Join(err, fmt.Errorf("the live file may be torn, the old bytes stand in %s: %w", r.Kept, back))
 }
 
-// takeBackInPlace ends a Put that failed. What somebody else wrote stays.
-func (r *Replacement) takeBackInPlace() error {
-	err := r.putBackInPlace()
-	if errors.Is(err, ErrChanged) {
-		return r.Forget()
+func (r *Replacement) restoreInPlace() error {
+	ours := func(now []byte) bool {
+		return Hash(now) == r.after() || r.Bytes != nil && torn(now, r.Old.Bytes, r.Bytes)
 	}
-	if err != nil {
-		return fmt.Errorf("the live file may be torn, the old bytes stand in %s: %w", r.Kept, err)
-	}
-	return nil
-}
-
-func (r *Replacement) putBackInPlace() error {
-	ours := func(now []byte) bool { return torn(now, r.Old.Bytes, r.Bytes) }
 	if err := overwrite(r.Old.Path, r.Old.Bytes, ours); err != nil {
 		return err
 	}
 	r.note(r.Forget())
 	return nil
-}
-
-// putBackCopy is PutBackLeftover for a file that was written in place.
-func putBackCopy(now *File, kept, liveHash, keptHash string) (bool, error) {
-	old, err := readPath(kept)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil || old.Hash() != keptHash || bytes.Equal(now.Bytes, old.Bytes) {
-		return false, err
-	}
-	next, err := readPath(kept + nextSuffix)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return false, err
-	}
-	ours := func(live []byte) bool {
-		return Hash(live) == liveHash || next != nil && next.Hash() == liveHash && torn(live, old.Bytes, next.Bytes)
-	}
-	if !ours(now.Bytes) {
-		return false, nil
-	}
-	if err := overwrite(now.Path, old.Bytes, ours); err != nil {
-		return false, err
-	}
-	return true, nil
 }
 
 // overwrite brings a file's bytes to others, in steps that a reader and a

@@ -25,7 +25,7 @@ var lengths = map[string]struct{ before, after string }{
 func inPlace(t *testing.T, before, after string) *Replacement {
 	t.Helper()
 	path := write(t, filepath.Join(t.TempDir(), "active.conf"), before)
-	r := &Replacement{Old: read(t, path), Bytes: []byte(after), KeepIn: t.TempDir()}
+	r := New(read(t, path), []byte(after), true, t.TempDir())
 	must(t, r.Prepare())
 	return r
 }
@@ -41,13 +41,13 @@ func TestInPlace(t *testing.T) {
 			must(t, r.Put())
 			wantContent(t, r.Old.Path, test.after)
 			wantContent(t, r.Kept, test.before)
-			if r.put.stat.Ino != r.Old.stat.Ino {
+			if read(t, r.Old.Path).stat.Ino != r.Old.stat.Ino {
 				t.Error("it is another file")
 			}
-			must(t, r.PutBack())
+			must(t, r.Restore())
 			wantContent(t, r.Old.Path, test.before)
 			wantAlone(t, r.Old.Path)
-			wantEmpty(t, r.KeepIn)
+			wantEmpty(t, filepath.Dir(r.Kept))
 			must(t, errors.Join(r.Notes...))
 		})
 	}
@@ -58,7 +58,7 @@ func TestInPlaceForget(t *testing.T) {
 	r := inPlace(t, blue, green)
 	must(t, errors.Join(r.Put(), r.Forget()))
 	wantContent(t, r.Old.Path, green)
-	wantEmpty(t, r.KeepIn)
+	wantEmpty(t, filepath.Dir(r.Kept))
 }
 
 func TestInPlaceKeepsOtherNames(t *testing.T) {
@@ -66,19 +66,9 @@ func TestInPlaceKeepsOtherNames(t *testing.T) {
 	path := live(t).Path
 	other := filepath.Join(t.TempDir(), "other")
 	must(t, os.Link(path, other))
-	r := &Replacement{Old: read(t, path), Bytes: []byte(green), KeepIn: t.TempDir()}
+	r := New(read(t, path), []byte(green), true, t.TempDir())
 	must(t, errors.Join(r.Prepare(), r.Put()))
 	wantContent(t, other, green)
-}
-
-func TestInPlaceKeepsNothingBesideTheFile(t *testing.T) {
-	t.Parallel()
-	old := live(t)
-	r := &Replacement{Old: old, Bytes: []byte(green), KeepIn: filepath.Dir(old.Path)}
-	if r.Prepare() == nil {
-		t.Error("the live file's own folder was taken")
-	}
-	wantAlone(t, old.Path)
 }
 
 func TestInPlaceEdits(t *testing.T) {
@@ -90,14 +80,14 @@ func TestInPlaceEdits(t *testing.T) {
 			must(t, change(r.Old.Path))
 			wantErr(t, r.Put(), ErrChanged)
 			wantContent(t, r.Old.Path, edit)
-			wantEmpty(t, r.KeepIn)
+			wantEmpty(t, filepath.Dir(r.Kept))
 		})
 		t.Run(name+" after Put", func(t *testing.T) {
 			t.Parallel()
 			r := inPlace(t, blue, green)
 			must(t, r.Put())
 			must(t, change(r.Old.Path))
-			wantErr(t, r.PutBack(), ErrChanged)
+			wantErr(t, r.Restore(), ErrChanged)
 			wantContent(t, r.Old.Path, edit)
 			wantContent(t, r.Kept, blue)
 		})
@@ -120,15 +110,15 @@ func TestInPlaceCutOffAtEveryByte(t *testing.T) {
 				}
 				r := inPlace(t, test.before, test.after)
 				write(t, r.Old.Path, state)
-				back, err := PutBackLeftover(r.Old.Path, r.Kept, Hash(r.Bytes), r.Old.Hash())
+				back, err := putBackLeft(r.Old.Path, r.Kept, r.Old.Hash(), Hash(r.Bytes), r.InPlace)
 				if err != nil || !back {
 					t.Fatalf("%q was not put back: %v", state, err)
 				}
 				wantContent(t, r.Old.Path, test.before)
 				write(t, r.Old.Path, state)
-				must(t, r.PutBack())
+				must(t, r.Restore())
 				wantContent(t, r.Old.Path, test.before)
-				wantEmpty(t, r.KeepIn)
+				wantEmpty(t, filepath.Dir(r.Kept))
 			}
 		})
 	}
@@ -224,23 +214,14 @@ func TestInPlaceLeftovers(t *testing.T) {
 			t.Parallel()
 			r := inPlace(t, blue, green)
 			test.after(t, r)
-			back, err := PutBackLeftover(r.Old.Path, r.Kept, Hash([]byte(green)), Hash([]byte(blue)))
+			back, err := putBackLeft(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), r.InPlace)
 			if err != nil || back != test.back {
 				t.Errorf("put back: %v (%v), want %v", back, err, test.back)
 			}
 			wantContent(t, r.Old.Path, test.want)
-			_, err = SweepKept(r.KeepIn, r.Old.Path)
-			must(t, err)
-			wantEmpty(t, r.KeepIn)
+			must(t, Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), true))
+			wantEmpty(t, filepath.Dir(r.Kept))
 		})
-	}
-}
-
-func TestSweepKeptWithoutAFolder(t *testing.T) {
-	t.Parallel()
-	removed, err := SweepKept(filepath.Join(t.TempDir(), "none"), live(t).Path)
-	if err != nil || len(removed) > 0 {
-		t.Errorf("%v, %v", removed, err)
 	}
 }
 

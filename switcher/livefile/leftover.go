@@ -1,128 +1,67 @@
 package livefile
 
 import (
-	"bytes"
-	"crypto/rand"
 	"errors"
 	"os"
-	"path/filepath"
-	"strings"
 )
 
-// temporary is a new name for a file of ours in a folder.
-func temporary(folder, live string) string {
-	return filepath.Join(folder, temporaryPrefix(live)+rand.Text())
-}
-
-// baseLimit keeps our names below NAME_MAX (255 bytes), whatever the live
-// file is called.
-const baseLimit = 180
-
-// temporaryPrefix begins the names of our files for this live file.
-func temporaryPrefix(live string) string {
-	base := filepath.Base(live)
-	return "." + base[:min(len(base), baseLimit)] + temporaryMark
-}
-
-const temporaryMark = ".bgswitch-"
-
-// Leftovers lists what earlier runs that were killed have left beside the
-// live file.
-func Leftovers(path string) ([]string, error) { return leftoversIn(filepath.Dir(path), path) }
-
-func leftoversIn(folder, live string) ([]string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
-	var left []string
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), temporaryPrefix(live)) && entry.Type().IsRegular() {
-			left = append(left, filepath.Join(folder, entry.Name()))
-		}
-	}
-	return left, nil
-}
-
-// Sweep removes the leftovers beside the live file and says which. Only the
-// holder of the site's lock may call it, after PutBackLeftover.
-func Sweep(named string) ([]string, error) {
-	path, err := resolve(named)
-	if err != nil {
-		return nil, err
-	}
-	return sweepIn(filepath.Dir(path), path)
-}
-
-// SweepKept does the same in a folder that was a Replacement's KeepIn. A
-// folder that does not exist holds nothing.
-func SweepKept(folder, named string) ([]string, error) {
-	path, err := resolve(named)
-	if err != nil {
-		return nil, err
-	}
-	removed, err := sweepIn(folder, path)
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	return removed, err
-}
-
-func sweepIn(folder, live string) (removed []string, err error) {
-	left, err := leftoversIn(folder, live)
-	for _, name := range left {
-		if gone := removeIfThere(name); gone != nil {
-			err = errors.Join(err, gone)
-			continue
-		}
-		removed = append(removed, name)
-	}
-	return removed, err
-}
-
-// PutBackLeftover puts an old file that a killed run kept back in the live
-// one's place, if the live one still has the bytes that run wrote, and the
-// kept one those it had read (both as Hash). A file that is kept in another
-// folder is written back in place, also over a write that was cut off. It says
-// whether it did; what is nobody's but somebody else's is left alone.
-func PutBackLeftover(live, kept, liveHash, keptHash string) (bool, error) {
+// Left is the replacement of a live file that a killed run had under way, to be
+// restored or forgotten: kept is where its old file stands, before and after
+// are the hashes of what it took out and put in. It is nil where there is
+// nothing to restore: the old file is lost, or the live one is somebody else's.
+func Left(live, kept, before, after string, inPlace bool) (*Replacement, error) {
 	now, err := Read(live)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if filepath.Dir(kept) != filepath.Dir(now.Path) {
-		return putBackCopy(now, kept, liveHash, keptHash)
+	r := &Replacement{InPlace: inPlace, Kept: kept, hash: after}
+	if !inPlace {
+		r.moved = true
+		if _, err := os.Lstat(kept + asideSuffix); err == nil {
+			r.Kept = kept + asideSuffix
+		}
 	}
-	kept, old, err := findKept(kept)
+	old, err := keptAs(r.Kept, before)
 	if err != nil || old == nil {
-		return false, err
+		return nil, err
 	}
-	if now.Hash() != liveHash || old.Hash() != keptHash || bytes.Equal(now.Bytes, old.Bytes) {
-		return false, nil
+	if next, err := keptAs(kept+nextSuffix, after); err == nil && next != nil {
+		r.Bytes = next.Bytes
 	}
-	kept, err = exchange(kept, now.Path)
-	if err != nil {
-		return false, err
-	}
-	out, err := readPath(kept)
-	if err == nil && out.Hash() != liveHash {
-		_, err := exchange(kept, now.Path)
-		return false, errors.Join(changed(now.Path), err)
-	}
-	return true, errors.Join(err, syncFolderOf(now.Path))
+	now.Bytes = old.Bytes
+	r.Old = now
+	return r, nil
 }
 
-// findKept finds the old file under the name that was noted, or the one that
-// exchangeByLink gave it. old is nil where it is under neither.
-func findKept(kept string) (path string, old *File, err error) {
-	for _, path := range []string{kept + asideSuffix, kept} {
-		old, err = readPath(path)
-		if err == nil {
-			return path, old, nil
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return path, nil, err
+// keptAs reads what is kept under a name; nil where that has another hash, or
+// is not there.
+func keptAs(path, hash string) (*File, error) {
+	f, err := readPath(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.Hash() != hash {
+		return nil, nil
+	}
+	return f, nil
+}
+
+// Sweep removes every name under which a killed run may have kept a file. What
+// stands there once the new file is in place has to be the old one: else it is
+// somebody's edit, and gets a name of its own (ErrChanged).
+func Sweep(live, kept, before, after string, inPlace bool) error {
+	r := &Replacement{Old: &File{Path: live}, Kept: kept}
+	if now, err := Read(live); err == nil && now.Hash() == after && !inPlace {
+		if old, err := readPath(kept); err == nil && old.Hash() != before {
+			return r.rescue()
 		}
 	}
-	return kept, nil, nil
+	errs := []error{removeIfThere(kept)}
+	for _, suffix := range []string{asideSuffix, anewSuffix, nextSuffix} {
+		errs = append(errs, removeIfThere(kept+suffix))
+	}
+	return errors.Join(errs...)
 }

@@ -11,11 +11,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,13 +28,13 @@ const SizeLimit = 1 << 20
 // Why a file is not one that can be switched.
 var (
 	// ErrNotOrdinary: not a regular file of at most SizeLimit bytes.
-	ErrNotOrdinary = errors.New("not an ordinary file")
+	ErrNotOrdinary = ordinary.ErrNotOrdinary
 	// ErrChanged: the file is not the one that was read any more.
 	ErrChanged = errors.New("somebody else changed the file in the meantime")
 	// ErrHardLink: the file has other names, which would keep the old bytes.
 	ErrHardLink = errors.New("the file has several names (hard links)")
 	// ErrMountPoint: the file is mounted by itself and can have no other put
-	// in its place; it can be written in place (Replacement.KeepIn).
+	// in its place; it can be written in place (Replacement.InPlace).
 	ErrMountPoint = errors.New("the file is a mount point of its own")
 )
 
@@ -49,7 +51,7 @@ type File struct {
 // FIFO, and refuses what is no regular file or larger than SizeLimit with
 // ErrNotOrdinary.
 func Read(named string) (*File, error) {
-	path, err := resolve(named)
+	path, err := Resolve(named)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,8 @@ func Read(named string) (*File, error) {
 	return f, nil
 }
 
-func resolve(named string) (string, error) {
+// Resolve is where a name really leads, links resolved, absolute.
+func Resolve(named string) (string, error) {
 	path, err := filepath.EvalSymlinks(named)
 	if err != nil {
 		return "", err
@@ -72,22 +75,30 @@ func resolve(named string) (string, error) {
 // readPath reads what stands at path itself, which may be no link.
 func readPath(path string) (*File, error) {
 	f := &File{Named: path, Path: path}
+	opened, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	return f, opened.Close()
+}
+
+// open opens the file and reads it.
+func (f *File) open() (*os.File, error) {
 	// Looked at before it is opened: opening a device can move it.
-	if err := unix.Lstat(path, &f.stat); err != nil {
-		return nil, pathError("lstat", path, err)
+	if err := unix.Lstat(f.Path, &f.stat); err != nil {
+		return nil, pathError("lstat", f.Path, err)
 	}
 	if err := f.ordinary(); err != nil {
 		return nil, err
 	}
-	opened, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	opened, err := ordinary.Open(f.Path, os.O_RDONLY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}
-	defer opened.Close()
 	if err := f.take(opened); err != nil {
-		return nil, err
+		return nil, errors.Join(err, opened.Close())
 	}
-	return f, nil
+	return opened, nil
 }
 
 // take reads an open file.
@@ -98,10 +109,7 @@ func (f *File) take(opened *os.File) error {
 	if err := f.ordinary(); err != nil {
 		return err
 	}
-	content, err := io.ReadAll(io.LimitReader(opened, SizeLimit+1))
-	if err == nil && len(content) > SizeLimit {
-		err = fmt.Errorf("%w: %s grew over %d bytes", ErrNotOrdinary, f.Path, SizeLimit)
-	}
+	content, err := ordinary.ReadAll(opened, SizeLimit)
 	f.Bytes = content
 	return err
 }
@@ -133,17 +141,65 @@ func (f *File) Mode() fs.FileMode { return fs.FileMode(f.stat.Mode & 0o7777) }
 // Owner is the file's user and group.
 func (f *File) Owner() (uid, gid int) { return int(f.stat.Uid), int(f.stat.Gid) }
 
-// Changed is when the file last changed in any way, its name included (ctime).
-func (f *File) Changed() time.Time { return time.Unix(f.stat.Ctim.Unix()) }
+// LastChanged is when the file, its name included, or a link on the way to it
+// last changed in any way (ctime).
+func (f *File) LastChanged() time.Time {
+	last := time.Unix(f.stat.Ctim.Unix())
+	for _, changed := range f.links() {
+		if changed.After(last) {
+			last = changed
+		}
+	}
+	return last
+}
 
-// Modified is when the file's bytes last changed, as far as whoever changed
-// them left it so (mtime). A file that is renamed keeps it.
-func (f *File) Modified() time.Time { return time.Unix(f.stat.Mtim.Unix()) }
+// links are when the links on the way to the file were last changed.
+func (f *File) links() (changes []time.Time) {
+	for at := f.Named; len(changes) < maxLinks; {
+		link, changed := firstLink(at)
+		if link == "" {
+			break
+		}
+		changes = append(changes, changed)
+		at = link
+	}
+	return changes
+}
+
+// maxLinks is how many links lead from one to the other (path_resolution(7)).
+const maxLinks = 40
+
+// firstLink finds the first link on the way to a path, from its root on: where it
+// leads to, with the rest of the way, and when it changed.
+func firstLink(path string) (to string, changed time.Time) {
+	steps := strings.Split(filepath.Clean(path), "/")
+	for i := range steps {
+		at := "/" + filepath.Join(steps[:i+1]...)
+		var stat unix.Stat_t
+		if unix.Lstat(at, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFLNK {
+			continue
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			return "", time.Time{}
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(at), target)
+		}
+		return filepath.Join(append([]string{target}, steps[i+1:]...)...), time.Unix(stat.Ctim.Unix())
+	}
+	return "", time.Time{}
+}
 
 // Identity names this version of the file: two files with the same identity
-// are the same file, not changed in between, whatever the clock did.
+// are the same file, not changed in between, whatever the clock did; nor was a
+// link on the way to it led elsewhere and back.
 func (f *File) Identity() Identity {
-	return Identity{Device: f.stat.Dev, Inode: f.stat.Ino, ChangedNS: f.stat.Ctim.Nano()}
+	identity := Identity{Device: f.stat.Dev, Inode: f.stat.Ino, ChangedNS: f.stat.Ctim.Nano()}
+	for _, changed := range f.links() {
+		identity.LinksNS += changed.UnixNano()
+	}
+	return identity
 }
 
 // Identity is kept in the history, to know a file again.
@@ -151,6 +207,7 @@ type Identity struct {
 	Device    uint64 `json:"device"`
 	Inode     uint64 `json:"inode"`
 	ChangedNS int64  `json:"changed_ns"`
+	LinksNS   int64  `json:"links_ns,omitempty"` // the sum of the change times of the links on the way
 }
 
 // untouched makes sure, right before a replacement, that the name in the

@@ -12,24 +12,37 @@ import (
 )
 
 // Replacement is an old file and the bytes to put in its place: Prepare, Put,
-// then PutBack or Forget. After Put the old file stands beside the live one
-// under a name with a leading dot, which nginx's include patterns never match
-// (glob(3), GLOB_PERIOD unset), until PutBack or Forget.
+// then Restore or Forget. After Put the old file is kept under a name with a
+// leading dot until Restore or Forget.
 type Replacement struct {
 	Old   *File
-	Bytes []byte
-	// KeepIn is for a file that has to be written in place: the folder that
-	// keeps the old bytes (and the new ones, to know a torn write again) until
-	// PutBack or Forget. Empty: the file is exchanged, never written.
-	KeepIn string
+	Bytes []byte // nil in what a killed run left, where the new file is lost
+	// InPlace is for a file that cannot be exchanged: it is written over.
+	InPlace bool
+	Kept    string  // where the new file stands before Put, the old one after it (in place: the old one, the new one beside it)
+	Notes   []error // what went wrong besides, with the live file right: a sync, a file that could not be removed
 
-	Kept  string  // where the new file stands before Put, the old one after it
-	Notes []error // what went wrong besides, with the live file right: a sync, a file that could not be removed
-
+	hash   string      // of the new bytes, where only that is known
 	made   unix.Stat_t // the new file as it was prepared
 	moved  bool        // the new file is in place, as far as the calls told
-	put    *File       // the new file as it went in
 	byLink bool        // for tests: as if the file system could not exchange
+}
+
+// New is a replacement of old by content. folder is where the old bytes are kept
+// of a file that is written in place; one that is exchanged is kept beside the
+// live one. Nothing is written yet.
+func New(old *File, content []byte, inPlace bool, folder string) *Replacement {
+	if !inPlace {
+		folder = filepath.Dir(old.Path)
+	}
+	return &Replacement{Old: old, Bytes: content, InPlace: inPlace, Kept: temporary(folder, old.Path)}
+}
+
+func (r *Replacement) after() string {
+	if r.Bytes != nil {
+		return Hash(r.Bytes)
+	}
+	return r.hash
 }
 
 // Prepare writes the new file beside the live one: bytes, owner, mode and
@@ -37,19 +50,15 @@ type Replacement struct {
 // with several names is refused with ErrHardLink, one that is mounted by
 // itself with ErrMountPoint. After an error nothing is left behind.
 func (r *Replacement) Prepare() error {
-	if r.KeepIn != "" {
+	if r.InPlace {
 		return r.keep()
 	}
 	if err := r.Old.replaceable(); err != nil {
 		return err
 	}
-	path := temporary(filepath.Dir(r.Old.Path), r.Old.Path)
-	made, err := writeLike(path, r.Bytes, r.Old)
-	if err != nil {
-		return err
-	}
-	r.Kept, r.made = path, made
-	return nil
+	made, err := writeLike(r.Kept, r.Bytes, r.Old)
+	r.made = made
+	return err
 }
 
 // replaceable says whether another file may take this one's name.
@@ -69,9 +78,9 @@ func (f *File) replaceable() error {
 // the folder. What comes out must be the file that was read: else it goes back
 // in at once and the error wraps ErrChanged. After an error the live file is
 // the old one, and nothing stands beside it; where even that failed, the error
-// says so, and PutBack may be tried.
+// says so, and Restore may be tried.
 func (r *Replacement) Put() error {
-	if r.KeepIn != "" {
+	if r.InPlace {
 		return r.putInPlace()
 	}
 	// Opened first: a lack of file descriptors must show before the exchange.
@@ -83,9 +92,6 @@ func (r *Replacement) Put() error {
 	err = r.Old.untouched()
 	if err == nil {
 		err = r.swap(folder)
-	}
-	if err == nil {
-		r.put, err = readPath(r.Old.Path)
 	}
 	if err != nil {
 		return errors.Join(err, r.takeOut(folder))
@@ -124,46 +130,34 @@ func (r *Replacement) exchange() (err error) {
 // removed, unless somebody has written another, or into it, in that moment.
 func (r *Replacement) takeOut(folder *os.File) error {
 	var err error
-	if prepared, _ := r.holds(); !prepared {
+	if !r.holdsNew() {
 		if err := r.exchange(); err != nil {
 			return fmt.Errorf("the new file is in place: %w", err)
 		}
 		err = folder.Sync()
 	}
-	if _, asMade := r.holds(); !asMade {
-		return errors.Join(err, r.rescue())
-	}
 	return errors.Join(err, r.Forget())
 }
 
-// rescue gives somebody's edit a name that Sweep does not take for ours.
-func (r *Replacement) rescue() error {
-	path := strings.Replace(r.Kept, temporaryMark, ".not-bgswitch-", 1)
-	if err := os.Rename(r.Kept, path); err != nil {
-		path = r.Kept
-	}
-	return fmt.Errorf("%w: %s: what was written in that moment stands in %s", ErrChanged, r.Old.Path, path)
-}
-
-// holds says whether the kept name holds the file that was prepared, and that
-// one as it was made. It needs no file descriptor.
-func (r *Replacement) holds() (prepared, asMade bool) {
+// holdsNew says whether the kept name still holds the file that was prepared.
+// It needs no file descriptor.
+func (r *Replacement) holdsNew() bool {
 	var there unix.Stat_t
 	if err := unix.Lstat(r.Kept, &there); err != nil {
-		return !r.moved, !r.moved
+		return !r.moved
 	}
-	prepared = there.Dev == r.made.Dev && there.Ino == r.made.Ino
-	return prepared, prepared && there.Size == r.made.Size && there.Mtim == r.made.Mtim
+	return there.Dev == r.made.Dev && there.Ino == r.made.Ino
 }
 
-// PutBack exchanges the two again: no space is needed, and the old file is
-// the very one it was; where it was lost, it is written anew. A live file
-// whose bytes are not ours any more is left alone, and the old one stays where
-// it is kept: the error wraps ErrChanged. Without an error the live file is the
-// old one; what went wrong besides is in Notes.
-func (r *Replacement) PutBack() error {
-	if r.KeepIn != "" {
-		return r.putBackInPlace()
+// Restore brings the old bytes back: the one way back, for a switch that failed
+// and for one that was killed. The two files are exchanged again, so that no
+// space is needed and the old file is the very one it was; where it was lost, it
+// is written anew. A live file whose bytes are not ours any more is left alone,
+// and the old one stays where it is kept: the error wraps ErrChanged. Without an
+// error the live file is the old one; what went wrong besides is in Notes.
+func (r *Replacement) Restore() error {
+	if r.InPlace {
+		return r.restoreInPlace()
 	}
 	live, err := readPath(r.Old.Path)
 	switch {
@@ -174,17 +168,18 @@ func (r *Replacement) PutBack() error {
 	case bytes.Equal(live.Bytes, r.Old.Bytes):
 		r.note(r.Forget())
 		return nil
-	case !bytes.Equal(live.Bytes, r.Bytes):
+	case live.Hash() != r.after():
 		return changed(r.Old.Path)
 	}
-	if err := r.swapBack(); err != nil {
+	if err := r.exchangeBack(); err != nil {
 		return err
 	}
+	r.note(r.Forget())
 	r.note(syncFolderOf(r.Old.Path))
 	return nil
 }
 
-func (r *Replacement) swapBack() error {
+func (r *Replacement) exchangeBack() error {
 	kept, err := readPath(r.Kept)
 	if err != nil || !bytes.Equal(kept.Bytes, r.Old.Bytes) {
 		return r.writeAnew()
@@ -194,25 +189,26 @@ func (r *Replacement) swapBack() error {
 		return r.writeAnew()
 	}
 	out, err := readPath(r.Kept)
-	if err == nil && !bytes.Equal(out.Bytes, r.Bytes) {
+	if err == nil && out.Hash() != r.after() {
 		return errors.Join(changed(r.Old.Path), r.exchange())
 	}
 	r.note(err)
-	r.note(r.Forget())
 	return nil
 }
 
 // writeAnew is for an old file that somebody removed from beside the live one,
-// or that cannot be exchanged.
+// or wrote to there, or that cannot be exchanged.
 func (r *Replacement) writeAnew() error {
-	path := temporary(filepath.Dir(r.Old.Path), r.Old.Path)
+	path := strings.TrimSuffix(r.Kept, asideSuffix) + anewSuffix
+	if err := removeIfThere(path); err != nil {
+		return err
+	}
 	if _, err := writeLike(path, r.Old.Bytes, r.Old); err != nil {
 		return err
 	}
 	if err := os.Rename(path, r.Old.Path); err != nil {
 		return errors.Join(err, removeIfThere(path))
 	}
-	r.note(r.Forget())
 	return nil
 }
 
@@ -222,10 +218,28 @@ func (r *Replacement) note(err error) {
 	}
 }
 
-// Forget removes what stands beside the live file, or in KeepIn.
+// Forget removes what is kept. What somebody else wrote there, through a
+// descriptor that he had opened before the exchange, gets a name of its own: the
+// error wraps ErrChanged and says which.
 func (r *Replacement) Forget() error {
-	if r.KeepIn != "" && r.Kept != "" {
+	if r.InPlace {
 		return errors.Join(removeIfThere(r.Kept), removeIfThere(r.Kept+nextSuffix))
 	}
+	kept, err := readPath(r.Kept)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !bytes.Equal(kept.Bytes, r.Old.Bytes) && kept.Hash() != r.after() {
+		return r.rescue()
+	}
 	return removeIfThere(r.Kept)
+}
+
+// rescue gives somebody's edit a name that nobody takes for one of ours.
+func (r *Replacement) rescue() error {
+	path := strings.Replace(r.Kept, mark, ".not-bgswitch-", 1)
+	if err := os.Rename(r.Kept, path); err != nil {
+		path = r.Kept
+	}
+	return fmt.Errorf("%w: %s: what was written in that moment stands in %s", ErrChanged, r.Old.Path, path)
 }

@@ -16,7 +16,7 @@ func TestPutAndPutBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			old := live(t)
-			r := &Replacement{Old: old, Bytes: []byte(green), byLink: byLink}
+			r := linked(New(old, []byte(green), false, ""), byLink)
 			must(t, r.Prepare())
 			wantContent(t, old.Path, blue)
 			must(t, r.Put())
@@ -25,10 +25,10 @@ func TestPutAndPutBack(t *testing.T) {
 			if base := filepath.Base(r.Kept); !strings.HasPrefix(base, ".") {
 				t.Errorf("the old file is kept as %s: an include pattern can match it", base)
 			}
-			if now := read(t, old.Path); now.Identity() != r.put.Identity() {
-				t.Error("what is known as put is not the file that stands there")
+			if now := read(t, old.Path); now.stat.Ino != r.made.Ino {
+				t.Error("what stands there is not the file that was made")
 			}
-			must(t, r.PutBack())
+			must(t, r.Restore())
 			back := read(t, old.Path)
 			if back.stat.Ino != old.stat.Ino || string(back.Bytes) != blue {
 				t.Error("what came back is not the old file")
@@ -44,7 +44,7 @@ func TestForgetKeepsTheNewFile(t *testing.T) {
 	for name, byLink := range map[string]bool{"exchange": false, "by link": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &Replacement{Old: live(t), Bytes: []byte(green), byLink: byLink}
+			r := linked(New(live(t), []byte(green), false, ""), byLink)
 			must(t, errors.Join(r.Prepare(), r.Put(), r.Forget()))
 			wantContent(t, r.Old.Path, green)
 			wantAlone(t, r.Old.Path)
@@ -67,7 +67,7 @@ func TestLinkInSitesEnabledStays(t *testing.T) {
 	}
 	wantContent(t, target, green)
 	wantAlone(t, link)
-	must(t, r.PutBack())
+	must(t, r.Restore())
 	wantContent(t, target, blue)
 }
 
@@ -76,7 +76,7 @@ func TestHardLinkIsRefused(t *testing.T) {
 	path := live(t).Path
 	other := filepath.Join(t.TempDir(), "other")
 	must(t, os.Link(path, other))
-	r := &Replacement{Old: read(t, path), Bytes: []byte(green)}
+	r := New(read(t, path), []byte(green), false, "")
 	err := r.Prepare()
 	wantErr(t, err, ErrHardLink)
 	if !strings.Contains(err.Error(), "ln -s") {
@@ -89,8 +89,8 @@ func TestHardLinkIsRefused(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), strings.Repeat("n", 255)), blue)
-	r := &Replacement{Old: read(t, path), Bytes: []byte(green), byLink: true}
-	must(t, errors.Join(r.Prepare(), r.Put(), r.PutBack()))
+	r := linked(New(read(t, path), []byte(green), false, ""), true)
+	must(t, errors.Join(r.Prepare(), r.Put(), r.Restore()))
 	wantContent(t, path, blue)
 	wantAlone(t, path)
 }
@@ -131,9 +131,7 @@ func TestOtherChangesBeforePutAreRefused(t *testing.T) {
 			r := prepared(t, live(t))
 			must(t, change(r.Old.Path))
 			wantErr(t, r.Put(), ErrChanged)
-			left, err := Leftovers(r.Old.Path)
-			must(t, err)
-			if len(left) > 0 {
+			if left := left(t, r.Old.Path); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})
@@ -189,8 +187,7 @@ func TestTwoEditsInTheMomentOfTheExchange(t *testing.T) {
 			_, kept, _ := strings.Cut(err.Error(), "stands in ")
 			wantContent(t, r.Old.Path, "first")
 			wantContent(t, kept, edit)
-			_, err = Sweep(r.Old.Path)
-			must(t, err)
+			must(t, Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), false))
 			wantContent(t, kept, edit)
 		})
 	}
@@ -204,7 +201,7 @@ func TestEditAfterPutIsLeftAlone(t *testing.T) {
 			r := prepared(t, live(t))
 			must(t, r.Put())
 			must(t, change(r.Old.Path))
-			wantErr(t, r.PutBack(), ErrChanged)
+			wantErr(t, r.Restore(), ErrChanged)
 			wantContent(t, r.Old.Path, edit)
 			wantContent(t, r.Kept, blue)
 		})
@@ -219,7 +216,7 @@ func TestEditInTheMomentOfPutBack(t *testing.T) {
 			r := prepared(t, live(t))
 			must(t, r.Put())
 			must(t, change(r.Old.Path))
-			wantErr(t, r.swapBack(), ErrChanged)
+			wantErr(t, r.exchangeBack(), ErrChanged)
 			wantContent(t, r.Old.Path, edit)
 			wantContent(t, r.Kept, blue)
 		})
@@ -249,9 +246,14 @@ func TestPutBackAfterMoreThanOneCame(t *testing.T) {
 			t.Parallel()
 			r := prepared(t, live(t))
 			before(t, r)
-			must(t, r.PutBack())
-			must(t, r.PutBack()) // again does no harm
+			must(t, r.Restore())
+			must(t, r.Restore()) // again does no harm
 			wantContent(t, r.Old.Path, blue)
+			if name == "the old one is spoiled" { // somebody wrote that
+				_, kept, _ := strings.Cut(errors.Join(r.Notes...).Error(), "stands in ")
+				wantContent(t, kept, "spoiled")
+				must(t, os.Remove(kept))
+			}
 			wantAlone(t, r.Old.Path)
 			if mode := read(t, r.Old.Path).Mode(); mode != 0o644 {
 				t.Errorf("mode %o", mode)
@@ -260,35 +262,42 @@ func TestPutBackAfterMoreThanOneCame(t *testing.T) {
 	}
 }
 
-func TestSweptBeforePut(t *testing.T) {
+func TestLostBeforePut(t *testing.T) {
 	t.Parallel()
 	r := prepared(t, live(t))
-	removed, err := Sweep(r.Old.Path)
-	must(t, err)
-	if len(removed) != 1 || removed[0] != r.Kept {
-		t.Errorf("swept %v, want %s", removed, r.Kept)
-	}
+	must(t, os.Remove(r.Kept))
 	wantErr(t, r.Put(), os.ErrNotExist)
 	wantContent(t, r.Old.Path, blue)
 	wantAlone(t, r.Old.Path)
 }
 
-func TestSweepTakesOnlyOurs(t *testing.T) {
+// What was written through a descriptor that was opened before the exchange is
+// in the old file: it is not removed with that.
+func TestEditOfTheOldFileIsKept(t *testing.T) {
 	t.Parallel()
-	old := live(t)
-	others := []string{".active.conf.swp", "active.conf.bgswitch-x", ".other.conf.bgswitch-X", "active.conf~"}
-	for _, name := range others {
-		write(t, filepath.Join(filepath.Dir(old.Path), name), "theirs")
-	}
-	prepared(t, old)
-	removed, err := Sweep(old.Path)
+	r := prepared(t, live(t))
+	editor, err := os.OpenFile(r.Old.Path, os.O_WRONLY|os.O_APPEND, 0)
 	must(t, err)
-	if len(removed) != 1 {
-		t.Errorf("swept %v", removed)
-	}
-	for _, name := range others {
-		wantContent(t, filepath.Join(filepath.Dir(old.Path), name), "theirs")
-	}
+	defer editor.Close()
+	must(t, r.Put())
+	_, err = editor.WriteString("# mine\n")
+	must(t, err)
+	err = r.Forget()
+	wantErr(t, err, ErrChanged)
+	_, kept, _ := strings.Cut(err.Error(), "stands in ")
+	wantContent(t, kept, blue+"# mine\n")
+	wantContent(t, r.Old.Path, green)
+}
+
+func TestSweepTakesNobodysEdit(t *testing.T) {
+	t.Parallel()
+	r := prepared(t, live(t))
+	must(t, r.Put())
+	write(t, r.Kept, edit)
+	err := Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), false)
+	wantErr(t, err, ErrChanged)
+	_, kept, _ := strings.Cut(err.Error(), "stands in ")
+	wantContent(t, kept, edit)
 }
 
 func TestPutBackLeftover(t *testing.T) {
@@ -303,7 +312,7 @@ func TestPutBackLeftover(t *testing.T) {
 		"killed after Put":           {func(t *testing.T, r *Replacement) { must(t, r.Put()) }, true, blue, false},
 		"killed after Put by a link": {func(t *testing.T, r *Replacement) { r.byLink = true; must(t, r.Put()) }, true, blue, false},
 		"killed after the link":      {func(t *testing.T, r *Replacement) { must(t, os.Link(r.Old.Path, r.Kept+asideSuffix)) }, false, blue, false},
-		"killed after PutBack":       {func(t *testing.T, r *Replacement) { must(t, errors.Join(r.Put(), r.PutBack())) }, false, blue, false},
+		"killed after PutBack":       {func(t *testing.T, r *Replacement) { must(t, errors.Join(r.Put(), r.Restore())) }, false, blue, false},
 		"edited since":               {func(t *testing.T, r *Replacement) { must(t, r.Put()); write(t, r.Old.Path, edit) }, false, edit, false},
 		"kept file spoiled":          {func(t *testing.T, r *Replacement) { must(t, r.Put()); write(t, r.Kept, "spoiled") }, false, green, false},
 		"kept file lost":             {func(t *testing.T, r *Replacement) { must(t, errors.Join(r.Put(), os.Remove(r.Kept))) }, false, green, false},
@@ -317,7 +326,7 @@ func TestPutBackLeftover(t *testing.T) {
 			r := prepared(t, live(t))
 			noted := r.Kept
 			test.after(t, r)
-			back, err := PutBackLeftover(r.Old.Path, noted, Hash([]byte(green)), Hash([]byte(blue)))
+			back, err := putBackLeft(r.Old.Path, noted, Hash([]byte(blue)), Hash([]byte(green)), r.InPlace)
 			if back != test.back || (err != nil) != test.fails {
 				t.Errorf("put back: %v (%v), want %v", back, err, test.back)
 			}
@@ -348,8 +357,8 @@ func TestReaderNeverSeesATornFile(t *testing.T) {
 				reads <- n
 			}()
 			for range 1000 {
-				r := &Replacement{Old: read(t, path), Bytes: content(green), byLink: byLink}
-				must(t, errors.Join(r.Prepare(), r.Put(), r.PutBack()))
+				r := linked(New(read(t, path), content(green), false, ""), byLink)
+				must(t, errors.Join(r.Prepare(), r.Put(), r.Restore()))
 			}
 			done.Store(true)
 			t.Logf("%d reads", <-reads)

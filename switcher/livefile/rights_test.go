@@ -37,24 +37,22 @@ func TestFullDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := small(t, "size=128k,nr_inodes=24")
 			old := read(t, write(t, filepath.Join(folder, "active.conf"), blue))
-			r := &Replacement{Old: old, Bytes: big}
+			r := New(old, big, false, "")
 			wantErr(t, test.room(t, folder, r.Prepare), test.want)
 			wantContent(t, old.Path, blue)
-			left, err := Leftovers(old.Path)
-			must(t, err)
-			if len(left) > 0 {
+			if left := left(t, old.Path); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})
 	}
 	t.Run("full after Prepare", func(t *testing.T) {
 		folder := small(t, "size=128k")
-		r := &Replacement{Old: read(t, write(t, filepath.Join(folder, "active.conf"), blue)), Bytes: big}
+		r := New(read(t, write(t, filepath.Join(folder, "active.conf"), blue)), big, false, "")
 		must(t, r.Prepare())
 		fill(t, folder)
 		must(t, r.Put())
 		wantContent(t, r.Old.Path, string(big))
-		must(t, r.PutBack())
+		must(t, r.Restore())
 		wantContent(t, r.Old.Path, blue)
 		must(t, errors.Join(r.Notes...))
 	})
@@ -62,24 +60,24 @@ func TestFullDisk(t *testing.T) {
 		folder := small(t, "size=128k")
 		old := read(t, write(t, filepath.Join(folder, "active.conf"), blue))
 		fill(t, folder)
-		r := &Replacement{Old: old, Bytes: big, KeepIn: t.TempDir()}
+		r := New(old, big, true, t.TempDir())
 		must(t, r.Prepare())
 		wantErr(t, r.Put(), unix.ENOSPC)
 		wantContent(t, old.Path, blue)
-		wantEmpty(t, r.KeepIn)
-		same := &Replacement{Old: read(t, old.Path), Bytes: []byte(green), KeepIn: t.TempDir()}
+		wantEmpty(t, filepath.Dir(r.Kept))
+		same := New(read(t, old.Path), []byte(green), true, t.TempDir())
 		must(t, errors.Join(same.Prepare(), same.Put()))
 		wantContent(t, old.Path, green)
-		must(t, same.PutBack())
+		must(t, same.Restore())
 		wantContent(t, old.Path, blue)
 	})
 	t.Run("no room to keep", func(t *testing.T) {
 		old, folder := live(t), small(t, "size=64k")
 		fill(t, folder)
-		r := &Replacement{Old: old, Bytes: []byte(green), KeepIn: folder}
+		r := New(old, []byte(green), true, folder)
 		wantErr(t, r.Prepare(), unix.ENOSPC)
 		wantContent(t, old.Path, blue)
-		if left, _ := leftoversIn(folder, old.Path); len(left) > 0 {
+		if left := left(t, filepath.Join(folder, "x")); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
 	})
@@ -112,7 +110,7 @@ func TestWriteThatStopsHalfWay(t *testing.T) {
 	limited := live(t)
 	must(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4096, Max: 4096}))
 	for name, keepIn := range map[string]string{"exchange": "", "in place": t.TempDir()} {
-		r := &Replacement{Old: limited, Bytes: bytes.Repeat([]byte(green), 200), KeepIn: keepIn}
+		r := New(limited, bytes.Repeat([]byte(green), 200), keepIn != "", keepIn)
 		wantErr(t, r.Prepare(), unix.EFBIG)
 		wantContent(t, limited.Path, blue)
 		wantAlone(t, limited.Path)
@@ -143,7 +141,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	must(t, unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	wantErr(t, r.Put(), unix.EROFS)
 	for _, keepIn := range []string{"", t.TempDir()} {
-		r := &Replacement{Old: old, Bytes: []byte(green), KeepIn: keepIn}
+		r := New(old, []byte(green), keepIn != "", keepIn)
 		wantErr(t, r.Prepare(), unix.EROFS)
 	}
 	wantContent(t, old.Path, blue)
@@ -164,7 +162,7 @@ func TestImmutable(t *testing.T) {
 				continue // it does not stand in the way
 			}
 			t.Run(name+" "+keepIn, func(t *testing.T) {
-				r := &Replacement{Old: live(t), Bytes: []byte(green), KeepIn: keepIn}
+				r := New(live(t), []byte(green), keepIn != "", keepIn)
 				immutable(t, what(r), unix.STATX_ATTR_IMMUTABLE)
 				r.Old = read(t, r.Old.Path) // the flag changes the change time
 				err := r.Prepare()
@@ -205,7 +203,7 @@ func TestUserWithoutRights(t *testing.T) {
 	t.Run("folder", func(t *testing.T) {
 		old := live(t)
 		closed(t, filepath.Dir(old.Path))
-		r := &Replacement{Old: old, Bytes: []byte(green)}
+		r := New(old, []byte(green), false, "")
 		wantErr(t, r.Prepare(), os.ErrPermission)
 		wantContent(t, old.Path, blue)
 		wantAlone(t, old.Path)
@@ -220,9 +218,9 @@ func TestUserWithoutRights(t *testing.T) {
 		r := prepared(t, live(t))
 		must(t, r.Put())
 		must(t, os.Chmod(filepath.Dir(r.Old.Path), 0o555))
-		wantErr(t, r.PutBack(), os.ErrPermission)
+		wantErr(t, r.Restore(), os.ErrPermission)
 		must(t, os.Chmod(filepath.Dir(r.Old.Path), 0o755))
-		must(t, r.PutBack())
+		must(t, r.Restore())
 		wantContent(t, r.Old.Path, blue)
 		wantAlone(t, r.Old.Path)
 	})
@@ -235,7 +233,7 @@ func TestUserWithoutRights(t *testing.T) {
 	t.Run("in place", func(t *testing.T) {
 		old, keepIn := live(t), t.TempDir()
 		must(t, os.Chmod(old.Path, 0o444))
-		r := &Replacement{Old: read(t, old.Path), Bytes: []byte(green), KeepIn: keepIn}
+		r := New(read(t, old.Path), []byte(green), keepIn != "", keepIn)
 		wantErr(t, r.Prepare(), os.ErrPermission)
 		wantEmpty(t, keepIn)
 	})
@@ -254,7 +252,7 @@ func TestOwnerThatCannotBeKept(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a file that belongs to another (chown(2))")
 	}
-	r := &Replacement{Old: live(t), Bytes: []byte(green)}
+	r := New(live(t), []byte(green), false, "")
 	must(t, errors.Join(os.Chmod(filepath.Dir(filepath.Dir(r.Old.Path)), 0o755), os.Chmod(filepath.Dir(r.Old.Path), 0o777)))
 	err := as(65534, r.Prepare)
 	wantErr(t, err, os.ErrPermission)
@@ -298,20 +296,18 @@ func TestMountedByItself(t *testing.T) {
 	if is, err := old.MountPoint(); err != nil || !is {
 		t.Fatalf("mount point: %v, %v", is, err)
 	}
-	r := &Replacement{Old: old, Bytes: []byte(green)}
+	r := New(old, []byte(green), false, "")
 	wantErr(t, r.Prepare(), ErrMountPoint)
 	wantContent(t, path, blue)
 
-	r.KeepIn = t.TempDir()
+	r = New(old, []byte(green), true, t.TempDir())
 	must(t, r.Prepare())
 	must(t, r.Put())
 	wantContent(t, source, green)
-	must(t, r.PutBack())
+	must(t, r.Restore())
 	wantContent(t, source, blue)
-	wantEmpty(t, r.KeepIn)
-	left, err := Leftovers(path)
-	must(t, err)
-	if len(left) > 0 {
+	wantEmpty(t, filepath.Dir(r.Kept))
+	if left := left(t, path); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -371,7 +367,7 @@ func TestSeenByAnotherProcess(t *testing.T) {
 	if is, err := host.MountPoint(); err != nil || is {
 		t.Errorf("mount point here: %v, %v", is, err)
 	}
-	r := &Replacement{Old: host, Bytes: []byte(green), KeepIn: t.TempDir()}
+	r := New(host, []byte(green), true, t.TempDir())
 	must(t, errors.Join(r.Prepare(), r.Put()))
 	for _, path := range []string{where, "/link.conf"} {
 		seen, err := ReadFor(other, path)
@@ -410,12 +406,12 @@ func TestOverlay(t *testing.T) {
 			r := prepared(t, read(t, filepath.Join(merged, "exchanged")))
 			must(t, r.Put())
 			wantContent(t, r.Old.Path, green)
-			must(t, r.PutBack())
+			must(t, r.Restore())
 			wantContent(t, r.Old.Path, blue)
-			inPlace := &Replacement{Old: read(t, filepath.Join(merged, "written")), Bytes: []byte(green), KeepIn: t.TempDir()}
+			inPlace := New(read(t, filepath.Join(merged, "written")), []byte(green), true, t.TempDir())
 			must(t, errors.Join(inPlace.Prepare(), inPlace.Put()))
 			wantContent(t, inPlace.Old.Path, green)
-			must(t, inPlace.PutBack())
+			must(t, inPlace.Restore())
 			wantContent(t, inPlace.Old.Path, blue)
 		})
 	}

@@ -13,7 +13,7 @@ import (
 // `active -> blue/` beside `green/`. sibling is the file of the other color.
 // Editing such a file would make blue.conf say green.
 func Selector(named string) (sibling string, ok bool) {
-	path, err := resolve(named)
+	path, err := Resolve(named)
 	if err != nil {
 		return "", false
 	}

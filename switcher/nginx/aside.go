@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"bgswitch/switcher/command"
@@ -148,16 +147,20 @@ func number(text string) uint32 {
 	return uint32(n)
 }
 
+// openFilesLimit is the soft limit of a process (proc_pid_limits(5)).
 func openFilesLimit(pid int) (unix.Rlimit, bool) {
-	proc, err := procfs.NewProc(pid)
+	text, err := readProc(fmt.Sprintf("/proc/%d/limits", pid))
 	if err != nil {
 		return unix.Rlimit{}, false
 	}
-	limits, err := proc.Limits()
-	if err != nil || limits.OpenFiles <= 0 {
-		return unix.Rlimit{}, false
+	for line := range strings.Lines(string(text)) {
+		rest, ok := strings.CutPrefix(line, "Max open files")
+		if fields := strings.Fields(rest); ok && len(fields) > 0 {
+			n, err := strconv.ParseUint(fields[0], 10, 64)
+			return unix.Rlimit{Cur: n, Max: n}, err == nil && n > 0
+		}
 	}
-	return unix.Rlimit{Cur: uint64(limits.OpenFiles), Max: uint64(limits.OpenFiles)}, true
+	return unix.Rlimit{}, false
 }
 
 // enter goes to the master's namespaces. setns(2) wants a thread that shares
@@ -180,9 +183,9 @@ func (t *tester) enter() error {
 	return nil
 }
 
-// runAside makes the mounts private, lays the content over the file, tests,
-// and makes sure afterwards that the content still was what the path named.
-func (t *tester) runAside(ctx context.Context, file string, content Content) (Tested, error) {
+// runAside makes the mounts private, lays the contents over the files, tests,
+// and makes sure afterwards that they still were what the paths named.
+func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, error) {
 	if err := t.enter(); err != nil {
 		return Tested{}, err
 	}
@@ -192,16 +195,22 @@ func (t *tester) runAside(ctx context.Context, file string, content Content) (Te
 	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return Tested{}, fmt.Errorf("%w: make mounts private: %w", ErrNoAside, err)
 	}
-	if err := layOver(file, content); err != nil {
-		return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
-	}
-	before, err := os.Stat(file)
-	if err != nil {
-		return Tested{}, err
+	var laid []os.FileInfo
+	for _, content := range contents {
+		if err := layOver(content); err != nil {
+			return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
+		}
+		info, err := os.Stat(content.Over)
+		if err != nil {
+			return Tested{}, err
+		}
+		laid = append(laid, info)
 	}
 	tested, err := t.run(ctx)
-	if after, statErr := os.Stat(file); statErr != nil || !os.SameFile(before, after) {
-		return tested, ErrMoved
+	for i, content := range contents {
+		if after, statErr := os.Stat(content.Over); statErr != nil || !os.SameFile(laid[i], after) {
+			return tested, ErrMoved
+		}
 	}
 	return tested, err
 }
@@ -211,14 +220,14 @@ func (t *tester) runAside(ctx context.Context, file string, content Content) (Te
 // configuration lives in.
 const stage = "/dev"
 
-func layOver(file string, content Content) error {
+func layOver(content Content) error {
 	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=4m,mode=0755"); err != nil {
 		return fmt.Errorf("mount a tmpfs: %w", err)
 	}
 	candidate := filepath.Join(stage, "candidate")
 	err := writeContent(candidate, content)
 	if err == nil {
-		err = unix.Mount(candidate, file, "", unix.MS_BIND, "")
+		err = unix.Mount(candidate, content.Over, "", unix.MS_BIND, "")
 	}
 	return errors.Join(err, unix.Unmount(stage, unix.MNT_DETACH))
 }

@@ -53,12 +53,9 @@ func BenchmarkManySites(b *testing.B) {
 		{"Reads", func() bool { return d.Reads(live, content) }},
 		{"Reads, not there", func() bool { return !d.Reads(live+"x", content) }},
 		{"PassesTo and Workers", func() bool {
-			fresh := *d
-			said := fresh.read()
-			fresh.said = func() statements { return said }
-			passes, _ := fresh.PassesTo("app")
-			_, known := fresh.Workers()
-			return passes && known
+			_, sure := d.PassesTo("no such upstream") // so that every file is read
+			_, known := d.Workers()
+			return sure && known
 		}},
 		{"ChangedSince", func() bool { return len(d.ChangedSince(time.Now(), live)) == 0 }},
 		{"ChangedSince, all", func() bool { return len(d.ChangedSince(time.Time{}, live)) > 5000 }},

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"bgswitch/nginxconf"
@@ -28,7 +27,6 @@ type Dump struct {
 	sections []section
 	globals  string // the -g of the master
 	master   int    // the process whose files these are; 0: ours
-	said     func() statements
 }
 
 // section is one file: its name as nginx opened it, links not resolved, and
@@ -52,7 +50,6 @@ func newDump(out command.Output, m *Master) *Dump {
 	if m != nil {
 		d.globals, d.master = m.globals, m.PID
 	}
-	d.said = sync.OnceValue(d.read)
 	return d
 }
 
@@ -77,6 +74,9 @@ func headerName(line []byte) ([]byte, bool) {
 	name, isWhole := bytes.CutSuffix(line, []byte(":\n"))
 	return name, isHeader && isWhole
 }
+
+// Main is the name of the main configuration file.
+func (d *Dump) Main() string { return d.sections[0].name }
 
 // Reads says whether nginx read the file: whether a section has exactly this
 // content and the path, or a name that leads to the same file.
@@ -132,50 +132,24 @@ func (d *Dump) matches(pattern, name string) bool {
 	return matched || err != nil || pattern == name
 }
 
-// statements is what the files say that a switch wants to know.
-type statements struct {
-	passes  []string // the arguments of proxy_pass and its like
-	workers []string // those of worker_processes
-	unsure  bool     // a file cannot be read, or a pass holds a variable
-}
-
-func (d *Dump) read() statements {
-	var said statements
-	said.add([]byte(d.globals))
-	for _, s := range d.sections {
-		said.add(d.text[s.start:s.end])
-	}
-	return said
-}
-
-func (said *statements) add(src []byte) {
-	err := nginxconf.Walk(src, func(depth int, words []string) {
-		switch {
-		case len(words) < 2:
-		case strings.HasSuffix(words[0], "_pass"):
-			said.passes = append(said.passes, words[1])
-		case depth == 0 && words[0] == "worker_processes":
-			said.workers = append(said.workers, words[1])
-		}
-	})
-	said.unsure = said.unsure || err != nil
-}
-
 // PassesTo says whether any statement of the whole configuration passes to the
 // upstream: proxy_pass, grpc_pass, and whatever else ends so. Where one of them
-// holds a variable, or a file cannot be read, that is not known.
+// holds a variable, or a file cannot be read, before any was found, that is not
+// known.
 func (d *Dump) PassesTo(upstream string) (passes, known bool) {
-	said := d.said()
-	if said.unsure {
-		return false, false
-	}
-	for _, target := range said.passes {
-		if strings.Contains(target, "$") {
-			return false, false
+	unsure := false
+	for _, s := range d.sections {
+		err := nginxconf.Walk(d.text[s.start:s.end], func(_ int, words []string) {
+			if len(words) > 1 && strings.HasSuffix(words[0], "_pass") {
+				unsure = unsure || strings.Contains(words[1], "$")
+				passes = passes || strings.EqualFold(passedHost(words[1]), upstream)
+			}
+		})
+		if unsure = unsure || err != nil; unsure || passes {
+			break
 		}
-		passes = passes || strings.EqualFold(passedHost(target), upstream)
 	}
-	return passes, true
+	return passes && !unsure, !unsure
 }
 
 // passedHost cuts the scheme and the path off (ngx_parse_inet_url in nginx's
@@ -192,19 +166,35 @@ func passedHost(target string) string {
 
 // Workers is how many workers the configuration asks for. Only the main level
 // has the statement, and only once (ngx_set_worker_processes), so it stands
-// outside all blocks of its file, whichever that is, or in the -g.
+// outside all blocks of its file, whichever that is, or in the -g. The main file
+// comes first, and is nearly always the one.
 func (d *Dump) Workers() (n int, known bool) {
-	said := d.said()
+	asked, err := processesAsked([]byte(d.globals))
+	for _, s := range d.sections {
+		if asked != "" || err != nil {
+			break
+		}
+		asked, err = processesAsked(d.text[s.start:s.end])
+	}
 	switch {
-	case said.unsure || len(said.workers) > 1:
+	case err != nil:
 		return 0, false
-	case len(said.workers) == 0:
+	case asked == "":
 		return 1, true
-	case said.workers[0] == "auto":
+	case asked == "auto":
 		return processorsOnline()
 	}
-	n, err := strconv.Atoi(said.workers[0])
+	n, err = strconv.Atoi(asked)
 	return n, err == nil
+}
+
+func processesAsked(src []byte) (asked string, err error) {
+	err = nginxconf.Walk(src, func(depth int, words []string) {
+		if depth == 0 && len(words) > 1 && words[0] == "worker_processes" {
+			asked = words[1]
+		}
+	})
+	return asked, err
 }
 
 // processorsOnline is what nginx counts: sysconf(_SC_NPROCESSORS_ONLN), which

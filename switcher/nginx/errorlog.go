@@ -125,10 +125,18 @@ func (l *errorLog) said() []string {
 // line of its own, but not of a bind() that it will try again (five times,
 // 500 ms apart, ngx_open_listening_sockets in src/core/ngx_connection.c).
 func (l *errorLog) refused() bool {
+	return l.emergency(func(text string) bool {
+		return !strings.Contains(text, "bind() to") && !strings.Contains(text, "listen() to")
+	})
+}
+
+// alarmed says that the master has logged an [emerg] of any kind.
+func (l *errorLog) alarmed() bool { return l.emergency(func(string) bool { return true }) }
+
+func (l *errorLog) emergency(counts func(text string) bool) bool {
 	l.read()
 	for _, line := range l.lines {
-		retried := strings.Contains(line.text, "bind() to") || strings.Contains(line.text, "listen() to")
-		if line.pid == l.master && strings.HasPrefix(line.text, "[emerg]") && !retried {
+		if line.pid == l.master && strings.HasPrefix(line.text, "[emerg]") && counts(line.text) {
 			return true
 		}
 	}

@@ -1,8 +1,8 @@
 package nginx
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,10 +11,15 @@ type look struct {
 	all, oldServing, newServing, newStarting, draining []processID
 }
 
+// missedAfter is the longest silence between two looks after which it can still
+// be told which workers came before the files were opened: a generation of a
+// load that was already under way is 100 ms older than that (see HandoverFast).
+const missedAfter = 80 * time.Millisecond
+
 // lookAgain lists the children first and reads the openings then: a child
 // that the look before the opening had listed is old for certain.
-func (w *wait) lookAgain() error {
-	kids, err := children(w.master.PID)
+func (w *wait) lookAgain(whole bool) error {
+	kids, err := w.children(whole)
 	if gone(err) {
 		return fmt.Errorf("%w: %w", ErrMasterEnded, err)
 	}
@@ -22,36 +27,63 @@ func (w *wait) lookAgain() error {
 		w.blind = err
 		return nil
 	}
-	gap := time.Since(w.looked)
+	missed := time.Since(w.looked) > missedAfter
 	w.looked = time.Now()
-	if !w.opened && w.watch.seen() {
-		w.opened, w.openedAt = true, w.looked
-		if gap > lookGap && w.anyUnknown(kids) {
-			w.opened = false
-			w.markOld(kids)
-			return w.signal(context.Background())
-		}
+	if !w.opened && w.watch.all() {
+		w.opened = true
+		w.disturbed = w.disturbed || missed && w.anyUnknown(kids)
 	}
 	if !w.opened {
 		w.markOld(kids)
 	}
 	w.sort(kids)
+	if !sameProcesses(w.before.all, w.now.all) {
+		w.changed = w.looked
+	}
+	w.noticeLosses(missed)
 	return nil
 }
 
-func (w *wait) anyUnknown(kids []process) bool {
-	for _, kid := range kids {
-		if !w.old[kid.id] {
-			return true
-		}
+// children lists the master's children. Those that serve, and need not be
+// expected to end, are read again only where the look is to be whole.
+func (w *wait) children(whole bool) ([]process, error) {
+	list, err := childrenOf(w.master.PID)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	var kids []process
+	for _, pid := range list {
+		kid, known := w.known[pid]
+		ending := w.taken && w.old[kid.id]
+		if !known || whole || ending || !kid.serving() {
+			if known {
+				kid, err = kid.again()
+			} else {
+				kid, err = readProcess(pid)
+			}
+			if gone(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			w.known[pid] = kid
+		}
+		kids = append(kids, kid)
+	}
+	return kids, nil
 }
 
+func (w *wait) anyUnknown(kids []process) bool {
+	return slices.ContainsFunc(kids, func(kid process) bool { return !w.old[kid.id] })
+}
+
+// markOld takes everything for old that is there before the opening. A child
+// that comes by itself is no work of ours.
 func (w *wait) markOld(kids []process) {
 	for _, kid := range kids {
 		if !w.old[kid.id] {
-			w.old[kid.id], w.odd = true, true
+			w.old[kid.id], w.disturbed = true, true
 		}
 	}
 }
@@ -75,20 +107,27 @@ func (w *wait) sort(kids []process) {
 			w.lostNew = true
 		}
 	}
-	w.noticeLosses(now)
-	w.now = now
+	w.before, w.now = w.now, now
 }
 
 // noticeLosses compares with the look before: a new child that vanished died,
-// and an old worker that vanished before we told it to makes the count odd.
-func (w *wait) noticeLosses(now look) {
-	for _, id := range w.now.newStarting {
-		w.lostNew = w.lostNew || !contains(now.all, id)
+// unless so much was missed that it may have served and been followed by another;
+// and so did an old worker that nobody can have told to end yet. A new worker
+// that is gone leaves a generation that is not the whole one; one that drains
+// was followed by another that has read the same.
+func (w *wait) noticeLosses(missed bool) {
+	for _, id := range w.before.newStarting {
+		vanished := !contains(w.now.all, id)
+		w.lostNew = w.lostNew || vanished && !missed
+		w.disturbed = w.disturbed || vanished
 	}
-	if w.told || len(w.now.newServing) >= len(w.first) {
-		return // from here on it is their time to go
+	for _, id := range w.before.newServing {
+		w.disturbed = w.disturbed || !contains(w.now.newServing, id) && !contains(w.now.draining, id)
 	}
-	for _, id := range w.now.oldServing {
-		w.odd = w.odd || !contains(now.oldServing, id) && !contains(now.draining, id)
+	if w.taken { // from here on it is the old ones' time to go
+		return
+	}
+	for _, id := range w.before.oldServing {
+		w.disturbed = w.disturbed || !contains(w.now.oldServing, id)
 	}
 }

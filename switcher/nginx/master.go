@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,8 @@ type Master struct {
 	handle  handle
 	user    int
 	globals string // the -g of its command line
+	pidFile string
+	forked  bool // it went to the background when it had read its files
 }
 
 // Close lets go of the process.
@@ -124,7 +127,7 @@ func (n *Nginx) byPIDFile(pidFile string, mayRun func(user int) bool) (*Master, 
 }
 
 func readPIDFile(path string) (int, error) {
-	text, err := os.ReadFile(path)
+	text, err := ordinary.Read(path, confLimit)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, fmt.Errorf("%w: there is no pid file %s", ErrNotRunning, path)
 	}
@@ -168,7 +171,7 @@ func (n *Nginx) proveMaster(pid int, pidFile string, mayRun func(user int) bool)
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	line := n.parseTitle(p.title, reachOf(pid))
-	return &Master{PID: pid, id: p.id, user: user, handle: held, globals: line.globals}, nil
+	return &Master{PID: pid, id: p.id, user: user, handle: held, globals: line.globals, pidFile: pidFile, forked: p.forked}, nil
 }
 
 // look is what the process that the pid file names has to show.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -17,6 +16,7 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/ordinary"
 )
 
 // Nginx is one nginx: a binary with a configuration. The zero value is the
@@ -131,6 +131,9 @@ func (n *Nginx) absolute(path string) (string, error) {
 	return filepath.Join(prefix, path), err
 }
 
+// confLimit bounds what is read of a configuration or a pid file, in bytes.
+const confLimit = 4 << 20
+
 // directive is the first argument of a main-level directive of the main
 // configuration file; empty when it is not there.
 func (n *Nginx) directive(name string) (string, error) {
@@ -138,7 +141,7 @@ func (n *Nginx) directive(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	src, err := os.ReadFile(conf)
+	src, err := ordinary.Read(conf, confLimit)
 	if err != nil {
 		return "", err
 	}

@@ -3,11 +3,10 @@ package nginx
 import (
 	"errors"
 	"fmt"
-	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/prometheus/procfs"
 )
 
 // ErrOrphans: a master was killed and its workers were not, so that they share
@@ -62,20 +61,19 @@ func (n *Nginx) orphans(census Processes) []process {
 	return orphans
 }
 
-// listener is a socket that takes connections; one of a path has no port.
-type listener struct {
-	inode uint64
-	ip    net.IP
-	port  uint64
-}
+// listener is a socket that takes connections, as the kernel writes it: the
+// address in hex, the port behind a colon; one of a path has neither.
+type listener struct{ inode, address, port string }
+
+func (l listener) everywhere() bool { return strings.Trim(l.address, "0") == "" }
 
 // shared says whether some connection could come to either: on the very same
 // socket, or on one of the same port, and of the same address or of all.
 func shared(some, others []listener) bool {
 	for _, a := range some {
 		for _, b := range others {
-			everywhere := a.ip.IsUnspecified() || b.ip.IsUnspecified()
-			if a.inode == b.inode || a.port != 0 && a.port == b.port && (everywhere || a.ip.Equal(b.ip)) {
+			samePort := a.port != "" && a.port == b.port
+			if a.inode == b.inode || samePort && (a.everywhere() || b.everywhere() || a.address == b.address) {
 				return true
 			}
 		}
@@ -86,59 +84,52 @@ func shared(some, others []listener) bool {
 // listenersOf are the sockets on which a process takes connections; none where
 // it may not be looked into.
 func listenersOf(pid int) []listener {
-	proc, err := procfs.NewProc(pid)
+	folder := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil
 	}
-	targets, err := proc.FileDescriptorTargets()
-	if err != nil {
-		return nil
-	}
-	held := map[uint64]bool{}
-	for _, target := range targets {
-		var inode uint64
-		if _, err := fmt.Sscanf(target, "socket:[%d]", &inode); err == nil {
-			held[inode] = true
+	held := map[string]bool{}
+	for _, entry := range entries {
+		target, _ := os.Readlink(folder + entry.Name())
+		if inode, is := strings.CutPrefix(target, "socket:["); is {
+			held[strings.TrimSuffix(inode, "]")] = true
 		}
 	}
-	var found []listener
-	for _, l := range listeners(pid) {
-		if held[l.inode] {
-			found = append(found, l)
-		}
-	}
-	return found
+	return slices.DeleteFunc(listeners(pid), func(l listener) bool { return !held[l.inode] })
 }
 
 // What the kernel writes of a socket that listens: TCP_LISTEN of
 // include/net/tcp_states.h, __SO_ACCEPTCON of include/uapi/linux/net.h.
 const (
-	tcpListen  = 10
-	acceptConn = 1 << 16
+	tcpListen  = "0A"
+	acceptConn = "00010000"
 )
 
-// listeners are all of a process's network namespace (proc_pid_net(5)).
+// listeners are all of a process's network namespace (proc_pid_net(5)); there
+// is no table of IPv6 without IPv6.
 func listeners(pid int) []listener {
-	fs, err := procfs.NewFS(fmt.Sprintf("/proc/%d", pid))
-	if err != nil {
-		return nil
-	}
 	var found []listener
-	tcp4, _ := fs.NetTCP()
-	tcp6, _ := fs.NetTCP6() // none without IPv6
-	for _, table := range []procfs.NetTCP{tcp4, tcp6} {
-		for _, line := range table {
-			if line.St == tcpListen {
-				found = append(found, listener{line.Inode, line.LocalAddr, line.LocalPort})
+	for _, table := range []string{"tcp", "tcp6"} {
+		for _, row := range rows(pid, table) {
+			if len(row) > 9 && row[3] == tcpListen {
+				address, port, _ := strings.Cut(row[1], ":")
+				found = append(found, listener{row[9], address, port})
 			}
 		}
 	}
-	if paths, err := fs.NetUNIX(); err == nil {
-		for _, row := range paths.Rows {
-			if row.Flags&acceptConn != 0 {
-				found = append(found, listener{inode: row.Inode})
-			}
+	for _, row := range rows(pid, "unix") {
+		if len(row) > 6 && row[3] == acceptConn {
+			found = append(found, listener{inode: row[6]})
 		}
 	}
 	return found
+}
+
+func rows(pid int, table string) (list [][]string) {
+	text, _ := readProc(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+	for line := range strings.Lines(string(text)) {
+		list = append(list, strings.Fields(line))
+	}
+	return list
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +29,12 @@ type process struct {
 	parent int
 	title  string // empty for a zombie
 	state  string // the letter of proc_pid_stat(5)
+	forked bool   // it runs what its parent ran, with what that had read before
 }
+
+// forkedNoExec is PF_FORKNOEXEC of the kernel's include/linux/sched.h, as
+// proc_pid_stat(5) shows it in flags.
+const forkedNoExec = 0x40
 
 type processID struct {
 	pid   int
@@ -41,7 +45,7 @@ type processID struct {
 const ticksPerSecond = 100
 
 // procLimit bounds what is read of a file in /proc, in bytes.
-const procLimit = 64 << 10
+const procLimit = 16 << 20
 
 // readProc reads a file of /proc with four system calls: os.ReadFile takes
 // ten, and a look at every process of the host reads hundreds.
@@ -69,25 +73,50 @@ func readProc(path string) ([]byte, error) {
 	return text, nil
 }
 
+// readProcess reads stat and cmdline: a look at every child, each millisecond, is
+// no time for a library that opens each file by way of the runtime's poller.
 func readProcess(pid int) (process, error) {
-	proc, err := procfs.NewProc(pid)
+	stat, err := readProc(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return process{}, err
 	}
-	stat, err := proc.Stat()
+	p, err := parseStat(pid, string(stat))
 	if err != nil {
 		return process{}, err
 	}
+	p.title, err = titleOf(pid)
+	return p, err
+}
+
+// parseStat takes what is needed of proc_pid_stat(5): the second field, the
+// name, may hold blanks and parentheses, so the fields are counted from its end.
+func parseStat(pid int, stat string) (process, error) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return process{}, fmt.Errorf("/proc/%d/stat holds %q", pid, stat)
+	}
+	parent, errParent := strconv.Atoi(fields[1])
+	flags, errFlags := strconv.ParseUint(fields[6], 10, 64)
+	start, errStart := strconv.ParseUint(fields[19], 10, 64)
+	p := process{id: processID{pid, start}, state: fields[0], parent: parent, forked: flags&forkedNoExec != 0}
+	return p, errors.Join(errParent, errFlags, errStart)
+}
+
+// titleOf is empty for a zombie.
+func titleOf(pid int) (string, error) {
 	title, err := readProc(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil {
-		return process{}, err
+	return strings.TrimRight(string(bytes.ReplaceAll(title, []byte{0}, []byte{' '})), " "), err
+}
+
+// again reads a process again whose pid has not been given to another since: a
+// child that its parent has not waited for yet.
+func (p process) again() (process, error) {
+	title, err := titleOf(p.id.pid)
+	if err != nil || title == "" {
+		return readProcess(p.id.pid)
 	}
-	return process{
-		id:     processID{pid: pid, start: stat.Starttime},
-		parent: stat.PPID,
-		title:  strings.TrimRight(string(bytes.ReplaceAll(title, []byte{0}, []byte{' '})), " "),
-		state:  stat.State,
-	}, nil
+	p.title = title
+	return p, nil
 }
 
 // gone says that an error of reading /proc means that the process has ended
@@ -120,18 +149,31 @@ func (id processID) started() time.Time {
 	return time.Now().Add(-age)
 }
 
-// children lists the direct children of a process.
-func children(pid int) ([]process, error) {
+// childrenOf lists the direct children of a process.
+func childrenOf(pid int) ([]int, error) {
 	list, err := readProc(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		return nil, err
 	}
-	var found []process
+	var found []int
 	for _, field := range strings.Fields(string(list)) {
 		child, err := strconv.Atoi(field)
 		if err != nil {
 			return nil, err
 		}
+		found = append(found, child)
+	}
+	return found, nil
+}
+
+// children reads the direct children of a process.
+func children(pid int) ([]process, error) {
+	list, err := childrenOf(pid)
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for _, child := range list {
 		p, err := readProcess(child)
 		if gone(err) {
 			continue

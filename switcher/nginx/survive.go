@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/ordinary"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +32,7 @@ func (n *Nginx) Survivable(m *Master) error {
 	if err != nil {
 		return nil // nginx's own test has the word on that
 	}
-	src, err := os.ReadFile(conf)
+	src, err := ordinary.Read(conf, confLimit)
 	if err != nil {
 		return nil
 	}
@@ -112,13 +112,9 @@ func canHold(src []byte) error {
 }
 
 func allMemory() (total uint64, ok bool) {
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
 		return 0, false
 	}
-	memory, err := proc.Meminfo()
-	if err != nil || memory.MemTotalBytes == nil || memory.SwapTotalBytes == nil {
-		return 0, false
-	}
-	return *memory.MemTotalBytes + *memory.SwapTotalBytes, true
+	return (uint64(info.Totalram) + uint64(info.Totalswap)) * uint64(info.Unit), true
 }

@@ -47,11 +47,10 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 	return tested, err
 }
 
-// TestAside runs nginx's test on the configuration with content in the place
-// of the file, in a private mount namespace: nothing outside it sees the
-// content, the file is not touched. ErrNoAside says that this process may not
-// do that.
-func (n *Nginx) TestAside(ctx context.Context, m *Master, file string, content Content) (Tested, error) {
+// TestAside runs nginx's test on the configuration with contents in the place of
+// some files, in a private mount namespace: nothing outside it sees them, the
+// files are not touched. ErrNoAside says that this process may not do that.
+func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (Tested, error) {
 	if len(n.Test) > 0 {
 		return Tested{}, fmt.Errorf("%w: the settings bring their own test", ErrNoAside)
 	}
@@ -61,15 +60,16 @@ func (n *Nginx) TestAside(ctx context.Context, m *Master, file string, content C
 		if err != nil {
 			return err
 		}
-		tested, err = tester.runAside(ctx, file, content)
+		tested, err = tester.runAside(ctx, contents)
 		return err
 	})
 	return tested, err
 }
 
-// Content is what stands in for the live file in a test aside: its bytes and
-// what decides who may read them.
+// Content is what stands in for a live file in a test aside: its bytes and what
+// decides who may read them.
 type Content struct {
+	Over     string // the live file, as the master sees it
 	Bytes    []byte
 	Mode     fs.FileMode
 	UID, GID int

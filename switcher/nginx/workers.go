@@ -7,12 +7,13 @@ import (
 
 // Workers is what runs below a master at one moment.
 type Workers struct {
-	Master        int
-	MasterStarted time.Time
-	Serving       []int // pids, ascending
-	Draining      []int // told to end, still busy with connections
-	Oldest        time.Time
-	Newest        uint64 // start of the latest that serves, in clock ticks since boot; 0: none does
+	Master   int
+	Serving  []int // pids, ascending
+	Draining []int // told to end, still busy with connections
+	Oldest   time.Time
+	Newest   uint64 // start of the latest that serves, in clock ticks since boot; 0: none does
+
+	serving []processID
 }
 
 // Workers looks at the master's children. Anyone may: no rights are needed.
@@ -21,22 +22,36 @@ func (m *Master) Workers() (Workers, error) {
 	if err != nil {
 		return Workers{}, err
 	}
-	w := Workers{Master: m.PID, MasterStarted: m.id.started()}
+	w := Workers{Master: m.PID}
 	for _, kid := range kids {
 		switch {
 		case kid.draining():
 			w.Draining = append(w.Draining, kid.id.pid)
 		case kid.serving():
-			w.Serving = append(w.Serving, kid.id.pid)
+			w.serving = append(w.serving, kid.id)
 			w.Newest = max(w.Newest, kid.id.start)
 			if begun := kid.id.started(); w.Oldest.IsZero() || begun.Before(w.Oldest) {
 				w.Oldest = begun
 			}
 		}
 	}
-	slices.Sort(w.Serving)
+	w.Serving = pids(w.serving)
 	slices.Sort(w.Draining)
 	return w, nil
+}
+
+// Knows says whether any worker of a generation still serves: then nothing has
+// been loaded since. A pid that was used again names a younger process.
+func (w Workers) Knows(g Generation) bool {
+	return slices.ContainsFunc(w.serving, func(id processID) bool {
+		return id.start <= g.Newest && slices.Contains(g.Workers, id.pid)
+	})
+}
+
+func samePIDs(ids []processID, list []int) bool { return slices.Equal(pids(ids), list) }
+
+func sameProcesses(a, b []processID) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(id processID) bool { return !contains(b, id) })
 }
 
 func contains(ids []processID, id processID) bool { return slices.Contains(ids, id) }

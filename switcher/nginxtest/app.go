@@ -1,10 +1,12 @@
 package nginxtest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // App is one copy of a site: it answers with its color, in a header and in
@@ -14,6 +16,8 @@ type App struct {
 	Addr  string
 
 	sick   atomic.Bool
+	slow   atomic.Int64 // how long each answer takes, in nanoseconds
+	mute   atomic.Pointer[chan struct{}]
 	asked  atomic.Int64
 	server *http.Server
 }
@@ -33,6 +37,7 @@ func StartApp(color string) (*App, error) {
 // ServeHTTP answers; /hold keeps the answer open until the client goes.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.asked.Add(1)
+	a.wait(r.Context())
 	w.Header().Set("X-Color", a.Color)
 	if a.sick.Load() {
 		http.Error(w, "db down", http.StatusServiceUnavailable)
@@ -45,10 +50,47 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Sicken makes the app answer 503, or well again.
-func (a *App) Sicken(sick bool) { a.sick.Store(sick) }
+// wait is what an answer waits for.
+func (a *App) wait(ctx context.Context) {
+	if mute := a.mute.Load(); mute != nil {
+		select {
+		case <-*mute:
+		case <-ctx.Done():
+		}
+	}
+	if slow := time.Duration(a.slow.Load()); slow > 0 {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+		}
+	}
+}
 
-// Asked is how many requests have come in.
+// Slow makes each answer take that long.
+func (a *App) Slow(by time.Duration) { a.slow.Store(int64(by)) }
+
+// Mute makes the app accept and not answer; all who wait are answered once it
+// is not any more.
+func (a *App) Mute(mute bool) {
+	var next *chan struct{}
+	if mute {
+		silence := make(chan struct{})
+		next = &silence
+	}
+	if before := a.mute.Swap(next); before != nil {
+		close(*before)
+	}
+	a.asked.Store(0)
+}
+
+// Sicken makes the app answer 503, or well again.
+func (a *App) Sicken(sick bool) {
+	a.sick.Store(sick)
+	a.asked.Store(0)
+}
+
+// Asked is how many requests have come in since it was last made mute, sick, or
+// well.
 func (a *App) Asked() int64 { return a.asked.Load() }
 
 // Stop closes the app and its connections.

@@ -75,6 +75,9 @@ func Start(dir string, o Options) (*Nginx, error) {
 	if err := os.WriteFile(n.Live, []byte(o.Live), 0o644); err != nil {
 		return nil, err
 	}
+	if err := Eventually(time.Second, func() error { return Old(n.Live) }); err != nil {
+		return nil, err
+	}
 	var err error
 	for range 5 { // the port that the kernel gave may be taken again meanwhile
 		if err = n.choosePort(); err != nil {
@@ -85,6 +88,24 @@ func Start(dir string, o Options) (*Nginx, error) {
 		}
 	}
 	return nil, err
+}
+
+// older is by how much a file has to be older than a process to be told from one
+// that was changed since: starts are counted in ticks of 10 ms.
+const older = 40 * time.Millisecond
+
+// Old is nil when whatever starts now is younger than the file for certain; ask
+// it with Eventually.
+func Old(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	changed := info.Sys().(*syscall.Stat_t).Ctim
+	if age := time.Since(time.Unix(changed.Unix())); age < older {
+		return fmt.Errorf("%s is only %v old", path, age)
+	}
+	return nil
 }
 
 func (n *Nginx) choosePort() error {
@@ -146,6 +167,9 @@ func (n *Nginx) launch() error {
 		return err
 	}
 	argv := append(append([]string{}, n.options.Launch...), binary, "-p", n.Dir, "-c", n.Conf)
+	if err := n.letTimePass(); err != nil {
+		return err
+	}
 	n.process = exec.Command(argv[0], argv[1:]...)
 	var said strings.Builder
 	n.process.Stderr = &said
@@ -169,6 +193,17 @@ func (n *Nginx) launch() error {
 	if err := Eventually(10*time.Second, n.ready); err != nil {
 		return errors.Join(fmt.Errorf("nginx did not start: %w", err), n.Stop(), errors.New(said.String()))
 	}
+	return nil
+}
+
+// letTimePass waits until it can be told that nginx starts after its files were
+// written: the kernel counts starts in ticks of 10 ms.
+func (n *Nginx) letTimePass() error {
+	info, err := os.Stat(n.Live)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Until(info.ModTime().Add(50 * time.Millisecond)))
 	return nil
 }
 

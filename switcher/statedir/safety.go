@@ -7,18 +7,20 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"bgswitch/switcher/lock"
 )
 
 // ErrUnsafe: somebody else can change what is remembered, and with it what is
 // put in the live file's place.
-var ErrUnsafe = errors.New("not safe from others")
+var ErrUnsafe = lock.ErrUnsafe
 
 // ErrForeign is ErrUnsafe for who looks: the folder belongs to somebody else,
 // who could use it.
 var ErrForeign = fmt.Errorf("%w", ErrUnsafe)
 
 // Safe says whether nobody but root and the user can change what the folder
-// holds. Lock refuses to work where the error wraps ErrUnsafe. A folder that is
+// holds. TryLock refuses to work where the error wraps ErrUnsafe. A folder that is
 // missing is safe.
 func (f Folder) Safe() error {
 	above := filepath.Dir(f.Path)
@@ -40,26 +42,21 @@ func (f Folder) Safe() error {
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, f.Path)
 	}
-	return errors.Join(unwritable(f.Path, info), f.safeFiles())
+	return errors.Join(unwritable(f.Path, info), f.safeHistory())
 }
 
-func (f Folder) safeFiles() error {
-	for _, name := range []string{lockFile, historyFile, untestedFile} {
-		info, err := os.Lstat(f.file(name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%w: %s is no regular file", ErrUnsafe, f.file(name))
-		}
-		if err := unwritable(f.file(name), info); err != nil {
-			return err
-		}
+func (f Folder) safeHistory() error {
+	info, err := os.Lstat(f.file(historyFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is no regular file", ErrUnsafe, f.file(historyFile))
+	}
+	return unwritable(f.file(historyFile), info)
 }
 
 func unwritable(path string, info fs.FileInfo) error {
@@ -88,11 +85,9 @@ func (f Folder) Readable() []string {
 		return nil
 	}
 	open := []string{fmt.Sprintf("others can enter %s (mode %04o; 0700 is right)", f.Path, info.Mode().Perm())}
-	for _, name := range []string{historyFile, lockFile, untestedFile} {
-		info, err := os.Lstat(f.file(name))
-		if err == nil && info.Mode().Perm()&0o044 != 0 {
-			open = append(open, fmt.Sprintf("others can read %s (mode %04o; 0600 is right)", f.file(name), info.Mode().Perm()))
-		}
+	history, err := os.Lstat(f.file(historyFile))
+	if err == nil && history.Mode().Perm()&0o044 != 0 {
+		open = append(open, fmt.Sprintf("others can read %s (mode %04o; 0600 is right)", f.file(historyFile), history.Mode().Perm()))
 	}
 	return open
 }

@@ -1,17 +1,17 @@
 // Package statedir keeps what bgswitch has to remember between two runs, a
-// folder for each site: the lock, the history, and the note of a replacement
-// that was not tested yet. Everything in it is readable by its owner alone.
+// folder for each site. Everything in it is readable by its owner alone.
 package statedir
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+
+	"bgswitch/switcher/lock"
+	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +19,7 @@ import (
 // Modes of what is created here: records hold reasons and names of people.
 const (
 	folderMode = 0o700
-	fileMode   = 0o600
+	fileMode   = 0o600 // as package ordinary creates files
 )
 
 // Folder is the state of one site.
@@ -27,16 +27,6 @@ type Folder struct{ Path string }
 
 // Of is the folder of one site below the state folder. Nothing is created.
 func Of(stateDir, site string) Folder { return Folder{filepath.Join(stateDir, site)} }
-
-// ForFile is the folder of a live file's lock: two sites that switch the same
-// file, by whatever name, are one thing.
-func ForFile(stateDir, file string) Folder {
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
-	}
-	sum := sha256.Sum256([]byte(filepath.Clean(file)))
-	return Folder{filepath.Join(stateDir, ".locks", hex.EncodeToString(sum[:8]))}
-}
 
 // Create makes the folder where it is missing, for good: a note in a folder
 // that a power cut takes away would be no note.
@@ -57,18 +47,24 @@ func (f Folder) file(name string) string { return filepath.Join(f.Path, name) }
 // takes nothing but a regular file: what stands in a folder that others can
 // write may be anything.
 func (f Folder) open(name string, flag int) (*os.File, error) {
-	file, err := os.OpenFile(f.file(name), flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, fileMode)
-	if err != nil {
+	file, err := ordinary.Open(f.file(name), flag|unix.O_NOFOLLOW)
+	if errors.Is(err, ordinary.ErrNotOrdinary) {
+		return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
+	}
+	return file, err
+}
+
+// TryLock takes a lock of the folder, for what may not happen twice at once.
+// name is its file. The error is a *lock.BusyError when somebody else holds it,
+// and wraps ErrUnsafe where others can write the folder.
+func (f Folder) TryLock(name string) (*lock.Lock, error) {
+	if err := f.Create(); err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is no regular file", ErrUnsafe, f.file(name))
+	if err := f.Safe(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
+	return lock.Take(context.Background(), f.file(name), 0, name, nil)
 }
 
 // Store replaces a file of the folder with the JSON of value: synced, then
@@ -116,7 +112,7 @@ func (f Folder) Load(name string, value any) (found bool, err error) {
 		return false, err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, loadLimit))
+	text, err := ordinary.ReadAll(file, loadLimit)
 	if err != nil {
 		return false, err
 	}

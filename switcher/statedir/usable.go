@@ -12,8 +12,7 @@ import (
 )
 
 // Usable finds out, without writing anything, whether a switch could make the
-// folder where it is missing, would find it safe, and could write its files and
-// further ones, a note for the next run say.
+// folder where it is missing, would find it safe, and could be recorded in it.
 // The error wraps ErrUnsafe, unix.ENOTDIR where something else stands in the
 // way, or what the system would say; access.ErrFrozen, too, where it would say
 // so to everybody.
@@ -28,10 +27,8 @@ func (f Folder) Usable() error {
 	if err != nil || at != f.Path {
 		return err
 	}
-	for _, name := range []string{lockFile, historyFile} {
-		if err := access.Writable(f.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := access.Writable(f.file(historyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

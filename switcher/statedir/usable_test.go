@@ -15,11 +15,11 @@ import (
 // used does what Usable speaks of.
 func used(t *testing.T, f Folder) error {
 	t.Helper()
-	lock, err := f.Lock(t.Context(), 0, "to green")
+	held, err := f.TryLock(lockFile)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Append(Record{Reason: "one"}), lock.Unlock())
+	return errors.Join(f.Append(Record{Reason: "one"}), held.Release())
 }
 
 // wantUsable says that Usable is right, and that it wrote nothing.

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/journal"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginxtest"
-	"bgswitch/switcher/statedir"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,19 +23,21 @@ func TestDay(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.Options.Failover = true
-	var lock *statedir.Lock
+	var lock *journal.Journal
 	happens := map[int]func(*stand){
 		100:  sick(blue), // two lost packets
 		102:  well(blue),
 		200:  sick(green), // no way back for an hour
 		260:  well(green),
-		400:  func(s *stand) { s.edit(s.liveFile()) }, // written by hand
-		430:  (*stand).reload,
+		390:  func(s *stand) { s.byHand(switcher.Blue) },
+		395:  func(s *stand) { s.edit(s.liveFile()) }, // the same, written by hand
+		400:  func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) },
+		430:  func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr)) },
 		600:  sick(blue), // the outage
 		660:  well(blue),
 		1100: ack(true),
 		1200: func(s *stand) { lock = s.lockNow() }, // somebody waits for green
-		1205: func(*stand) { _ = lock.Unlock() },
+		1205: func(*stand) { _ = lock.Close() },
 		1300: sick(blue),
 		1302: well(blue),
 		1400: both(sick(blue), sick(green)),
@@ -67,20 +70,21 @@ func TestDay(t *testing.T) {
 }
 
 // lockNow takes the lock, at the time of the moved clock.
-func (s *stand) lockNow() *statedir.Lock {
+func (s *stand) lockNow() *journal.Journal {
 	s.t.Helper()
-	lock, err := s.Switcher.Locks.Lock(s.t.Context(), 0, "to")
+	held, err := s.Switcher.Lock(s.t.Context(), 0, "to")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	note, err := json.Marshal(statedir.Holder{PID: os.Getpid(), Command: "to", Since: s.clock})
+	note, err := json.Marshal(lock.Holder{PID: os.Getpid(), Command: "to", Since: s.clock})
 	if err == nil {
-		err = os.WriteFile(filepath.Join(s.Switcher.Locks.Path, "lock"), note, 0o600)
+		live := s.Switcher.Site.File
+		err = os.WriteFile(journal.Path(filepath.Dir(live), live), note, 0o600)
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return lock
+	return held
 }
 
 // Runs leave nothing growing but the history of what changed.

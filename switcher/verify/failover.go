@@ -8,8 +8,8 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
-	"bgswitch/switcher/statedir"
 )
 
 // Failover is a switch that verify made, or tried to make, by itself.
@@ -176,18 +176,18 @@ const ackRetry = 20 * time.Millisecond
 // Ack acknowledges the last failover: the next one may come. It says whether
 // there was one to acknowledge. A run under way is waited for until ctx ends.
 func (v *Verifier) Ack(ctx context.Context) (bool, error) {
-	lock, err := v.Switcher.State.TryLock(verifyLock)
-	for statedir.IsBusy(err) && ctx.Err() == nil {
+	held, err := v.Switcher.State.TryLock(verifyLock)
+	for lock.IsBusy(err) && ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-time.After(ackRetry):
 		}
-		lock, err = v.Switcher.State.TryLock(verifyLock)
+		held, err = v.Switcher.State.TryLock(verifyLock)
 	}
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = lock.Unlock() }()
+	defer func() { _ = held.Release() }()
 	m, _ := remember(v.Switcher.State)
 	if m.Failover == nil || m.Failover.Acknowledged {
 		return false, nil

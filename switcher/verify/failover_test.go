@@ -233,7 +233,7 @@ func TestAckWaits(t *testing.T) {
 	if err := m.keep(s.Switcher.State); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := s.Switcher.State.TryLock(verifyLock)
+	held, err := s.Switcher.State.TryLock(verifyLock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestAckWaits(t *testing.T) {
 		t.Fatalf("it did not wait: %v", err)
 	case <-time.After(3 * ackRetry):
 	}
-	if err := lock.Unlock(); err != nil {
+	if err := held.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
-	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/lock"
 )
 
 // Finding is what one run found of one site, and what of it is to be told.
@@ -53,13 +53,13 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	ctx, cancel := context.WithTimeout(ctx, v.Options.Deadline)
 	defer cancel()
 	f := Finding{Site: v.Switcher.Site.Name}
-	lock, err := v.Switcher.State.TryLock(verifyLock)
-	if statedir.IsBusy(err) {
+	held, err := v.Switcher.State.TryLock(verifyLock)
+	if lock.IsBusy(err) {
 		return v.overlapping(f)
 	}
 	before, warning := remember(v.Switcher.State)
 	if f.lasting = err == nil; f.lasting {
-		defer func() { _ = lock.Unlock() }()
+		defer func() { _ = held.Release() }()
 		f.note(warning)
 	} else {
 		f.note("what is found cannot be remembered: " + err.Error())
@@ -101,6 +101,9 @@ func (v *Verifier) judge(f *Finding, found facts) {
 	if live != "" {
 		f.Memory.isLive(live)
 		words = append(words, v.liveWords(f, live), v.idleWords(f, live.Other(), found.open))
+		if v.byFileAlone(f) {
+			words = append(words, "whether nginx has loaded it is unknown")
+		}
 		v.judgeAnswers(f)
 	}
 	v.acknowledge(f)
@@ -153,11 +156,26 @@ func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 	case !streak.Up:
 		return f.add(string(live), Critical, fmt.Sprintf("%s live but unhealthy: %s", live, bad))
 	case f.unasked[live]:
-		return fmt.Sprintf("%s live, %s", live, bad)
+		return fmt.Sprintf("%s, %s", v.isLive(f, live), bad)
 	case bad != "":
-		return fmt.Sprintf("%s live (failed %d of %d times: %s)", live, streak.Bad, v.Options.Fall, bad)
+		return fmt.Sprintf("%s (failed %d of %d times: %s)", v.isLive(f, live), streak.Bad, v.Options.Fall, bad)
 	}
-	return fmt.Sprintf("%s live (%s)", live, healthyWords(f.Status.Colors[live]))
+	return fmt.Sprintf("%s (%s)", v.isLive(f, live), healthyWords(f.Status.Colors[live]))
+}
+
+// isLive claims no more than is known.
+func (v *Verifier) isLive(f *Finding, live switcher.Color) string {
+	if v.byFileAlone(f) {
+		return fmt.Sprintf("%s live by the file", live)
+	}
+	return fmt.Sprintf("%s live", live)
+}
+
+// byFileAlone says that nothing but the file tells which color is live: neither
+// what nginx has loaded is known, nor who answers.
+func (v *Verifier) byFileAlone(f *Finding) bool {
+	running := f.Status.Running
+	return running.Matters && running.Err == nil && running.Is == nil && v.Switcher.Site.Confirm == nil && f.Status.Holder == nil
 }
 
 // idleWords judges the idle color, half of the way back; open is the other

@@ -11,6 +11,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 )
 
@@ -40,9 +41,41 @@ const (
 	keyFailover  = "failover"
 )
 
-// look asks everything; it changes nothing. What the network says is dampened
-// later, what files and processes say holds at once.
+// looks is how often a switch may come between before what was seen is taken
+// for one that is at work.
+const looks = 3
+
+// look asks everything, again where a switch came between: half of what was
+// seen is from before it.
 func (v *Verifier) look(ctx context.Context) facts {
+	for n := 1; ; n++ {
+		f := v.lookOnce(ctx)
+		if f.status.Holder != nil || ctx.Err() != nil || !v.switchedSince(&f) {
+			return f
+		}
+		if n == looks {
+			f.status.Holder, f.problems, f.open = &lock.Holder{}, nil, nil
+			return f
+		}
+	}
+}
+
+// switchedSince says whether somebody switches, or has switched, since the
+// newest record was read.
+func (v *Verifier) switchedSince(f *facts) bool {
+	if _, held, err := v.Switcher.Holder(); held && err == nil {
+		return true
+	}
+	records, err := v.Switcher.State.History(1)
+	if err != nil || len(records) == 0 {
+		return false
+	}
+	return f.status.Last == nil || !records[0].Time.Equal(f.status.Last.Time)
+}
+
+// lookOnce changes nothing. What the network says is dampened later, what files
+// and processes say holds at once.
+func (v *Verifier) lookOnce(ctx context.Context) facts {
 	f := facts{status: v.Switcher.Inspect(ctx, v.Switcher.Site.Check)}
 	f.unasked = v.unasked(ctx, f.status)
 	switch {
@@ -55,7 +88,7 @@ func (v *Verifier) look(ctx context.Context) facts {
 		f.way = v.wayBack(ctx)
 		f.judgeWay(len(v.Switcher.Nginx.Test) > 0)
 	}
-	if _, _, err := v.Switcher.Locks.Held(); err != nil {
+	if _, _, err := v.Switcher.Holder(); err != nil {
 		f.add(keyLock, Unknown, "whether a switch is at work is unknown: "+err.Error())
 		f.open = nil
 	}
@@ -145,7 +178,8 @@ func (f *facts) judgeWay(ownTest bool) {
 		}
 	case errors.Is(err, nginx.ErrNoAside) && ownTest:
 		known(true)
-	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable), errors.Is(err, switcher.ErrNoState), isRefusal(err):
+	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable),
+		errors.Is(err, switcher.ErrNoState), errors.Is(err, switcher.ErrDecidesNothing), isRefusal(err):
 		known(false)
 		f.add(keyCandidate, Warning, "no way back: "+err.Error())
 	default:

@@ -1,0 +1,35 @@
+package switcher
+
+import (
+	"fmt"
+	"time"
+
+	"bgswitch/health"
+)
+
+// backOnceWithin is how long after a `back` a second one is refused: two people
+// in the same incident would undo each other, and the bad release be live again.
+const backOnceWithin = 10 * time.Minute
+
+// undoneAlready lets `back` undo the newest switch once. A history that cannot be
+// read keeps nobody from going back.
+func (s *Switcher) undoneAlready(p Plan) error {
+	records, err := s.State.History(recordsSearched)
+	if err != nil {
+		return nil
+	}
+	for _, r := range records {
+		if Outcome(r.Outcome) != Done {
+			continue
+		}
+		ago := time.Since(r.Time).Abs()
+		if r.Command != "back" || ago >= backOnceWithin || r.To != string(p.From) {
+			return nil
+		}
+		return &Error{
+			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`bgswitch to %s` goes there all the same", p.To),
+			Err: fmt.Errorf("%s went back from %s to %s %s ago: a second `back` would undo that", r.Who, r.From, r.To, health.Short(ago.Round(time.Second))),
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package livefile
+
+import (
+	"errors"
+	"os"
+)
+
+// Opened is a live file held open, so that what is put, what is watched and
+// what is proved are the same one, whatever its name leads to meanwhile.
+type Opened struct {
+	File *os.File
+	path string
+	want string // the hash of what it has to hold
+	at   Identity
+}
+
+// Open opens the file at path, which has to hold content. The error wraps
+// ErrChanged where it does not.
+func Open(path string, content []byte) (*Opened, error) {
+	f := &File{Path: path}
+	file, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	o := &Opened{File: file, path: path, want: Hash(content)}
+	if f.Hash() != o.want {
+		return nil, errors.Join(changed(path), file.Close())
+	}
+	o.at = f.Identity()
+	return o, nil
+}
+
+// StandsAt makes sure that path names this very file, and that it holds
+// content: from here on it must not change.
+func (o *Opened) StandsAt(path string, content []byte) error {
+	o.path, o.want = path, Hash(content)
+	now, err := o.now()
+	o.at = now
+	return err
+}
+
+// Unchanged says whether the path still names this very file and nothing of it
+// was touched. touched is true where only its attributes were, or where its
+// bytes were changed and changed again: they are what they were. The error wraps
+// ErrChanged where the path names another file, or the bytes are others.
+func (o *Opened) Unchanged() (touched bool, err error) {
+	now, err := o.now()
+	touched = now != o.at
+	o.at = now
+	return touched, err
+}
+
+// Identity is that of the file when it was last looked at.
+func (o *Opened) Identity() Identity { return o.at }
+
+// Hash is that of the bytes it holds.
+func (o *Opened) Hash() string { return o.want }
+
+func (o *Opened) now() (Identity, error) {
+	f, err := readPath(o.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Identity{}, changed(o.path)
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	ours, err := o.File.Stat()
+	if err != nil {
+		return Identity{}, err
+	}
+	there, err := os.Lstat(o.path)
+	if err != nil || !os.SameFile(ours, there) || f.Hash() != o.want {
+		return Identity{}, changed(o.path)
+	}
+	return f.Identity(), nil
+}
+
+// Close lets go of the file.
+func (o *Opened) Close() error { return o.File.Close() }

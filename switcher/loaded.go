@@ -1,0 +1,68 @@
+package switcher
+
+import (
+	"fmt"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+)
+
+// Loaded says whether the running nginx has loaded the live file as it is.
+type Loaded struct {
+	Is    *bool  // nil: unknown
+	Why   string // how that is known, or why it is not
+	given bool   // a switch gave it this very file, untouched since: no load can bring another
+}
+
+func (l Loaded) known(is bool, why string, args ...any) Loaded {
+	l.Is, l.Why = &is, fmt.Sprintf(why, args...)
+	return l
+}
+
+// recordsSearched is how many records are looked through for one that tells
+// what nginx was given: those of what was refused tell nothing.
+const recordsSearched = 50
+
+// loadedBy is the only place that decides what nginx has loaded. It is known of
+// a master to which a record of ours gave this very file, unchanged since; or
+// the same bytes, where nothing was loaded since (one of its generation still
+// serves); or of a master that started after the file last
+// changed. Workers' ages tell nothing: each of them may have crashed and come
+// back with what the master had before.
+func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, records []statedir.Record) Loaded {
+	if len(workers.Serving) == 0 {
+		return Loaded{}.known(false, "no worker serves")
+	}
+	if last, found := lastGiven(records, master); found {
+		at := last.Time.Local().Format(time.DateTime)
+		sameBytes, generation := last.HashAfter == file.Hash(), workers.Knows(*last.Generation)
+		switch {
+		case last.File != nil && *last.File == file.Identity() && sameBytes:
+			return Loaded{given: true}.known(true, "the switch at %s gave it to nginx, and it is unchanged", at)
+		case sameBytes && generation:
+			return Loaded{}.known(true, "the switch at %s gave nginx the same, and nothing was loaded since", at)
+		case generation:
+			return Loaded{}.known(false, "nginx still has what the switch at %s gave it, and the file was changed since", at)
+		}
+	}
+	if master.StartedAfter(file.LastChanged()) {
+		return Loaded{}.known(true, "nginx started after the file last changed")
+	}
+	return Loaded{Why: "no switch on record gave nginx the file as it stands; `bgswitch to` the color that it names loads it once more"}
+}
+
+// lastGiven is the newest record that says what a master was given. A switch
+// that is stuck leaves nobody any the wiser.
+func lastGiven(records []statedir.Record, master *nginx.Master) (statedir.Record, bool) {
+	for _, r := range records {
+		switch {
+		case Outcome(r.Outcome) == Stuck:
+			return r, false
+		case r.Generation != nil:
+			return r, r.Generation.Master == master.PID && r.Generation.MasterStart == master.Start()
+		}
+	}
+	return statedir.Record{}, false
+}

@@ -1,0 +1,75 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"bgswitch/switcher/lock"
+
+	"golang.org/x/sys/unix"
+)
+
+// takeLock takes the lock of the live file, and makes sure that the switch can
+// be recorded.
+func (s *Survey) takeLock(ctx context.Context) error {
+	if s.request.DryRun {
+		return s.askForLock()
+	}
+	if err := errors.Join(s.State.Create(), s.State.Usable()); err != nil {
+		return unusable(err)
+	}
+	taken, err := s.Lock(ctx, s.request.WaitLock, s.request.Command)
+	s.journal = taken
+	if err != nil && ctx.Err() == nil {
+		return notLocked(err)
+	}
+	for _, open := range s.State.Readable() {
+		s.note("%s", open)
+	}
+	return err
+}
+
+// askForLock is a dry run's: it takes nothing.
+func (s *Survey) askForLock() error {
+	if err := s.State.Usable(); err != nil {
+		if s.keeps(err) {
+			return unusable(err)
+		}
+		s.note("you may not write the state folder: %v", err)
+	}
+	if s.request.wayBack {
+		return nil
+	}
+	holder, held, err := s.Holder()
+	switch {
+	case held:
+		return notLocked(&lock.BusyError{Holder: holder})
+	case errors.Is(err, fs.ErrPermission):
+		s.note("whether another bgswitch is at work is unknown: %v", err)
+	case err != nil:
+		return notLocked(err)
+	}
+	return nil
+}
+
+func notLocked(err error) error {
+	switch {
+	case lock.IsBusy(err):
+		return refuse(Busy, "wait for it, or add `--wait-lock 30s`; `bgswitch status` shows where the traffic is", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return unreadable(err)
+	case errors.Is(err, unix.EACCES):
+		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+	}
+	return notWritten(err)
+}
+
+// unusable is a state folder that nothing can be kept in.
+func unusable(err error) error {
+	hint := "set state_dir in the settings to a folder that can be written, and is safe from others"
+	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
+		hint = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"
+	}
+	return refuse(Failed, hint, err)
+}

@@ -1,0 +1,260 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wait is the state of one load.
+type wait struct {
+	master  *Master
+	load    Load
+	watch   *opens
+	log     *errorLog
+	began   time.Time
+	opened  bool
+	old     map[processID]bool // everything that was there before the opening
+	known   map[int]process    // the children, as they were last read
+	first   []processID        // the workers that served before the signal
+	handles map[processID]handle
+	looked  time.Time
+	changed time.Time // when a look last showed another child, or one fewer
+	before  look      // the look before the last one
+	now     look
+	told    bool  // the old workers have got our SIGQUIT
+	taken   bool  // new workers were seen beside every old one: the load took
+	lostNew bool  // a child of the new generation ended without serving
+	end     end   // the look in which the criterion held first
+	blind   error // why the last look that failed did
+
+	disturbed bool // something happened that is not ours: this load proves nothing
+
+	commanded    chan error // what came of the operator's own command
+	sinceRefused time.Time  // since when the log has said so, with no worker to contradict it
+}
+
+// end is a look in which none of the old workers accepted any more.
+type end struct {
+	at      time.Time
+	serving []processID
+}
+
+func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
+	w := &wait{
+		master: m, load: l, watch: watch, log: log,
+		handles: map[processID]handle{}, old: map[processID]bool{}, known: map[int]process{},
+	}
+	// What the master opens from here on is the file that was put, whoever told
+	// it to: a worker that comes after that has loaded it.
+	watch.forget()
+	kids, err := w.children(true)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMasterEnded, err)
+	}
+	for _, kid := range kids {
+		w.old[kid.id] = true
+		if !kid.serving() {
+			w.disturbed = w.disturbed || kid.starting()
+			continue
+		}
+		w.first = append(w.first, kid.id)
+	}
+	if l.Workers != nil && !samePIDs(w.first, l.Workers) {
+		w.disturbed = true // one that has crashed just now may come back at any moment
+	}
+	w.now.oldServing = w.first // so that one that is gone at the first look is missed
+	return w, nil
+}
+
+// close waits for the operator's command: it must not load anything later.
+func (w *wait) close() {
+	if w.commanded != nil {
+		<-w.commanded
+	}
+	for _, held := range w.handles {
+		held.close()
+	}
+}
+
+func (w *wait) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.load.Limit)
+	defer cancel()
+	if err := w.signal(ctx); err != nil {
+		return err
+	}
+	w.holdOld() // while nginx reads
+	return w.until(ctx)
+}
+
+// holdOld takes hold of the old workers, to tell them to end later.
+func (w *wait) holdOld() {
+	for _, id := range w.first {
+		if held, err := hold(id); err == nil {
+			w.handles[id] = held
+		}
+	}
+}
+
+// signal tells the master to load. The operator's own command may wait for the
+// load itself: it is looked at meanwhile.
+func (w *wait) signal(ctx context.Context) error {
+	w.looked = time.Now()
+	w.changed = w.looked
+	w.began = w.looked
+	if w.load.Signal != nil {
+		w.commanded = make(chan error, 1)
+		go func() { w.commanded <- w.load.Signal(context.WithoutCancel(ctx)) }()
+		return nil
+	}
+	if err := w.master.handle.signal(unix.SIGHUP); err != nil {
+		return fmt.Errorf("%w: signal process %d: %w", ErrMasterEnded, w.master.PID, err)
+	}
+	return nil
+}
+
+func (w *wait) until(ctx context.Context) error {
+	for {
+		if err := w.step(); err != nil {
+			return err
+		}
+		if w.done() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("%w within %s", ErrLate, w.load.Limit), w.blind)
+		case err := <-w.commanded:
+			w.commanded = nil
+			if err != nil {
+				return err
+			}
+		case <-time.After(min(max(time.Since(w.changed)/100, pollInterval), pollAtMost)):
+		}
+	}
+}
+
+// step looks once and acts on what it sees.
+func (w *wait) step() error {
+	if err := w.lookAgain(false); err != nil {
+		return err
+	}
+	if w.decisive() {
+		if err := w.lookAgain(true); err != nil {
+			return err
+		}
+	}
+	if w.lostNew && len(w.now.newServing) == 0 && len(w.now.newStarting) == 0 {
+		return ErrWorkersDied
+	}
+	if w.refused() {
+		return ErrNotLoaded
+	}
+	w.seeTaken()
+	if w.taken && !w.disturbed && !w.told && w.load.Handover == HandoverFast {
+		w.tellOld()
+	}
+	return nil
+}
+
+// refused believes the log once no worker has followed for a while: a log that
+// could not be opened anew, for logrotate, is an [emerg], too.
+func (w *wait) refused() bool {
+	if len(w.now.newServing)+len(w.now.newStarting) > 0 || !w.log.refused() {
+		w.sinceRefused = time.Time{}
+		return false
+	}
+	if w.sinceRefused.IsZero() {
+		w.sinceRefused = time.Now()
+	}
+	return time.Since(w.sinceRefused) >= refusedFor
+}
+
+// decisive says that something would follow from what is seen: then it is
+// looked at whole. What a look leaves out are the workers that had their title
+// already: a look at every one of them, each millisecond, is what a switch of
+// many workers spends most of its time on.
+func (w *wait) decisive() bool {
+	return w.opened && (!w.taken && len(w.now.newServing) >= w.enough() || w.complete())
+}
+
+// enough is how many new workers have to serve before the old ones are told to
+// end: as many as can work at the same time. Those that are still to come start
+// meanwhile. Where nobody knows how many that will be, it is as many as before.
+func (w *wait) enough() int {
+	if w.load.Asked == 0 {
+		return max(len(w.first), 1)
+	}
+	return max(min(w.load.Asked, runtime.NumCPU()), 1)
+}
+
+// seeTaken looks for the one sight that a load alone can show: new workers
+// beside every one from before. nginx starts them all, and ends the old ones
+// 100 ms later; a worker that crashed and came back stands in another's place,
+// so that there are never more.
+func (w *wait) seeTaken() {
+	if w.taken || !w.opened || len(w.now.newServing) < w.enough() {
+		return
+	}
+	w.taken = true
+	if len(w.now.oldServing) < len(w.first) || w.log.alarmed() {
+		w.disturbed = true
+	}
+}
+
+// tellOld sends the old workers what nginx will send them 100 ms later. Those
+// already ending are left alone: a second SIGQUIT ends nothing sooner, and
+// their connections are not ours to cut.
+func (w *wait) tellOld() {
+	w.told = true
+	for _, id := range w.now.oldServing {
+		if held, ok := w.handles[id]; ok {
+			if err := held.signal(unix.SIGQUIT); err != nil {
+				w.load.Log.Debug().Err(err).Int("worker", id.pid).Msg("cannot end an old worker: nginx does")
+			}
+		}
+	}
+}
+
+// complete is the exact criterion: as many workers as are asked for have the new
+// files, and none of the old ones accepts any more.
+func (w *wait) complete() bool {
+	return w.opened && len(w.now.newServing) >= max(w.load.Asked, 1) && len(w.now.newStarting) == 0 && len(w.now.oldServing) == 0
+}
+
+// done wants that to hold in two looks: while a child ends, /proc may leave out
+// another (proc_pid_task_children(5)).
+func (w *wait) done() bool {
+	if !w.complete() {
+		w.end = end{}
+		return false
+	}
+	if !w.taken { // nginx was faster than our looks, or some of them have crashed
+		w.disturbed = true
+	}
+	if w.end.at.IsZero() {
+		w.end = end{time.Now(), w.now.newServing}
+		return false
+	}
+	w.disturbed = w.disturbed || !sameProcesses(w.end.serving, w.now.newServing)
+	return true
+}
+
+func (w *wait) attempt() Attempt {
+	a := Attempt{Opened: w.opened, Signalled: !w.began.IsZero(), Said: w.log.reason()}
+	a.Generation = Generation{
+		Master: w.master.PID, MasterStart: w.master.id.start,
+		Workers: pids(w.now.newServing), Draining: pids(w.now.draining), Handover: HandoverNginx,
+	}
+	for _, id := range w.now.newServing {
+		a.Generation.Newest = max(a.Generation.Newest, id.start)
+	}
+	if w.told {
+		a.Generation.Handover = HandoverFast
+	}
+	return a
+}

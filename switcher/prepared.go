@@ -1,0 +1,234 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// Prepared is a switch that is ready: the new files and the journal are on the
+// disk, and nothing that serves was changed.
+type Prepared struct {
+	*Survey
+	proof Proof
+	first loading // what was seen of loading the new files
+	cause *Error  // why the commit failed
+}
+
+// Proof is how strongly a switch was confirmed.
+type Proof struct {
+	Kind       string            // "generation", or "identity"; empty: none was had
+	Generation *nginx.Generation // nil: it cannot be seen
+}
+
+// The kinds of proof.
+const (
+	byGeneration = "generation" // every worker that accepts has loaded the files
+	byIdentity   = "identity"   // on top of that, the target answers through nginx
+)
+
+const stepPrepare = "write the new file"
+
+// Prepare writes the new files beside the live ones, and the journal. After an
+// error nothing of it is left.
+func (s *Survey) Prepare() (*Prepared, error) {
+	if !s.changed() {
+		err := s.prepareAll()
+		return &Prepared{Survey: s}, err
+	}
+	if err := s.take(stepPrepare, s.prepareAll); err != nil {
+		return nil, err
+	}
+	return &Prepared{Survey: s}, nil
+}
+
+func (s *Survey) prepareAll() error {
+	for _, c := range s.Changes {
+		if err := c.prepare(s.journal, s.accepted.new); err != nil {
+			return notWritten(err)
+		}
+	}
+	return nil
+}
+
+// step is one of those that change something. A dry run tells its name.
+type step struct {
+	name string
+	do   func(context.Context) error
+	skip bool
+}
+
+func (p *Prepared) steps() []step {
+	return []step{
+		{name: "replace the file", do: p.put, skip: !p.changed()},
+		{name: "test the new file in place", do: p.testInPlace, skip: !p.changed() || p.accepted.new},
+		{name: "reload nginx", do: p.load},
+		{name: "confirm through nginx", do: p.confirm, skip: p.Site.Confirm == nil},
+		{name: "look at the file again", do: p.lookAgain},
+	}
+}
+
+// would are the names of the steps that a dry run does not take.
+func (p *Prepared) would() []string {
+	var names []string
+	if p.changed() {
+		names = append(names, stepPrepare)
+	}
+	for _, step := range p.steps() {
+		if !step.skip {
+			names = append(names, step.name)
+		}
+	}
+	return names
+}
+
+// Commit puts the new files in place, has nginx load them, and proves it. After
+// an error something may have changed: Undo is for that.
+func (p *Prepared) Commit(ctx context.Context) (Proof, error) {
+	for _, step := range p.steps() {
+		if step.skip {
+			continue
+		}
+		if err := p.take(step.name, func() error { return step.do(ctx) }); err != nil {
+			p.cause = asError(step.name, err)
+			return p.proof, err
+		}
+	}
+	return p.proof, nil
+}
+
+func (p *Prepared) put(context.Context) error {
+	if err := p.running.permitted(); err != nil {
+		return err
+	}
+	for _, c := range p.Changes {
+		if err := c.put(); err != nil {
+			return notWritten(err)
+		}
+		if c.view.inPlace() {
+			p.note("the file is mounted by itself: it was written in place, for a rename would not be seen")
+		}
+	}
+	if !p.accepted.new {
+		return nil
+	}
+	return p.whole()
+}
+
+// whole tells the next run that nothing has to be put back any more.
+func (p *Prepared) whole() error {
+	for _, c := range p.Changes {
+		if c.needed() && (!p.accepted.new || c.view.inPlace()) {
+			return p.journal.Whole()
+		}
+	}
+	return nil
+}
+
+func (p *Prepared) testInPlace(ctx context.Context) (err error) {
+	p.note("the new file could not be tested without touching the live one: it was tested in place")
+	if p.accepted, err = p.tests.inPlace(ctx, p.accepted); err != nil {
+		return err
+	}
+	if err := p.standing(); err != nil {
+		return err
+	}
+	return p.whole()
+}
+
+// standing makes sure that what nginx has tested is what was put: an operator's
+// own test shows nothing of what it read.
+func (p *Prepared) standing() error {
+	for _, c := range p.Changes {
+		if _, err := c.unchanged(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Prepared) load(ctx context.Context) (err error) {
+	p.first, err = p.running.load(ctx, p.order())
+	if err != nil {
+		return err
+	}
+	if p.first.generation != nil {
+		p.proof = Proof{byGeneration, p.first.generation}
+	}
+	return nil
+}
+
+func (p *Prepared) order() load {
+	l := load{limit: p.accepted.limit, asked: p.accepted.asked, handover: p.request.Handover}
+	for _, c := range p.Changes {
+		l.files = append(l.files, c.opened.File)
+	}
+	return l
+}
+
+// confirm makes sure that the target answers through nginx.
+func (p *Prepared) confirm(ctx context.Context) error {
+	if err := p.answered(ctx, p.plan().To, p.running.window()); err != nil {
+		return err
+	}
+	p.proof.Kind = byIdentity
+	return nil
+}
+
+// lookAgain makes sure that what was put is what was proved: the live path still
+// names it, it holds our bytes, and the workers that loaded it serve. Where
+// somebody only touched it, one more load tells what nginx has.
+func (p *Prepared) lookAgain(ctx context.Context) error {
+	again := p.running.lives(p.first) != nil
+	for _, c := range p.Changes {
+		touched, err := c.unchanged()
+		if err != nil {
+			return err
+		}
+		again = again || touched
+	}
+	if !again {
+		return nil
+	}
+	if err := p.load(ctx); err != nil {
+		return err
+	}
+	for _, c := range p.Changes {
+		if touched, err := c.unchanged(); err != nil || touched {
+			return errors.Join(err, fmt.Errorf("%w: %s: while nginx loaded it", livefile.ErrChanged, c.file.Path))
+		}
+	}
+	if p.Site.Confirm != nil {
+		if err := p.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	return p.running.lives(p.first)
+}
+
+// finish removes what was kept for the way back. What somebody wrote to the old
+// file meanwhile is in nobody's live file: a human has to look at it.
+func (p *Prepared) finish() *Error {
+	for _, c := range p.Changes {
+		err := c.finish()
+		switch {
+		case errors.Is(err, livefile.ErrChanged):
+			return p.overwrote(err)
+		case err != nil:
+			p.note("the old file could not be removed: %v; the next switch removes it", err)
+			p.leftover = true
+		}
+	}
+	return nil
+}
+
+func (p *Prepared) overwrote(err error) *Error {
+	return &Error{
+		Outcome: Stuck, Step: "keep what others wrote", Err: err,
+		Traffic: fmt.Sprintf("the switch took place: the file says %s, and nginx has loaded it; what somebody else wrote meanwhile is not in it", p.plan().To),
+		Hint:    "look at what he wrote, and at the live file; `bgswitch status` shows where things stand",
+	}
+}

@@ -1,0 +1,63 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"bgswitch/nginxconf"
+	"bgswitch/switcher/livefile"
+
+	"golang.org/x/sys/unix"
+)
+
+var errInterrupted = errors.New("interrupted before anything changed")
+
+const hintInterrupted = "type it again when you are ready"
+
+// interrupted is what becomes of a step that failed because the whole was
+// interrupted.
+func interrupted(ctx context.Context, err error) error {
+	var failed *Error
+	if ctx.Err() != nil && errors.As(err, &failed) {
+		failed.Outcome, failed.Err, failed.Hint = Interrupted, errInterrupted, hintInterrupted
+	}
+	return err
+}
+
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse(Failed, "name the file with `--file`, or set `file:` in the settings", err)
+	case errors.Is(err, fs.ErrPermission):
+		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+	case errors.Is(err, livefile.ErrNotOrdinary):
+		return refuse(NotAccepted, "set `file:` to the small file that decides the color", err)
+	}
+	return err
+}
+
+func notUnderstood(err error) error {
+	var refusal *nginxconf.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	return refuse(NotAccepted, "mend the file or the settings; `bgswitch status` reads both without touching anything", err)
+}
+
+// notWritten is a file that cannot be replaced, or was not.
+func notWritten(err error) error {
+	switch {
+	case errors.Is(err, livefile.ErrChanged):
+		return refuse(Failed, "look at the file and type it again", err)
+	case errors.Is(err, livefile.ErrHardLink):
+		return refuse(Failed, "give the live file a single name", err)
+	case errors.Is(err, unix.EROFS):
+		return refuse(Failed, "the live file is as it was; remount its file system for writing, and type it again", err)
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return refuse(Failed, "the live file is as it was; make room on its file system (`df -h`, `df -i`), and type it again", err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return refuse(Failed, "the live file is as it was; see who may write it and its folder (`ls -ld`, `lsattr`), or run it as root", err)
+	}
+	return refuse(Failed, "the live file is as it was; look at its folder and type it again", err)
+}

@@ -1,0 +1,108 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+)
+
+// running is the nginx that runs: the one we see, or the one we only command.
+type running interface {
+	// view is how it sees a live file.
+	view(*livefile.File) view
+	// alone looks at what runs, and refuses an nginx whose load could not be
+	// believed, for it shares the connections with another one.
+	alone() error
+	// permitted says whether it can be told to load; nothing is signalled.
+	permitted() error
+	// survivable refuses what nginx's own test lets pass and no worker survives.
+	survivable() error
+	// testAsIs and testAside are nginx's test, as nginx.Nginx has it.
+	testAsIs(context.Context) (nginx.Tested, error)
+	testAside(context.Context, []nginx.Content) (nginx.Tested, error)
+	// knows says whether it has loaded the file as it is, by the records.
+	knows(*livefile.File, []statedir.Record) Loaded
+	// load has the files loaded and, where that can be seen, proves it.
+	load(context.Context, load) (loading, error)
+	// lives says whether what a load started still serves.
+	lives(loading) error
+	// never says that nginx serves what it served before the switch, and that
+	// no load of the new files can follow any more.
+	never(first, second loading) bool
+	// since is when it last loaded anything; the zero time where that is unknown.
+	since() time.Time
+	// window is how long the answers that prove a switch have to last.
+	window() time.Duration
+	draining() int
+	close()
+}
+
+// load is what a load needs to know of the switch.
+type load struct {
+	files    []*os.File
+	limit    time.Duration
+	asked    int // workers, 0: unknown
+	handover nginx.Handover
+}
+
+// loading is what was seen of a load, also of one that failed.
+type loading struct {
+	nginx.Attempt
+	generation *nginx.Generation // nil: none was seen, or none was proved
+}
+
+// census looks, once, at all that call themselves nginx on this host.
+type census func() (nginx.Processes, error)
+
+// findRunning finds the nginx of the site. It is only commanded where none is
+// to be found on this host and the settings say how to reload it: then nothing
+// but what answers through it can prove a switch.
+func (s *Switcher) findRunning(census census) (running, error) {
+	master, err := s.Nginx.FindMaster()
+	if err == nil {
+		return &seenNginx{nginx: s.Nginx, master: master, census: census, log: s.Log}, nil
+	}
+	if len(s.Nginx.Reload) == 0 || !errors.Is(err, nginx.ErrNotHere) {
+		return nil, refuseMaster(err)
+	}
+	if s.Site.Confirm == nil {
+		return nil, refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
+			fmt.Errorf("nothing could prove a switch: no master is found on this host (%w), and the settings have no confirm", err))
+	}
+	return &commandedNginx{nginx: s.Nginx, log: s.Log}, nil
+}
+
+const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
+
+func refuseMaster(err error) error {
+	outcome := Failed
+	if errors.Is(err, nginx.ErrPIDMoved) {
+		outcome = NotAccepted
+	}
+	return refuse(outcome, hintForMaster(err), err)
+}
+
+func hintForMaster(err error) string {
+	var orphans *nginx.OrphansError
+	switch {
+	case errors.As(err, &orphans):
+		return fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
+	case errors.Is(err, nginx.ErrPIDMoved):
+		return hintPIDMoved
+	case errors.Is(err, nginx.ErrNoBinary):
+		return "install nginx, or set `nginx: {binary: …}` in the settings"
+	case errors.Is(err, nginx.ErrNotRunning):
+		return "start nginx (`systemctl start nginx`) and look with `bgswitch status`"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, nginx.ErrNotPermitted):
+		return "run it as root: `sudo bgswitch …`"
+	}
+	return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
+}

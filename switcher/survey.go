@@ -1,0 +1,301 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/journal"
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/trust"
+)
+
+// Survey is what is known before a switch: nothing stands in its way. Nothing
+// was written but the lock and what it took to mend what a killed run left.
+type Survey struct {
+	*Switcher
+	*story
+	Changes  []*Change
+	Already  bool // the target has the traffic: there is nothing to do
+	Verdicts []health.Verdict
+
+	request   Request
+	journal   *journal.Journal // nil in a dry run
+	leftover  bool             // something of ours could not be removed: the journal tells the next run
+	questions *questions
+	running   running
+	loaded    Loaded
+	tests     *tests
+	accepted  acceptance
+}
+
+// Survey looks at everything that a switch depends on. What takes its time goes
+// on beside the rest: asking the target, asking through nginx, looking for a
+// second master, nginx's test. An error is an *Error; then nothing is held any
+// more. The survey has to be closed.
+func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error) {
+	survey := s.newSurvey(request)
+	if err := survey.look(ctx); err != nil {
+		survey.Close()
+		return nil, err
+	}
+	return survey, nil
+}
+
+func (s *Switcher) newSurvey(request Request) *Survey {
+	return &Survey{Switcher: s, story: &story{began: time.Now(), log: s.Log}, request: request}
+}
+
+// look is the survey itself, step by step.
+func (s *Survey) look(ctx context.Context) error {
+	never := func() bool { return false }
+	already := func() bool { return s.Already }
+	same := func() bool { return !s.changed() }
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+		skip func() bool
+	}{
+		{"take the lock", s.takeLock, never},
+		{stepRead, s.read, never},
+		{stepFind, s.findNginx, never},
+		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
+		{stepReplaceable, s.replaceable, same},
+		{"make sure that new workers will live", s.survivable, already},
+		{"test the configuration as it stands", s.test, s.changed},
+		{"test the new file", s.test, same},
+	} {
+		if step.skip() {
+			continue
+		}
+		if err := s.take(step.name, func() error { return step.do(ctx) }); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	if s.Already {
+		return nil
+	}
+	if said := s.questions.untold(); said != "" {
+		s.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, s.plan().To)
+	}
+	return nil
+}
+
+// The steps of which more than their names is needed.
+const (
+	stepRead        = "read the live file"
+	stepFind        = "find nginx"
+	stepReplaceable = "make sure that the file can be replaced"
+)
+
+// Close lets go of everything: the lock, too.
+func (s *Survey) Close() {
+	s.tests.stop()
+	s.questions.stop()
+	for _, c := range s.Changes {
+		c.close()
+	}
+	if s.running != nil {
+		s.running.close()
+	}
+	if s.journal == nil {
+		return
+	}
+	end := s.journal.Close
+	if s.leftover {
+		end = s.journal.Leave
+	}
+	if err := end(); err != nil {
+		s.Log.Debug().Err(err).Msg("cannot let go of the lock")
+	}
+}
+
+// plan is what the switch does, as long as it has one file.
+func (s *Survey) plan() Plan {
+	if len(s.Changes) == 0 {
+		return Plan{}
+	}
+	return s.Changes[0].Plan
+}
+
+// changed says whether any file has to be replaced.
+func (s *Survey) changed() bool {
+	for _, c := range s.Changes {
+		if c.needed() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Survey) read(ctx context.Context) error {
+	if s.journal != nil {
+		if err := s.recover(); err != nil {
+			return err
+		}
+	}
+	if sibling, is := livefile.Selector(s.Site.File); is {
+		return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
+			fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", s.Site.File, sibling))
+	}
+	if err := s.doubt(); err != nil {
+		return err
+	}
+	file, err := livefile.Read(s.Site.File)
+	if err != nil {
+		return unreadable(err)
+	}
+	change := &Change{file: file, view: view{at: file.Path}}
+	s.Changes = []*Change{change}
+	if change.Plan, err = plan(s.Site, file, s.request.target); err != nil {
+		return notUnderstood(err)
+	}
+	if s.request.To == "" && !s.request.wayBack {
+		if err := s.undoneAlready(change.Plan); err != nil {
+			return err
+		}
+	}
+	s.questions = s.ask(ctx, s.request, change.Plan.To)
+	return nil
+}
+
+// target is the color to go to. With two colors, the one that had the traffic
+// before is always the other one: the history could name no third.
+func (r Request) target(live Color) Color {
+	if r.To == "" {
+		return live.Other()
+	}
+	return r.To
+}
+
+// doubt names what others may write of the live file: who may write it owns
+// what root's nginx does.
+func (s *Survey) doubt() error {
+	doubts := trust.Doubts(s.Site.File)
+	if len(doubts) > 0 && s.request.Strict {
+		return refuse(Failed, "take the right away (`chmod go-w`, `chown root`), or leave out --strict", errors.New(doubts[0]))
+	}
+	for _, doubt := range doubts {
+		s.note("%s: who may write the live file decides what nginx does", doubt)
+	}
+	return nil
+}
+
+func (s *Survey) findNginx(ctx context.Context) (err error) {
+	if s.running, err = s.findRunning(s.questions.census); err != nil {
+		return err
+	}
+	if _, seen := s.running.(*seenNginx); s.request.wayBack && !seen {
+		return ErrNoMaster
+	}
+	for _, c := range s.Changes {
+		c.view = s.running.view(c.file)
+	}
+	s.tests = beginTests(ctx, s.story, s.running, s.Changes)
+	if err := s.running.alone(); err != nil {
+		return err
+	}
+	if err := s.running.permitted(); err != nil && !s.request.DryRun {
+		return err
+	}
+	records, err := s.State.History(recordsSearched)
+	if err != nil {
+		s.Log.Debug().Err(err).Msg("the history is not readable")
+	}
+	s.loaded = s.running.knows(s.Changes[0].file, records)
+	s.Already = s.alreadySo(ctx)
+	return nil
+}
+
+// alreadySo is for a file that names the target: only a record of ours, or the
+// answers, can say that nginx has it. A file that was touched since is loaded
+// once more, whatever it holds: a reload that somebody has begun may have read
+// something else in between.
+func (s *Survey) alreadySo(ctx context.Context) bool {
+	if s.changed() {
+		return false
+	}
+	if s.Site.Confirm == nil {
+		return s.loaded.given
+	}
+	if !s.loaded.given && s.running.window() == 0 {
+		return false // to load it once more takes less time than to ask for certain
+	}
+	err := s.answered(ctx, s.plan().To, s.running.window())
+	if err != nil {
+		s.note("nginx is loaded once more: %v", err)
+	}
+	return err == nil
+}
+
+// askTarget never asks the live color: going back does not depend on the side
+// that is broken.
+func (s *Survey) askTarget(context.Context) error {
+	to := s.plan().To
+	if s.request.Force {
+		s.note("%s was not asked whether it is healthy (--force)", to)
+		return nil
+	}
+	s.Verdicts = s.questions.verdicts()
+	if health.Healthy(s.Verdicts) {
+		return nil
+	}
+	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `--wait 1m` waits for it, `--force` switches all the same", to),
+		fmt.Errorf("%s: %s", to, firstUnhealthy(s.Verdicts)))
+}
+
+func firstUnhealthy(verdicts []health.Verdict) string {
+	for _, verdict := range verdicts {
+		if !verdict.Healthy {
+			return verdict.String()
+		}
+	}
+	return "no verdict"
+}
+
+// replaceable finds out before anything is written whether the files can be
+// replaced.
+func (s *Survey) replaceable(context.Context) error {
+	for _, c := range s.Changes {
+		err := c.replaceable()
+		switch {
+		case err == nil:
+		case s.keeps(err):
+			return notWritten(err)
+		default:
+			s.note("you may not replace the file: %v", err)
+		}
+	}
+	return nil
+}
+
+// keeps says whether something that cannot be written refuses the switch. Who
+// only looks may have fewer rights than who switches.
+func (s *Survey) keeps(err error) bool {
+	switch {
+	case s.request.wayBack:
+		return keepsAnybody(err)
+	case s.request.DryRun:
+		return keepsAnybody(err) || !errors.Is(err, fs.ErrPermission)
+	}
+	return true
+}
+
+func (s *Survey) survivable(context.Context) error {
+	if err := s.running.survivable(); err != nil {
+		return refuse(NotAccepted, "mend the configuration; until then no reload of nginx is safe", err)
+	}
+	return nil
+}
+
+// test waits for nginx's test.
+func (s *Survey) test(ctx context.Context) (err error) {
+	s.accepted, err = s.tests.judge(ctx, s.request, s.Already)
+	if err == nil && (s.Already || s.request.DryRun) {
+		s.carried()
+	}
+	return err
+}

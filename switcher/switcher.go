@@ -1,0 +1,104 @@
+// Package switcher switches a site: a Survey looks at everything and writes
+// nothing, a failure there refuses the switch; a Prepared has the new files and
+// the journal on the disk; its Commit puts them in place and proves that nginx
+// took them; from the first byte that changes, a failure ends in its Undo.
+package switcher
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/access"
+	"bgswitch/switcher/journal"
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/lock"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+
+	"github.com/rs/zerolog"
+)
+
+// Switcher is what a switch needs: a site and the effects.
+type Switcher struct {
+	Site  Site
+	Nginx *nginx.Nginx
+	State statedir.Folder
+	Asker health.Asker
+	Host  string // the name of this host, for the records
+	Log   zerolog.Logger
+	Say   func(text string) // what is told on the way; nil: nothing
+}
+
+// Request is what somebody asked for.
+type Request struct {
+	To       Color // empty: back to the other color
+	Force    bool  // skip the target's health
+	Reason   string
+	Wait     time.Duration // keep asking until the target is healthy, at most this long
+	WaitLock time.Duration // wait for another bgswitch, at most this long
+	DryRun   bool
+	Handover nginx.Handover
+	Strict   bool   // refuse what others may write
+	Command  string // as it is recorded: to, back
+	Who      string
+
+	wayBack bool // only verify's question whether a switch would be possible
+}
+
+// Result is what came of a request.
+type Result struct {
+	Outcome  Outcome
+	Plan     Plan
+	Loaded   Loaded // what nginx had of the file before
+	Record   statedir.Record
+	Verdicts []health.Verdict
+	Steps    []string // the steps that a dry run did not take
+	Notes    []string // what the operator has to know besides
+	Draining int      // old workers that still finish connections, in the end
+}
+
+// Lock takes the lock of the site's live file: nobody switches it meanwhile, by
+// whatever name, from whatever state folder. Who waits is told for whom. The errors are those of lock.Take.
+func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (*journal.Journal, error) {
+	live, err := livefile.Resolve(s.Site.File)
+	if err != nil {
+		return nil, err
+	}
+	return journal.Take(ctx, s.journalFolder(live), live, wait, command, s.waiting(wait).forLock)
+}
+
+// Holder says who switches the site's live file now; ok is false when nobody
+// does. It takes nothing.
+func (s *Switcher) Holder() (holder lock.Holder, ok bool, err error) {
+	live, err := livefile.Resolve(s.Site.File)
+	if err != nil {
+		return lock.Holder{}, false, nil // then nobody can
+	}
+	return journal.Held(s.journalFolder(live), live)
+}
+
+// journalFolder is where the journal of a live file stands: beside it, so that
+// all who switch it meet. Only where that folder cannot be written, and the
+// file is mounted there by itself, it is below the state folder.
+func (s *Switcher) journalFolder(live string) string {
+	beside := filepath.Dir(live)
+	if access.Writable(beside) == nil {
+		return beside
+	}
+	file, err := livefile.Read(live)
+	if err != nil {
+		return beside
+	}
+	if mounted, err := file.MountPoint(); err != nil || !mounted {
+		return beside
+	}
+	return s.State.Path
+}
+
+func (s *Switcher) say(text string) {
+	if s.Say != nil {
+		s.Say(text)
+	}
+}

@@ -1,0 +1,241 @@
+package switcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// tests are the runs of nginx's test for one switch. The first one begins while
+// the rest is looked at: of the new files where there are any, else of the
+// configuration as it stands.
+type tests struct {
+	*story
+	running running
+	changes []*Change
+	cancel  context.CancelFunc
+	under   sync.WaitGroup
+	first   chan tested
+}
+
+// tested is what came of a test.
+type tested struct {
+	nginx.Tested
+	err error
+}
+
+// acceptance is what nginx's test has shown.
+type acceptance struct {
+	new   bool          // the new files were accepted without touching the live ones
+	limit time.Duration // how long a load may take
+	asked int           // how many workers the configuration asks for; 0: unknown
+	dump  *nginx.Dump   // what nginx read; nil: unknown
+}
+
+func beginTests(ctx context.Context, s *story, running running, changes []*Change) *tests {
+	t := &tests{story: s, running: running, changes: changes, first: make(chan tested, 1)}
+	ctx, t.cancel = context.WithCancel(ctx)
+	contents := t.contents()
+	t.under.Go(func() {
+		var result tested
+		if len(contents) > 0 {
+			result.Tested, result.err = running.testAside(ctx, contents)
+		} else {
+			result.Tested, result.err = running.testAsIs(ctx)
+		}
+		t.first <- result
+	})
+	return t
+}
+
+// contents are what the files become that have to be replaced.
+func (t *tests) contents() []nginx.Content {
+	var contents []nginx.Content
+	for _, c := range t.changes {
+		if c.needed() {
+			contents = append(contents, c.content())
+		}
+	}
+	return contents
+}
+
+// testsPatience is how long a test that nobody waits for any more may go on:
+// one that is killed can leave a socket that it has just made.
+const testsPatience = 100 * time.Millisecond
+
+// stop makes sure that no test outlives the switch.
+func (t *tests) stop() {
+	if t == nil {
+		return
+	}
+	kill := time.AfterFunc(testsPatience, t.cancel)
+	t.under.Wait()
+	kill.Stop()
+	t.cancel()
+}
+
+// judge waits for the test that was begun.
+func (t *tests) judge(ctx context.Context, r Request, already bool) (acceptance, error) {
+	result := <-t.first
+	a := acceptance{limit: limitFor(result.Took)}
+	switch err := result.err; {
+	case err == nil:
+		a.new = len(t.contents()) > 0
+		return a.with(result.Dump, t.decide(result.Dump, (*Change).becomes))
+	case already:
+		t.note("nginx's own test of the configuration: %v", err)
+		return a, nil
+	case errors.Is(err, nginx.ErrRefused):
+		return a, t.refused(ctx, err)
+	case errors.Is(err, nginx.ErrNoAside) && !r.wayBack:
+		return t.before(ctx, r, a, err)
+	case errors.Is(err, nginx.ErrRightsMissing):
+		return a, t.untestable(r, err)
+	case errors.Is(err, nginx.ErrMoved):
+		return a, refuse(Failed, "look at the file and type it again", err)
+	default:
+		return a, err
+	}
+}
+
+// limitFor is how long a load may take: nginx tries a port that is taken for
+// 2.5 s, and a mute resolver holds its test as it holds the load.
+func limitFor(took time.Duration) time.Duration {
+	return max(5*time.Second, 3*time.Second+10*took)
+}
+
+func (a acceptance) with(dump *nginx.Dump, err error) (acceptance, error) {
+	if a.dump = dump; dump != nil {
+		a.asked, _ = dump.Workers()
+	}
+	return a, err
+}
+
+// refused says whose fault it is that nginx refuses.
+func (t *tests) refused(ctx context.Context, refused error) error {
+	const mend = "mend the configuration until `nginx -t` passes, then type it again"
+	if len(t.contents()) == 0 {
+		return refuse(NotAccepted, mend, refused)
+	}
+	_, err := t.running.testAsIs(ctx)
+	if !errors.Is(err, nginx.ErrRefused) {
+		return refuse(NotAccepted, "see the change with `--dry-run`; the live file was not touched", refused)
+	}
+	return refuse(NotAccepted, mend, fmt.Errorf("%w; nginx refused it before this switch, too: %w", refused, err))
+}
+
+// before is for who cannot test the new file beside the live one: what can be
+// known before that is touched is how things stand. A refusal is no reason to
+// stay: where the live color is a name that does not resolve any more, leaving
+// it is what mends the configuration.
+func (t *tests) before(ctx context.Context, r Request, a acceptance, why error) (acceptance, error) {
+	asIs, err := t.running.testAsIs(ctx)
+	a.limit = limitFor(asIs.Took)
+	refused := errors.Is(err, nginx.ErrRefused)
+	switch {
+	case refused && r.DryRun:
+		return a, t.refused(ctx, err)
+	case errors.Is(err, nginx.ErrRightsMissing):
+		if err := t.untestable(r, err); err != nil {
+			return a, err
+		}
+	case err != nil && !refused:
+		return a, err
+	}
+	t.log.Debug().Err(why).Msg("the new file will be tested in place")
+	if r.DryRun {
+		t.note("the new file was not tested: this needs the right to make a mount namespace (root)")
+	}
+	if refused {
+		return a, nil
+	}
+	return a.with(asIs.Dump, t.decide(asIs.Dump, (*Change).was))
+}
+
+// inPlace tests what has been put.
+func (t *tests) inPlace(ctx context.Context, a acceptance) (acceptance, error) {
+	tested, err := t.running.testAsIs(ctx)
+	if err != nil {
+		return a, err
+	}
+	return a.with(tested.Dump, t.decide(tested.Dump, (*Change).becomes))
+}
+
+// untestable is for who may not run nginx's test: that keeps nobody from a dry
+// run.
+func (t *tests) untestable(r Request, err error) error {
+	if !r.DryRun {
+		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+	}
+	t.note("whether nginx accepts the configuration is unknown: %v", err)
+	return nil
+}
+
+// ErrDecidesNothing says that a live file does not decide where the traffic
+// goes.
+var ErrDecidesNothing = errors.New("it decides nothing")
+
+// decide refuses files that decide nothing, as far as what nginx read can tell:
+// one that it does not read, or an upstream that nothing passes to.
+func (t *tests) decide(dump *nginx.Dump, content func(*Change) []byte) error {
+	if dump == nil {
+		return nil
+	}
+	for _, c := range t.changes {
+		if err := c.decides(dump, content(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Change) was() []byte     { return c.Plan.Before }
+func (c *Change) becomes() []byte { return c.Plan.After }
+
+func (c *Change) decides(dump *nginx.Dump, content []byte) error {
+	if !dump.Reads(c.view.at, content) {
+		if now, err := livefile.Read(c.file.Path); err == nil && bytes.Equal(content, c.was()) && !bytes.Equal(now.Bytes, content) {
+			return notWritten(fmt.Errorf("%w: %s", livefile.ErrChanged, c.file.Path))
+		}
+		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
+			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Path, dump.Main(), ErrDecidesNothing))
+	}
+	for _, upstream := range c.Plan.Upstreams {
+		if passes, known := dump.PassesTo(upstream); known && !passes {
+			return refuse(NotAccepted, fmt.Sprintf("pass to it where the site is served (`proxy_pass http://%s;`), or set `file:` and `upstream:` to what decides", upstream),
+				fmt.Errorf("nothing in %s passes to upstream %s: %w", dump.Main(), upstream, ErrDecidesNothing))
+		}
+	}
+	return nil
+}
+
+// carried names what else a load would put to use: other people's files that
+// were changed since nginx last loaded anything. What nginx runs is not what it
+// has just read then, so that only the answers can say that the target has the
+// traffic already: without them it loads once more.
+func (s *Survey) carried() {
+	since := s.running.since()
+	if since.IsZero() || s.accepted.dump == nil {
+		return
+	}
+	others := s.accepted.dump.ChangedSince(since, s.Changes[0].view.at)
+	if len(others) == 0 {
+		return
+	}
+	text := strings.Join(others[:min(len(others), 3)], ", ")
+	if more := len(others) - 3; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if s.Already = s.Already && s.Site.Confirm != nil; s.Already {
+		s.note("%s changed since nginx last loaded anything, and is not loaded", text)
+		return
+	}
+	s.note("nginx loads other changes, too: %s changed since it last loaded anything", text)
+}

@@ -1,0 +1,184 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// Undo is the only way back from a commit that failed: the old bytes come back,
+// nginx is told again and proved again. A time-out is no verdict, so a slow load
+// of the new file has to be followed by one of the old. The error says where the
+// traffic is; it is an *Error, never nil.
+func (p *Prepared) Undo(ctx context.Context) error {
+	if !p.touched() {
+		return p.untouched()
+	}
+	p.proof = Proof{}
+	p.say("rolling back, for this failed: " + p.cause.Step)
+	if err := p.back(); err != nil {
+		return p.stuck(ctx, fmt.Errorf("the old file could not be put back: %w", err))
+	}
+	if !p.first.Signalled && !errors.Is(p.cause, nginx.ErrMasterEnded) {
+		return p.rolledBack(ctx)
+	}
+	second, err := p.loadOld(ctx)
+	if err == nil && p.running.window() > 0 {
+		err = p.answered(ctx, p.plan().From, p.running.window())
+	}
+	switch {
+	case err == nil:
+		p.proof = Proof{byGeneration, second.generation}
+		return p.rolledBack(ctx)
+	case p.changed() && p.running.never(p.first, second):
+		p.proof = p.asBefore()
+		return p.rolledBack(ctx)
+	case p.changed() && p.answersAsBefore(ctx, second):
+		return p.rolledBack(ctx)
+	}
+	if !p.changed() {
+		return p.stuck(ctx, fmt.Errorf("the file had named %s before, and nginx may yet load it: %w", p.plan().To, err))
+	}
+	return p.stuck(ctx, fmt.Errorf("nginx does not take the old file either: %w", err))
+}
+
+// touched says whether there is anything to take back: our bytes in a file, or
+// a signal that was given.
+func (p *Prepared) touched() bool {
+	for _, c := range p.Changes {
+		if c.touched() {
+			return true
+		}
+	}
+	return p.first.Signalled
+}
+
+// untouched ends a commit that failed before it had changed anything.
+func (p *Prepared) untouched() error {
+	for _, c := range p.Changes {
+		if err := c.finish(); err != nil {
+			p.note("the new file could not be removed: %v; the next switch removes it", err)
+			p.leftover = true
+		}
+	}
+	return p.cause
+}
+
+// back brings every file back.
+func (p *Prepared) back() error {
+	var errs []error
+	for _, c := range p.Changes {
+		errs = append(errs, c.back())
+		for _, note := range c.notes() {
+			p.note("%v", note)
+			p.leftover = true
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// busyFor is how long a master may be busy with the new file: a resolver that
+// is mute holds it for ten seconds per name (resolv.conf(5), timeout, attempts).
+const busyFor = time.Minute
+
+// loadOld loads what was put back. A master that has opened the new file, and
+// not the old one since, is still at the new one, and may yet put it to use:
+// nobody is told that it was rolled back before that is over.
+func (p *Prepared) loadOld(ctx context.Context) (loading, error) {
+	began := time.Now()
+	for {
+		l, err := p.running.load(ctx, p.order())
+		switch took := time.Since(began); {
+		case errors.Is(err, nginx.ErrLate) && p.first.Opened && !l.Opened && took < busyFor:
+			p.say("nginx is still busy with the new file: waiting until it takes the old one")
+		case errors.Is(err, nginx.ErrNotLoaded) && !p.running.never(p.first, l) && took < p.accepted.limit:
+			p.say("nginx refuses the configuration that it took a moment ago: once more")
+		default:
+			return l, err
+		}
+	}
+}
+
+// answersAsBefore asks who answers where the workers tell nothing: some of them
+// were lost, and what came after them may have either file. A master that has
+// opened the old file after our second signal is through with the new one, so
+// that the answers stay what they are.
+func (p *Prepared) answersAsBefore(ctx context.Context, second loading) bool {
+	return p.Site.Confirm != nil && second.Opened && p.answered(ctx, p.plan().From, confirmWindow) == nil
+}
+
+// asBefore is what nginx serves that never took the new file. Whether it had
+// loaded the old one is known as well as it was before.
+func (p *Prepared) asBefore() Proof {
+	seen, is := p.running.(*seenNginx)
+	if !is || p.loaded.Is == nil || !*p.loaded.Is {
+		return Proof{}
+	}
+	return Proof{Generation: seen.generation()}
+}
+
+func (p *Prepared) rolledBack(ctx context.Context) error {
+	cause := p.cause
+	cause.Outcome = RolledBack
+	if p.changed() {
+		cause.Traffic = fmt.Sprintf("rolled back: the file is as it was, and nginx serves %s", p.plan().From)
+	} else {
+		cause.Traffic = fmt.Sprintf("nothing was put back: the file had named %s before", p.plan().To)
+	}
+	cause.Traffic += p.whoAnswers(ctx)
+	cause.Hint = "`bgswitch status` shows where things stand"
+	return cause
+}
+
+func (p *Prepared) stuck(ctx context.Context, err error) error {
+	cause := p.cause
+	cause.Outcome = Stuck
+	cause.Traffic = fmt.Sprintf("stuck: %v; %s%s", err, p.fileNow(), p.whoAnswers(ctx))
+	if errors.Is(err, livefile.ErrChanged) {
+		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
+	}
+	cause.Hint = "look at `nginx -t` and nginx's error log, mend what they name, then type `bgswitch to " + string(p.plan().From) + "`"
+	if errors.Is(err, nginx.ErrMasterEnded) {
+		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
+	}
+	return cause
+}
+
+// kept is where the old file stands that could not be put back.
+func (p *Prepared) kept() string {
+	for _, c := range p.Changes {
+		if c.replacement != nil {
+			return ", the old file stands in " + c.replacement.Kept
+		}
+	}
+	return ""
+}
+
+// fileNow is what the live file says now.
+func (p *Prepared) fileNow() string {
+	file, err := livefile.Read(p.Site.File)
+	if err == nil {
+		var now Plan
+		if now, err = plan(p.Site, file, Color.Other); err == nil {
+			return fmt.Sprintf("the file says %s", now.From)
+		}
+	}
+	return fmt.Sprintf("what the file says is not understood (%v)", err)
+}
+
+// whoAnswers is told, not asked for: the color that is left may be the broken
+// one.
+func (p *Prepared) whoAnswers(ctx context.Context) string {
+	if p.Site.Confirm == nil {
+		return ""
+	}
+	got, said := p.answer(ctx, statusTimeout)
+	if got == "" {
+		return "; through nginx: " + said
+	}
+	return "; " + said
+}

@@ -1,0 +1,60 @@
+package switcher
+
+import (
+	"bytes"
+	"fmt"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// view is the live file as the running nginx sees it. A container that was
+// given a single file goes on seeing that file whatever is renamed over it on
+// the host.
+type view struct {
+	at  string // the path
+	pid int    // of the process that sees it mounted by itself; 0: none does
+	own bool   // the path is a mount point here, too
+}
+
+// inPlace says whether a rename would not be seen, or not be possible.
+func (v view) inPlace() bool { return v.own || v.pid != 0 }
+
+// viewOf looks at one process's mounts. What may not be looked into is taken
+// as it is here: where that is wrong, no proof will be had.
+func viewOf(file *livefile.File, pid int) view {
+	v := view{at: file.Path}
+	v.own, _ = file.MountPoint()
+	if at, mounted, err := file.MountedFor(pid); err == nil && mounted && !v.own {
+		v.at, v.pid = at, pid
+	}
+	return v
+}
+
+// viewOfAny looks at the mounts of every nginx there is, those in containers
+// included.
+func viewOfAny(file *livefile.File) view {
+	for _, pid := range nginx.AnyMasters() {
+		if v := viewOf(file, pid); v.inPlace() {
+			return v
+		}
+	}
+	v := view{at: file.Path}
+	v.own, _ = file.MountPoint()
+	return v
+}
+
+// holds reads the file back the way nginx sees it.
+func (v view) holds(want []byte) error {
+	if v.pid == 0 {
+		return nil
+	}
+	got, err := livefile.ReadFor(v.pid, v.at)
+	if err != nil {
+		return fmt.Errorf("read %s as process %d sees it: %w", v.at, v.pid, err)
+	}
+	if !bytes.Equal(got.Bytes, want) {
+		return fmt.Errorf("process %d sees another file at %s than was written", v.pid, v.at)
+	}
+	return nil
+}
