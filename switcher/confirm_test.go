@@ -1,0 +1,128 @@
+package switcher_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/nginxtest"
+)
+
+// confirmed is a stand whose settings ask through nginx.
+func confirmed(t *testing.T, blue, green switcher.Mark) *stand {
+	t.Helper()
+	s := newStand(t, nginxtest.Options{})
+	s.Switcher.Site.Confirm = &switcher.Confirm{
+		URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: blue, switcher.Green: green},
+	}
+	return s
+}
+
+// A page may take its time: it is waited for.
+func TestConfirmWaitsForASlowPage(t *testing.T) {
+	t.Parallel()
+	for _, takes := range []time.Duration{600 * time.Millisecond, 1500 * time.Millisecond} {
+		t.Run(takes.String(), func(t *testing.T) {
+			t.Parallel()
+			s := confirmed(t, "X-Color: blue", "X-Color: green")
+			s.Green.Slow(takes)
+			s.Blue.Slow(takes)
+			result, err := s.to(switcher.Green)
+			if err != nil || result.Record.Proof != "identity" || len(s.about(result, "confirm")) != 0 {
+				t.Errorf("%v, proved by %q, notes %q: %v", result.Outcome, result.Record.Proof, result.Notes, err)
+			}
+		})
+	}
+}
+
+// A page that tells no color before the switch may tell none after it: that is
+// said, and keeps nobody from leaving a broken color.
+func TestConfirmTellsNoColorBefore(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		blue, green switcher.Mark
+		broken      func(*stand)
+		says        string
+	}{
+		"neither mark": {"X-Color: navy", "X-Color: green", func(*stand) {}, "status 200, with the mark of neither color, or of both: \"blue"},
+		"both marks":   {"blue", "e", func(*stand) {}, "status 200, with the mark of neither color, or of both: \"blue"},
+		"an error":     {"X-Color: blue", "X-Color: green", func(s *stand) { _ = s.Blue.Stop() }, "status 502"},
+		"no answer":    {"X-Color: blue", "X-Color: green", func(s *stand) { s.Blue.Mute(true) }, "no answer within 2s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := confirmed(t, test.blue, test.green)
+			test.broken(s)
+			for _, dry := range []bool{true, false} {
+				began := time.Now()
+				result, err := s.Switch(t.Context(), switcher.Request{To: switcher.Green, DryRun: dry, Command: "to", Handover: nginx.HandoverFast})
+				if err != nil {
+					t.Fatalf("dry run %v: %v", dry, err)
+				}
+				if took := time.Since(began); took > 8*time.Second {
+					t.Errorf("dry run %v: it took %s", dry, took)
+				}
+				said := s.about(result, "`confirm` tells no color before the switch")
+				if len(said) != 1 || !strings.Contains(said[0], test.says) {
+					t.Errorf("dry run %v: it says %q, want %q", dry, result.Notes, test.says)
+				}
+			}
+			s.answers(switcher.Green, 10)
+		})
+	}
+}
+
+// about are the notes that begin so.
+func (s *stand) about(result switcher.Result, begin string) (notes []string) {
+	for _, note := range result.Notes {
+		if strings.HasPrefix(note, begin) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// Whatever a page answers or does not, the switch ends, and is rolled back.
+func TestConfirmThatFails(t *testing.T) {
+	t.Parallel()
+	mute, err := nginxtest.StartApp("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mute.Stop() })
+	mute.Mute(true)
+	for name, test := range map[string]struct {
+		change func(*stand)
+		limit  time.Duration
+		says   string
+	}{
+		"a wrong mark": {func(s *stand) { s.Switcher.Site.Confirm.Marks[switcher.Green] = "X-Color: teal" }, 8 * time.Second, "with the mark of neither color"},
+		"the old color": {func(s *stand) {
+			s.Switcher.Site.Confirm.Marks = map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: green", switcher.Green: "X-Color: blue"}
+		}, 8 * time.Second, "blue answered"},
+		"never an answer": {func(s *stand) { s.Switcher.Site.Confirm.URL = "http://" + mute.Addr + "/" }, 30 * time.Second, "no answer within 10s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := confirmed(t, "X-Color: blue", "X-Color: green")
+			test.change(s)
+			before, began := s.live(), time.Now()
+			_, err := s.to(switcher.Green)
+			var failed *switcher.Error
+			if !errors.As(err, &failed) || failed.Outcome != switcher.RolledBack || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("want it rolled back, saying %q: %v", test.says, err)
+			}
+			if took := time.Since(began); took > test.limit {
+				t.Errorf("it took %s", took)
+			}
+			if s.live() != before {
+				t.Errorf("the live file is not the old one: %s", s.live())
+			}
+			s.nothingBeside()
+			s.answers(switcher.Blue, 10)
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// taken is the journal of a live file in a folder of its own, which an earlier
+// run has left with some text in it; with none there was no such run.
+func taken(t *testing.T, folder, text string) *Journal {
+	t.Helper()
+	live := filepath.Join(folder, "active.conf")
+	if text != "" {
+		must(t, os.WriteFile(Path(folder, live), []byte(text), 0o600))
+	}
+	j, err := Take(t.Context(), folder, live, 0, "to green", nil)
+	must(t, err)
+	return j
+}
+
+var entry = Entry{Kept: ".active.conf.bgswitch-ABC", Before: "b4", After: "af", InPlace: true}
+
+func line(kept string) string {
+	return `{"journal":1,"kept":"` + kept + `","before":"b4","after":"af","in_place":true}` + "\n"
+}
+
+// What a run has noted, and then was killed, is what the next one finds.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	whole := entry
+	whole.Whole = true
+	for _, test := range []struct {
+		name  string
+		noted func(*Journal) error
+		want  Entry // Schema apart; the zero value: nothing is left
+	}{
+		{"nothing", func(*Journal) error { return nil }, Entry{}},
+		{"begun", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Sync(true)) }, entry},
+		{"whole", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole()) }, whole},
+		{"forgotten", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole(), j.Forget()) }, Entry{}},
+		{"begun again", func(j *Journal) error {
+			return errors.Join(j.Begin(entry), j.Whole(), j.Forget(), j.Begin(entry))
+		}, entry},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			killed := taken(t, folder, "")
+			must(t, test.noted(killed))
+			must(t, killed.Leave())
+			j := taken(t, folder, "")
+			left, found, err := j.Left()
+			must(t, err)
+			if found {
+				test.want.Schema = schema
+			}
+			if found != (test.want.Kept != "") || left != test.want {
+				t.Errorf("left: %v, %+v; want %+v", found, left, test.want)
+			}
+			must(t, j.Close())
+			if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
+				t.Errorf("left in the folder: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+// A journal that says nothing certain is never acted on.
+func TestNotUnderstood(t *testing.T) {
+	t.Parallel()
+	good := line(entry.Kept)
+	for name, text := range map[string]string{
+		"no JSON":              "what is this\n",
+		"cut off":              good[:len(good)-9],
+		"NUL bytes":            strings.Repeat("\x00", 100),
+		"another type":         `{"journal":"1"}` + "\n",
+		"a list":               "[1]\n",
+		"a later version":      strings.Replace(good, `"journal":1`, `"journal":2`, 1),
+		"a later one, twice":   good + `{"journal":2}` + "\n",
+		"no kept name":         line(""),
+		"a slash":              line(".active.conf.bgswitch-A/../../etc/passwd"),
+		"a slash at first":     line("/etc/passwd"),
+		"the folder above":     line(".."),
+		"the folder itself":    line("."),
+		"somebody's hidden":    line(".htpasswd"),
+		"the live file":        line("active.conf"),
+		"another live file's":  line(".other.conf.bgswitch-ABC"),
+		"no hash":              strings.Replace(good, `"af"`, `""`, 1),
+		"far too much":         good + strings.Repeat("#", 100<<10),
+		"a name in the middle": `{"pid":1,"command":"to"}` + "\n" + line("..") + `{"pid":2,"command":"to"}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := taken(t, t.TempDir(), text)
+			defer j.Close()
+			if left, found, err := j.Left(); found || !errors.Is(err, ErrNotUnderstood) {
+				t.Errorf("left: %v, %+v, %v", found, left, err)
+			}
+		})
+	}
+}
+
+// What comes after a line that was cut off counts, and so does what stands
+// before one.
+func TestCutOffLines(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"before": `{"journal":1,"ke` + "\n" + line(entry.Kept),
+		"after":  line(entry.Kept) + `{"whole":tr`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := taken(t, t.TempDir(), text)
+			defer j.Close()
+			if left, found, err := j.Left(); !found || err != nil || left.Kept != entry.Kept || left.Whole {
+				t.Errorf("left: %v, %+v, %v", found, left, err)
+			}
+		})
+	}
+}
