@@ -143,7 +143,7 @@ func keepToOurselves(file *os.File, fresh bool) error {
 	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
 		return &os.PathError{Op: "stat", Path: file.Name(), Err: err}
 	}
-	grouped := folder.Mode&0o022 == 0o020
+	grouped := folder.Mode&0o022 == 0o020 && !hasAccessList(filepath.Dir(file.Name()))
 	switch {
 	case stat.Nlink > 1:
 		return fmt.Errorf("%w: %s has several names", ErrUnsafe, file.Name())
@@ -163,6 +163,14 @@ func keepToOurselves(file *os.File, fresh bool) error {
 		return nil
 	}
 	return file.Chmod(0o660)
+}
+
+// hasAccessList says that the group's bits of a folder's mode are no word on its
+// group: with an access list they are the most that anybody named in it may do
+// (acl(5)).
+func hasAccessList(folder string) bool {
+	size, err := unix.Getxattr(folder, "system.posix_acl_access", nil)
+	return err == nil && size > 0
 }
 
 // named says whether the lock's name still leads to its file.

@@ -3,6 +3,7 @@ package lock
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -313,4 +314,34 @@ func TestLockOfALostName(t *testing.T) {
 		t.Errorf("the other's name was taken away: held %v by %+v, %v", held, by, err)
 	}
 	must(t, second.Release())
+}
+
+// With an access list the group's bits of a folder's mode are the most that
+// anybody named in it may do: they do not say that the group may write it.
+func TestLockIsNotSharedByAMask(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	list := binary.LittleEndian.AppendUint32(nil, 2) // POSIX_ACL_XATTR_VERSION
+	for _, entry := range []struct {
+		tag, rights uint16
+		id          uint32
+	}{{1, 7, 1<<32 - 1}, {2, 7, 1000}, {4, 5, 1<<32 - 1}, {16, 7, 1<<32 - 1}, {32, 5, 1<<32 - 1}} {
+		list = binary.LittleEndian.AppendUint16(list, entry.tag)
+		list = binary.LittleEndian.AppendUint16(list, entry.rights)
+		list = binary.LittleEndian.AppendUint32(list, entry.id)
+	}
+	if err := unix.Setxattr(folder, "system.posix_acl_access", list, 0); errors.Is(err, unix.ENOTSUP) {
+		t.Skip("the file system has no access lists")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "lock")
+	held, err := Take(t.Context(), path, 0, "to green", nil)
+	must(t, err)
+	defer held.Release()
+	info, err := os.Stat(path)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %o: the group can hold it", info.Mode().Perm())
+	}
 }
