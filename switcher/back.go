@@ -14,11 +14,10 @@ const backOnceWithin = 10 * time.Minute
 // undoneAlready lets `back` undo the newest switch once. A history that cannot be
 // read keeps nobody from going back.
 func (s *Switcher) undoneAlready(p Plan) error {
-	records, err := s.State.History(recordsSearched)
-	if err != nil {
-		return nil
-	}
-	for _, r := range records {
+	for r, err := range s.State.Records() {
+		if err != nil {
+			return nil
+		}
 		if Outcome(r.Outcome) != Done {
 			continue
 		}
@@ -28,8 +27,15 @@ func (s *Switcher) undoneAlready(p Plan) error {
 		}
 		return &Error{
 			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`bgswitch to %s` goes there all the same", p.To),
-			Err: fmt.Errorf("%s went back from %s to %s %s ago: a second `back` would undo that", r.Who, r.From, r.To, health.Short(ago.Round(time.Second))),
+			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, agoWords(ago)),
 		}
 	}
 	return nil
+}
+
+func agoWords(ago time.Duration) string {
+	if ago < time.Second {
+		return "just now"
+	}
+	return health.Short(ago.Round(time.Second)) + " ago"
 }

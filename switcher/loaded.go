@@ -21,21 +21,17 @@ func (l Loaded) known(is bool, why string, args ...any) Loaded {
 	return l
 }
 
-// recordsSearched is how many records are looked through for one that tells
-// what nginx was given: those of what was refused tell nothing.
-const recordsSearched = 50
-
 // loadedBy is the only place that decides what nginx has loaded. It is known of
 // a master to which a record of ours gave this very file, unchanged since; or
 // the same bytes, where nothing was loaded since (one of its generation still
 // serves); or of a master that started after the file last
 // changed. Workers' ages tell nothing: each of them may have crashed and come
 // back with what the master had before.
-func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, records []statedir.Record) Loaded {
+func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, given *statedir.Record) Loaded {
 	if len(workers.Serving) == 0 {
 		return Loaded{}.known(false, "no worker serves")
 	}
-	if last, found := lastGiven(records, master); found {
+	if last := given; last != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
 		at := last.Time.Local().Format(time.DateTime)
 		sameBytes, generation := last.HashAfter == file.Hash(), workers.Knows(*last.Generation)
 		switch {
@@ -53,16 +49,18 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 	return Loaded{Why: "no switch on record gave nginx the file as it stands; `bgswitch to` the color that it names loads it once more"}
 }
 
-// lastGiven is the newest record that says what a master was given. A switch
-// that is stuck leaves nobody any the wiser.
-func lastGiven(records []statedir.Record, master *nginx.Master) (statedir.Record, bool) {
-	for _, r := range records {
+// lastGiven is the newest record that says what a master was given; nil where
+// there is none. A switch that is stuck leaves nobody any the wiser.
+func (s *Switcher) lastGiven() (*statedir.Record, error) {
+	for r, err := range s.State.Records() {
 		switch {
+		case err != nil:
+			return nil, err
 		case Outcome(r.Outcome) == Stuck:
-			return r, false
+			return nil, nil
 		case r.Generation != nil:
-			return r, r.Generation.Master == master.PID && r.Generation.MasterStart == master.Start()
+			return &r, nil
 		}
 	}
-	return statedir.Record{}, false
+	return nil, nil
 }

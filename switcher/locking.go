@@ -71,5 +71,5 @@ func unusable(err error) error {
 	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
 		hint = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"
 	}
-	return refuse(Failed, hint, err)
+	return &Error{Outcome: Failed, Step: "use the state folder", Err: err, Hint: hint}
 }

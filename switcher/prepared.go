@@ -151,7 +151,9 @@ func (p *Prepared) standing() error {
 }
 
 func (p *Prepared) load(ctx context.Context) (err error) {
+	signalled := p.first.Signalled
 	p.first, err = p.running.load(ctx, p.order())
+	p.first.Signalled = p.first.Signalled || signalled
 	if err != nil {
 		return err
 	}

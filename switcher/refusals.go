@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,8 @@ func notWritten(err error) error {
 		return refuse(Failed, "the live file is as it was; remount its file system for writing, and type it again", err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return refuse(Failed, "the live file is as it was; make room on its file system (`df -h`, `df -i`), and type it again", err)
+	case errors.Is(err, access.ErrFrozen):
+		return refuse(Failed, "the live file is as it was; lift what the message names, and type it again", err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return refuse(Failed, "the live file is as it was; see who may write it and its folder (`ls -ld`, `lsattr`), or run it as root", err)
 	}

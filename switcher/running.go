@@ -28,8 +28,9 @@ type running interface {
 	// testAsIs and testAside are nginx's test, as nginx.Nginx has it.
 	testAsIs(context.Context) (nginx.Tested, error)
 	testAside(context.Context, []nginx.Content) (nginx.Tested, error)
-	// knows says whether it has loaded the file as it is, by the records.
-	knows(*livefile.File, []statedir.Record) Loaded
+	// knows says whether it has loaded the file as it is, by the record of what
+	// a master was given; nil: there is none.
+	knows(*livefile.File, *statedir.Record) Loaded
 	// load has the files loaded and, where that can be seen, proves it.
 	load(context.Context, load) (loading, error)
 	// lives says whether what a load started still serves.
@@ -94,7 +95,11 @@ func hintForMaster(err error) string {
 	var orphans *nginx.OrphansError
 	switch {
 	case errors.As(err, &orphans):
-		return fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
+		end := fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
+		if errors.Is(err, nginx.ErrNotRunning) {
+			end += ", then start nginx (`systemctl start nginx`)"
+		}
+		return end
 	case errors.Is(err, nginx.ErrPIDMoved):
 		return hintPIDMoved
 	case errors.Is(err, nginx.ErrNoBinary):

@@ -66,8 +66,8 @@ func (s *seenNginx) testAside(ctx context.Context, contents []nginx.Content) (ng
 	return s.nginx.TestAside(ctx, s.master, contents)
 }
 
-func (s *seenNginx) knows(file *livefile.File, records []statedir.Record) Loaded {
-	return loadedBy(s.master, s.workers, file, records)
+func (s *seenNginx) knows(file *livefile.File, given *statedir.Record) Loaded {
+	return loadedBy(s.master, s.workers, file, given)
 }
 
 // load proves by generation. A master that ends meanwhile may be followed by
@@ -76,7 +76,9 @@ func (s *seenNginx) knows(file *livefile.File, records []statedir.Record) Loaded
 func (s *seenNginx) load(ctx context.Context, l load) (loading, error) {
 	attempt, err := s.loadOnce(ctx, l)
 	if errors.Is(err, nginx.ErrMasterEnded) && s.follow(ctx, l.limit) {
+		signalled := attempt.Signalled
 		attempt, err = s.loadOnce(ctx, l)
+		attempt.Signalled = attempt.Signalled || signalled
 	}
 	if err != nil {
 		if attempt.Said != "" {

@@ -118,11 +118,11 @@ func (s *Switcher) running(file *livefile.File) Running {
 	if file == nil {
 		return Running{Workers: workers, Loaded: Loaded{Why: "the file cannot be read"}}
 	}
-	records, err := s.State.History(recordsSearched)
+	given, err := s.lastGiven()
 	if err != nil {
 		return Running{Workers: workers, Loaded: Loaded{Why: "the history that would know cannot be read: " + err.Error()}}
 	}
-	return Running{Workers: workers, Loaded: loadedBy(master, workers, file, records)}
+	return Running{Workers: workers, Loaded: loadedBy(master, workers, file, given)}
 }
 
 func (s *Switcher) lastSwitch(st *Status) {
@@ -148,7 +148,7 @@ func (s *Switcher) drift(st Status) []Drift {
 	case errors.Is(err, nginx.ErrPIDMoved):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), hintPIDMoved})
 	case errors.Is(err, nginx.ErrNotRunning):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), "systemctl start nginx"})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), mendStopped(st.Running.Err)})
 	}
 	if st.Running.Is != nil && !*st.Running.Is {
 		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("the file says %s, but the running nginx has not loaded it: %s", st.Live, st.Running.Why), mend})
@@ -164,9 +164,20 @@ func (s *Switcher) drift(st Status) []Drift {
 	return found
 }
 
+// mendStopped: workers that were left keep the addresses, or share them.
+func mendStopped(err error) string {
+	if errors.Is(err, nginx.ErrOrphans) {
+		return hintForMaster(err)
+	}
+	return "systemctl start nginx"
+}
+
 // mendSilence says what helps when neither color answers: the other one, if it
 // is healthy.
 func mendSilence(st Status) string {
+	if health.Healthy(st.Colors[st.Live]) {
+		return fmt.Sprintf("compare `confirm:` in the settings with what nginx answers: %s is healthy", st.Live)
+	}
 	if health.Healthy(st.Colors[st.Live.Other()]) {
 		return fmt.Sprintf("bgswitch to %s", st.Live.Other())
 	}

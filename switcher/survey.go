@@ -201,11 +201,11 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 	if err := s.running.permitted(); err != nil && !s.request.DryRun {
 		return err
 	}
-	records, err := s.State.History(recordsSearched)
+	given, err := s.lastGiven()
 	if err != nil {
 		s.Log.Debug().Err(err).Msg("the history is not readable")
 	}
-	s.loaded = s.running.knows(s.Changes[0].file, records)
+	s.loaded = s.running.knows(s.Changes[0].file, given)
 	s.Already = s.alreadySo(ctx)
 	return nil
 }

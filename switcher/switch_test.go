@@ -1,6 +1,7 @@
 package switcher_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -66,4 +67,37 @@ func (s *stand) logIsQuiet() {
 			}
 		}
 	}
+}
+
+// The parts of a switch, as who makes one of several hosts takes them: nothing
+// is written before it is prepared, and what is committed can be taken back.
+func TestSurveyPrepareCommitUndo(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	old := s.live()
+	survey, err := s.Survey(t.Context(), switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer survey.Close()
+	prepared, err := survey.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.live() != old {
+		t.Error("preparing changed the live file")
+	}
+	proof, err := prepared.Commit(t.Context())
+	if err != nil || proof.Kind != "generation" {
+		t.Fatalf("proof %+v, %v", proof, err)
+	}
+	s.answers(switcher.Green, 20)
+	var failed *switcher.Error
+	if err := prepared.Undo(t.Context()); !errors.As(err, &failed) || failed.Outcome != switcher.RolledBack {
+		t.Errorf("undone: %v", err)
+	}
+	if s.live() != old {
+		t.Errorf("the live file is not the old one:\n%s", s.live())
+	}
+	s.answers(switcher.Blue, 20)
 }

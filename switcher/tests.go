@@ -180,7 +180,7 @@ func (t *tests) untestable(r Request, err error) error {
 
 // ErrDecidesNothing says that a live file does not decide where the traffic
 // goes.
-var ErrDecidesNothing = errors.New("it decides nothing")
+var ErrDecidesNothing = errors.New("the live file decides nothing")
 
 // decide refuses files that decide nothing, as far as what nginx read can tell:
 // one that it does not read, or an upstream that nothing passes to.

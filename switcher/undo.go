@@ -15,6 +15,9 @@ import (
 // of the new file has to be followed by one of the old. The error says where the
 // traffic is; it is an *Error, never nil.
 func (p *Prepared) Undo(ctx context.Context) error {
+	if p.cause == nil { // the commit succeeded, and is not wanted all the same
+		p.cause = &Error{Step: "keep the switch", Err: errors.New("it is undone as a whole")}
+	}
 	if !p.touched() {
 		return p.untouched()
 	}

@@ -44,7 +44,7 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 		return way
 	}
 	way.Err = failed.Err
-	because := map[string]error{"take the lock": ErrNoState, stepFind: ErrNoMaster, stepReplaceable: ErrNotReplaceable}[failed.Step]
+	because := map[string]error{"use the state folder": ErrNoState, stepFind: ErrNoMaster, stepReplaceable: ErrNotReplaceable}[failed.Step]
 	if because != nil && !errors.Is(failed.Err, because) {
 		way.Err = fmt.Errorf("%w: %w", because, failed.Err)
 	}

@@ -228,7 +228,7 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
 		return nil, fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
 	case notRunning && len(orphans) > 0:
-		return nil, fmt.Errorf("%w; workers without a master still serve what they had: processes %v", cause, pidsOf(orphans))
+		return nil, fmt.Errorf("%w; %w", cause, &OrphansError{pidsOf(orphans)})
 	case notRunning:
 		return nil, marked{cause, ErrNotHere}
 	case len(masters)+len(orphans) > 0 && errors.Is(cause, ErrNotHere):

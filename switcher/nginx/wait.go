@@ -127,7 +127,7 @@ func (w *wait) until(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%w within %s", ErrLate, w.load.Limit), w.blind)
+			return errors.Join(fmt.Errorf("%w within %s", ErrLate, w.load.Limit.Round(100*time.Millisecond)), w.blind)
 		case err := <-w.commanded:
 			w.commanded = nil
 			if err != nil {
