@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/lock"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,9 @@ import (
 // takeLock takes the lock of the live file, and makes sure that the switch can
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
+	if _, err := livefile.Read(s.Site.File); err != nil {
+		return asError(stepRead, unreadable(err)) // nothing is left beside what is no live file
+	}
 	if s.request.DryRun {
 		return s.askForLock()
 	}
