@@ -13,7 +13,7 @@ import (
 type Loaded struct {
 	Is    *bool  // nil: unknown
 	Why   string // how that is known, or why it is not
-	given bool   // a switch gave it this very file, untouched since: no load can bring another
+	given bool   // a switch gave it this very file, untouched since: no load can bring another one of it
 }
 
 func (l Loaded) known(is bool, why string, args ...any) Loaded {
@@ -24,14 +24,14 @@ func (l Loaded) known(is bool, why string, args ...any) Loaded {
 // loadedBy is the only place that decides what nginx has loaded. It is known of
 // a master to which a record of ours gave this very file, unchanged since; or
 // the same bytes, where nothing was loaded since (one of its generation still
-// serves); or of a master that started after the file last
-// changed. Workers' ages tell nothing: each of them may have crashed and come
-// back with what the master had before.
-func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, given *statedir.Record) Loaded {
+// serves); or of a master that started after the file last changed. Workers' ages
+// tell nothing: each of them may have crashed and come back with what the master
+// had before. last is the record of what a master was given; nil: there is none.
+func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, last *statedir.Record) Loaded {
 	if len(workers.Serving) == 0 {
 		return Loaded{}.known(false, "no worker serves")
 	}
-	if last := given; last != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
+	if last != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
 		at := last.Time.Local().Format(time.DateTime)
 		sameBytes, generation := last.HashAfter == file.Hash(), workers.Knows(*last.Generation)
 		switch {

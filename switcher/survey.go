@@ -14,7 +14,8 @@ import (
 )
 
 // Survey is what is known before a switch: nothing stands in its way. Nothing
-// was written but the lock and what it took to mend what a killed run left.
+// was written but the state folder, the lock, and what it took to mend what a
+// killed run left.
 type Survey struct {
 	*Switcher
 	*story

@@ -60,7 +60,8 @@ type Result struct {
 }
 
 // Lock takes the lock of the site's live file: nobody switches it meanwhile, by
-// whatever name, from whatever state folder. Who waits is told for whom. The errors are those of lock.Take.
+// whatever name, from whatever state folder. Who waits is told for whom. The
+// errors are those of lock.Take.
 func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (*journal.Journal, error) {
 	live, err := livefile.Resolve(s.Site.File)
 	if err != nil {

@@ -64,9 +64,9 @@ const (
 )
 
 // Take takes the lock and adds a line that names this process. It waits at most
-// for wait, and tells for whom; with none it gives up at once. The error is a *BusyError when
-// somebody else holds it, and wraps ErrUnsafe where the file may be another
-// one's.
+// for wait, and tells for whom; with none it gives up at once. The error is a
+// *BusyError when somebody else holds it, and wraps ErrUnsafe where the file may
+// be another one's.
 func Take(ctx context.Context, path string, wait time.Duration, command string, tell func(Holder)) (*Lock, error) {
 	began := time.Now()
 	for {

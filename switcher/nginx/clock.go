@@ -16,8 +16,9 @@ const (
 
 // StartedAfter says that the master started to read its files after a moment of
 // the wall clock, for certain. One that went to the background was forked by
-// the one that had read them (ngx_daemon, after ngx_init_cycle). A start is counted since boot, so that a clock that was set since
-// would move it: the pid file, which nginx writes once, when it has started
+// the one that had read them (ngx_daemon, after ngx_init_cycle). A start is
+// counted since boot, so that a clock that was set since would move it: the pid
+// file, which nginx writes once, when it has started
 // (ngx_create_pidfile in src/core/nginx.c main), holds what the clock said then.
 func (m *Master) StartedAfter(t time.Time) bool {
 	info, err := os.Stat(m.pidFile)
