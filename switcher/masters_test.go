@@ -15,6 +15,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // asRoot says whether a test that needs root's rights can run. What only root
@@ -26,16 +27,6 @@ func asRoot(t *testing.T) bool {
 		return false
 	}
 	return true
-}
-
-// openFolder is a temporary folder that other users may enter.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // A test that we pass and the master would not is no test: it is run in the
@@ -116,7 +107,7 @@ func TestTestsWithTheMastersCapabilities(t *testing.T) {
 	if !asRoot(t) {
 		return
 	}
-	dir := openFolder(t)
+	dir := rightstest.OpenFolder(t)
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +160,7 @@ const nobody = 65534
 // nobodysStand is a stand whose nginx runs as nobody altogether.
 func nobodysStand(t *testing.T) *stand {
 	t.Helper()
-	dir := openFolder(t)
+	dir := rightstest.OpenFolder(t)
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"bgswitch/switcher/access"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,7 +86,7 @@ func TestFlagsKeepAFile(t *testing.T) {
 // look through it.
 func TestReadOnlyKeepsAFile(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	for name, forAll := range map[string]bool{"file system": true, "mount": false} {
@@ -110,7 +110,7 @@ func TestReadOnlyKeepsAFile(t *testing.T) {
 
 func TestRightsKeepAFile(t *testing.T) {
 	t.Parallel()
-	if !insideNobody(t) {
+	if !rightstest.InsideNobody(t) {
 		return
 	}
 	for _, inPlace := range []bool{false, true} {
@@ -138,7 +138,7 @@ func TestStickyFolderKeepsAFile(t *testing.T) {
 		must(t, unix.Chmod(filepath.Dir(path), 0o1777))
 		must(t, errors.Join(os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755), promised(t, read(t, path), false)))
 	}
-	if !inside(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, variable+"="+path) {
+	if !rightstest.Inside(t, rightstest.Nobody(), variable+"="+path) {
 		return
 	}
 	err := promised(t, read(t, path), false)

@@ -2,15 +2,12 @@ package livefile
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,56 +81,6 @@ func wantAlone(t *testing.T, path string) {
 	}
 }
 
-const insideVariable = "BGSWITCH_TEST_INSIDE"
-
-// inside runs the calling test once more, in a process with other rights, and
-// says whether this is that process: the test goes on there alone.
-func inside(t *testing.T, attributes *syscall.SysProcAttr, env ...string) bool {
-	t.Helper()
-	if os.Getenv(insideVariable) == t.Name() {
-		return true
-	}
-	steps := strings.Split(t.Name(), "/")
-	for i, step := range steps {
-		steps[i] = "^" + regexp.QuoteMeta(step) + "$"
-	}
-	again := exec.Command("/proc/self/exe", "-test.run="+strings.Join(steps, "/"), "-test.v")
-	again.Env = slices.Concat(os.Environ(), []string{insideVariable + "=" + t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp"}, env)
-	again.Dir, again.SysProcAttr = "/", attributes
-	said, err := again.CombinedOutput()
-	if err != nil {
-		t.Fatalf("inside: %v\n%s", err, said)
-	}
-	if !bytes.Contains(said, []byte("--- PASS: "+t.Name())) {
-		t.Fatalf("inside, the test did not pass:\n%s", said)
-	}
-	return false
-}
-
-// insideMounts is inside with mounts of its own; without root, in a user
-// namespace of its own.
-func insideMounts(t *testing.T) bool {
-	t.Helper()
-	attributes := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		attributes = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
-	}
-	return inside(t, attributes)
-}
-
-// insideNobody is inside as a user without rights.
-func insideNobody(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return true
-	}
-	return inside(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
-}
-
 func mountAt(t *testing.T, what, where, kind string, flags uintptr, options string) {
 	t.Helper()
 	if err := unix.Mount(what, where, kind, flags, options); err != nil {
@@ -142,12 +89,15 @@ func mountAt(t *testing.T, what, where, kind string, flags uintptr, options stri
 	t.Cleanup(func() { _ = unix.Unmount(where, unix.MNT_DETACH) })
 }
 
+// mountVariable names, for TestWaitInNamespace, what startInNamespace wants.
+const mountVariable = "BGSWITCH_TEST_MOUNT"
+
 // startInNamespace starts a process that waits, with mounts of its own: source
 // is mounted at the file, and root is its root.
 func startInNamespace(t *testing.T, source, at, root string) (pid int) {
 	t.Helper()
 	other := exec.Command("/proc/self/exe", "-test.run=^TestWaitInNamespace$")
-	other.Env = append(os.Environ(), insideVariable+"=wait", "BGSWITCH_TEST_MOUNT="+strings.Join([]string{source, at, root}, ":"))
+	other.Env = append(os.Environ(), mountVariable+"="+strings.Join([]string{source, at, root}, ":"))
 	other.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	stdin, err := other.StdinPipe()
 	must(t, err)
@@ -164,10 +114,11 @@ func startInNamespace(t *testing.T, source, at, root string) (pid int) {
 
 // TestWaitInNamespace is the process that startInNamespace starts.
 func TestWaitInNamespace(t *testing.T) {
-	if os.Getenv(insideVariable) != "wait" {
+	mount, ok := os.LookupEnv(mountVariable)
+	if !ok {
 		return
 	}
-	paths := strings.Split(os.Getenv("BGSWITCH_TEST_MOUNT"), ":")
+	paths := strings.Split(mount, ":")
 	must(t, unix.Mount(paths[0], paths[1], "", unix.MS_BIND, ""))
 	must(t, unix.Chroot(paths[2]))
 	fmt.Println("ready")

@@ -10,12 +10,14 @@ import (
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/rightstest"
+
 	"golang.org/x/sys/unix"
 )
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	big := bytes.Repeat([]byte(green), 8192/len(green)+1)
@@ -104,7 +106,7 @@ func fill(t *testing.T, folder string) {
 // size of files (setrlimit(2), RLIMIT_FSIZE).
 func TestWriteThatStopsHalfWay(t *testing.T) {
 	t.Parallel()
-	if !inside(t, &syscall.SysProcAttr{}) {
+	if !rightstest.Inside(t, &syscall.SysProcAttr{}) {
 		return
 	}
 	limited := live(t)
@@ -132,7 +134,7 @@ func wantEmpty(t *testing.T, folder string) {
 
 func TestReadOnlyFileSystem(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	folder := small(t, "size=64k")
@@ -197,7 +199,7 @@ func immutable(t *testing.T, path string, bit int) {
 
 func TestUserWithoutRights(t *testing.T) {
 	t.Parallel()
-	if !insideNobody(t) {
+	if !rightstest.InsideNobody(t) {
 		return
 	}
 	t.Run("folder", func(t *testing.T) {
@@ -277,7 +279,7 @@ func as(uid int, do func() error) error {
 
 func TestMountedByItself(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	folder := t.TempDir()
@@ -315,7 +317,7 @@ func TestMountedByItself(t *testing.T) {
 // A thread may have mounts of its own, the first one of the process too.
 func TestMountedForOneThread(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	old := live(t)
@@ -346,7 +348,7 @@ func TestMountedForOneThread(t *testing.T) {
 // file mounted in its own namespace, below a root of its own.
 func TestSeenByAnotherProcess(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	folder := t.TempDir()
@@ -388,7 +390,7 @@ func TestSeenByAnotherProcess(t *testing.T) {
 // On overlayfs a file that is changed first becomes another one.
 func TestOverlay(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	for name, xino := range map[string]string{"own numbers": ",xino=off", "as it comes": ""} {

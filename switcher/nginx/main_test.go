@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,16 +61,6 @@ func binary(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// openFolder is a temporary folder that other users may enter.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // isMaster makes sure that the nginx that runs is found.

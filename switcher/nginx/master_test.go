@@ -15,6 +15,7 @@ import (
 
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 const nobody = 65534
@@ -68,7 +69,7 @@ func TestNobodyIsAMasterByItsTitle(t *testing.T) {
 			if user != nil && os.Geteuid() != 0 {
 				t.Skip("not root: no process of another user can be made")
 			}
-			r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+			r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 			title := fmt.Sprintf("nginx: master process %s -p %s -c %s", binary(t), r.Dir, r.Conf)
 			fake := beside(t, user, "bash", "-c", `exec -a "$0" sleep 100`, title)
 			titled(t, fake, title)
@@ -81,7 +82,7 @@ func TestNobodyIsAMasterByItsTitle(t *testing.T) {
 
 func TestAnotherBuildIsNoSecondMaster(t *testing.T) {
 	t.Parallel()
-	r := start(t, openFolder(t), shared, "")
+	r := start(t, rightstest.OpenFolder(t), shared, "")
 	other := filepath.Join(t.TempDir(), "nginx")
 	copyTo(t, other, binary(t))
 	r.second(other)
@@ -93,7 +94,7 @@ func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: no chroot can be made")
 	}
-	r := start(t, openFolder(t), shared, "")
+	r := start(t, rightstest.OpenFolder(t), shared, "")
 	const enter = `set -e
 for folder in /bin /usr /lib /lib64 /etc /dev "$2"; do
 	[ ! -e "$folder" ] || { mkdir -p "$1$folder"; mount --rbind "$folder" "$1$folder"; }
@@ -106,7 +107,7 @@ jail=$1; shift 2; exec chroot "$jail" "$@"`
 // Its workers go on taking connections.
 func TestASecondMasterThatIsStoppedCounts(t *testing.T) {
 	t.Parallel()
-	r := start(t, openFolder(t), shared, "")
+	r := start(t, rightstest.OpenFolder(t), shared, "")
 	second := r.second(binary(t))
 	r.pause(second)
 	r.fails(nginx.ErrNotProved, fmt.Sprintf("two masters run with this configuration, processes %d and %d", r.PID, second))
@@ -131,9 +132,9 @@ func (r *running) pause(pid int) {
 // has no name any more.
 func TestAReplacedBinaryIsStillOurs(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(openFolder(t), "nginx")
+	path := filepath.Join(rightstest.OpenFolder(t), "nginx")
 	copyTo(t, path, binary(t))
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, path+" -p . -c nginx.conf")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, path+" -p . -c nginx.conf")
 	r.ours.Binary = path
 	copyTo(t, path+".new", binary(t))
 	if err := os.Rename(path+".new", path); err != nil {
@@ -147,7 +148,7 @@ func TestAReplacedBinaryIsStillOurs(t *testing.T) {
 // A script in the binary's place may run any nginx: then the user decides.
 func TestAScriptMayStandForTheBinary(t *testing.T) {
 	t.Parallel()
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 	r.ours.Binary = filepath.Join(t.TempDir(), "nginx")
 	if err := os.WriteFile(r.ours.Binary, []byte("#!/bin/sh\nexec "+binary(t)+` "$@"`), 0o755); err != nil {
 		t.Fatal(err)
@@ -180,7 +181,7 @@ func TestAStrangersNamespaceHoldsNoMaster(t *testing.T) {
 	const title = "nginx: master process nginx"
 	fake := beside(t, stranger, "unshare", "-U", "-r", "bash", "-c", `exec -a "$0" sleep 100`, title)
 	titled(t, fake, title)
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 	if any := nginx.AnyMasters(); slices.Contains(any, fake) || !slices.Contains(any, r.PID) {
 		t.Errorf("masters are %v, want %d among them, and not %d", any, r.PID, fake)
 	}
@@ -189,7 +190,7 @@ func TestAStrangersNamespaceHoldsNoMaster(t *testing.T) {
 // A pid file on the command line is none of the configuration's.
 func TestAPIDFileOfTheCommandLine(t *testing.T) {
 	t.Parallel()
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1},
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1},
 		`sh -c 'sed -i "/^pid /d" nginx.conf; exec "$0" -p . -c nginx.conf -g "env A; pid own.pid;"' `+binary(t))
 	r.isMaster()
 	if err := os.WriteFile(filepath.Join(r.Dir, "own.pid"), []byte("1"), 0o644); err != nil {
@@ -208,7 +209,7 @@ func TestAHiddenMasterIsNotGone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: /proc cannot be mounted")
 	}
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, "")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 	look := exec.Command("unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2 proc /proc && exec "$0"`, os.Args[0])
 	look.Env = append(os.Environ(), hiddenConf+"="+r.Conf)
 	out, err := look.CombinedOutput()

@@ -13,6 +13,7 @@ import (
 
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // Only where no nginx of the configuration is to be found on this host may
@@ -58,9 +59,9 @@ func TestWhetherOneIsHere(t *testing.T) {
 // on this host is not taken for one of it.
 func alone(t *testing.T) *running {
 	t.Helper()
-	own := filepath.Join(openFolder(t), "nginx")
+	own := filepath.Join(rightstest.OpenFolder(t), "nginx")
 	copyTo(t, own, binary(t))
-	r := start(t, openFolder(t), nginxtest.Options{Workers: 1}, own+" -p . -c nginx.conf")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, own+" -p . -c nginx.conf")
 	r.ours.Binary = own
 	return r
 }

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // A worker that has crashed is followed by one that started later, whatever
 // the clock on the wall says.
 func TestWorkersByTheirStart(t *testing.T) {
 	t.Parallel()
-	r := start(t, openFolder(t), nginxtest.Options{}, "")
+	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{}, "")
 	m, err := r.ours.Master()
 	if err != nil {
 		t.Fatal(err)

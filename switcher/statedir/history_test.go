@@ -1,14 +1,14 @@
 package statedir
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,45 +53,6 @@ func spoil(t *testing.T, f Folder, text string) {
 	_, err = file.WriteString(text)
 	must(t, err)
 	must(t, file.Close())
-}
-
-const insideVariable = "BGSWITCH_TEST_INSIDE"
-
-// inside runs the calling test once more, in a process with other rights, and
-// says whether this is that process.
-func inside(t *testing.T, attributes *syscall.SysProcAttr) bool {
-	t.Helper()
-	if os.Getenv(insideVariable) == t.Name() {
-		return true
-	}
-	again := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-	again.Env = append(os.Environ(), insideVariable+"="+t.Name(), "TMPDIR=/tmp")
-	again.Dir, again.SysProcAttr = "/", attributes
-	said, err := again.CombinedOutput()
-	if err != nil || !bytes.Contains(said, []byte("--- PASS: "+t.Name())) {
-		t.Fatalf("inside, the test did not pass: %v\n%s", err, said)
-	}
-	return false
-}
-
-// insideMounts is inside with mounts of its own; without root, in a user
-// namespace of its own.
-func insideMounts(t *testing.T) bool {
-	t.Helper()
-	attributes := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		attributes = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
-	}
-	return inside(t, attributes)
-}
-
-// nobody is a user without rights, for inside.
-func nobody() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
 func TestHistory(t *testing.T) {
@@ -220,7 +181,7 @@ func TestHistoryLinesAtTheBorders(t *testing.T) {
 // rights. It holds for the process, so it has one of its own.
 func TestAppendThatStopsHalfWay(t *testing.T) {
 	t.Parallel()
-	if !inside(t, &syscall.SysProcAttr{}) {
+	if !rightstest.Inside(t, &syscall.SysProcAttr{}) {
 		return
 	}
 	f := folder(t)
@@ -243,7 +204,7 @@ func TestAppendThatStopsHalfWay(t *testing.T) {
 
 func TestAppendOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	disk := t.TempDir()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"bgswitch/switcher/rightstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -121,7 +123,7 @@ func TestHistoryThatCannotBeCut(t *testing.T) {
 
 func TestHistoryThatCannotBeCutOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	const records = 13_000

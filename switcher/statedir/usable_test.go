@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher/access"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,7 +79,7 @@ func nowhere(folder string) error {
 
 func TestUsableOnAReadOnlyFileSystem(t *testing.T) {
 	t.Parallel()
-	if !insideMounts(t) {
+	if !rightstest.InsideMounts(t) {
 		return
 	}
 	disk := t.TempDir()
@@ -95,7 +96,7 @@ func TestUsableOnAReadOnlyFileSystem(t *testing.T) {
 
 func TestUsableForWhoHasNoRight(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 && !inside(t, nobody()) {
+	if !rightstest.InsideNobody(t) {
 		return
 	}
 	for name, close := range map[string]func(f Folder) string{
