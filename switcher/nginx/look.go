@@ -11,6 +11,14 @@ type look struct {
 	all, oldServing, newServing, newStarting, draining []processID
 }
 
+// looks is what was seen of the children, and when.
+type looks struct {
+	before, now look      // the look before the last one, and the last one
+	looked      time.Time // when the last one was
+	changed     time.Time // when one last showed another child, or one fewer
+	blind       error     // why the last look that failed did
+}
+
 // missedAfter is the longest silence between two looks after which it can still
 // be told which workers came before the files were opened: a generation of a
 // load that was already under way is 100 ms older than that (see HandoverFast).
@@ -54,7 +62,7 @@ func (w *wait) children(whole bool) ([]process, error) {
 	var kids []process
 	for _, pid := range list {
 		kid, known := w.known[pid]
-		ending := w.taken && w.old[kid.id]
+		ending := w.taken && w.old.all[kid.id]
 		if !known || whole || ending || !kid.serving() {
 			if known {
 				kid, err = kid.again()
@@ -75,15 +83,15 @@ func (w *wait) children(whole bool) ([]process, error) {
 }
 
 func (w *wait) anyUnknown(kids []process) bool {
-	return slices.ContainsFunc(kids, func(kid process) bool { return !w.old[kid.id] })
+	return slices.ContainsFunc(kids, func(kid process) bool { return !w.old.all[kid.id] })
 }
 
 // markOld takes everything for old that is there before the opening. A child
 // that comes by itself is no work of ours.
 func (w *wait) markOld(kids []process) {
 	for _, kid := range kids {
-		if !w.old[kid.id] {
-			w.old[kid.id], w.disturbed = true, true
+		if !w.old.all[kid.id] {
+			w.old.all[kid.id], w.disturbed = true, true
 		}
 	}
 }
@@ -92,7 +100,7 @@ func (w *wait) sort(kids []process) {
 	var now look
 	for _, kid := range kids {
 		now.all = append(now.all, kid.id)
-		isOld := w.old[kid.id]
+		isOld := w.old.all[kid.id]
 		w.log.ours[kid.id.pid] = w.log.ours[kid.id.pid] || !isOld
 		switch {
 		case kid.draining():

@@ -12,26 +12,18 @@ import (
 
 // wait is the state of one load.
 type wait struct {
-	master  *Master
-	load    Load
-	watch   *opens
-	log     *errorLog
-	began   time.Time
-	opened  bool
-	old     map[processID]bool // everything that was there before the opening
-	known   map[int]process    // the children, as they were last read
-	first   []processID        // the workers that served before the signal
-	handles map[processID]handle
-	looked  time.Time
-	changed time.Time // when a look last showed another child, or one fewer
-	before  look      // the look before the last one
-	now     look
-	told    bool  // the old workers have got our SIGQUIT
-	taken   bool  // new workers were seen beside every old one: the load took
-	lostNew bool  // a child of the new generation ended without serving
-	end     end   // the look in which the criterion held first
-	blind   error // why the last look that failed did
-
+	master *Master
+	load   Load
+	watch  *opens
+	log    *errorLog
+	began  time.Time
+	opened bool
+	known  map[int]process // the children, as they were last read
+	old    oldWorkers
+	looks
+	taken     bool // new workers were seen beside every old one: the load took
+	lostNew   bool // a child of the new generation ended without serving
+	end       end  // the look in which the criterion held first
 	disturbed bool // something happened that is not ours: this load proves nothing
 
 	commanded    chan error // what came of the operator's own command
@@ -47,7 +39,7 @@ type end struct {
 func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
 	w := &wait{
 		master: m, load: l, watch: watch, log: log,
-		handles: map[processID]handle{}, old: map[processID]bool{}, known: map[int]process{},
+		known: map[int]process{}, old: oldWorkers{all: map[processID]bool{}},
 	}
 	// What the master opens from here on is the file that was put, whoever told
 	// it to: a worker that comes after that has loaded it.
@@ -57,17 +49,17 @@ func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMasterEnded, err)
 	}
 	for _, kid := range kids {
-		w.old[kid.id] = true
+		w.old.all[kid.id] = true
 		if !kid.serving() {
 			w.disturbed = w.disturbed || kid.starting()
 			continue
 		}
-		w.first = append(w.first, kid.id)
+		w.old.first = append(w.old.first, kid.id)
 	}
-	if l.Workers != nil && !samePIDs(w.first, l.Workers) {
+	if l.Workers != nil && !samePIDs(w.old.first, l.Workers) {
 		w.disturbed = true // one that has crashed just now may come back at any moment
 	}
-	w.now.oldServing = w.first // so that one that is gone at the first look is missed
+	w.now.oldServing = w.old.first // so that one that is gone at the first look is missed
 	return w, nil
 }
 
@@ -76,9 +68,7 @@ func (w *wait) close() {
 	if w.commanded != nil {
 		<-w.commanded
 	}
-	for _, held := range w.handles {
-		held.close()
-	}
+	w.old.close()
 }
 
 func (w *wait) run(ctx context.Context) error {
@@ -87,25 +77,15 @@ func (w *wait) run(ctx context.Context) error {
 	if err := w.signal(ctx); err != nil {
 		return err
 	}
-	w.holdOld() // while nginx reads
+	w.old.hold() // while nginx reads
 	return w.until(ctx)
-}
-
-// holdOld takes hold of the old workers, to tell them to end later.
-func (w *wait) holdOld() {
-	for _, id := range w.first {
-		if held, err := hold(id); err == nil {
-			w.handles[id] = held
-		}
-	}
 }
 
 // signal tells the master to load. The operator's own command may wait for the
 // load itself: it is looked at meanwhile.
 func (w *wait) signal(ctx context.Context) error {
-	w.looked = time.Now()
-	w.changed = w.looked
-	w.began = w.looked
+	w.began = time.Now()
+	w.looked, w.changed = w.began, w.began
 	if w.load.Signal != nil {
 		w.commanded = make(chan error, 1)
 		go func() { w.commanded <- w.load.Signal(context.WithoutCancel(ctx)) }()
@@ -155,8 +135,8 @@ func (w *wait) step() error {
 		return ErrNotLoaded
 	}
 	w.seeTaken()
-	if w.taken && !w.disturbed && !w.told && w.load.Handover == HandoverFast {
-		w.tellOld()
+	if w.taken && !w.disturbed && !w.old.told && w.load.Handover == HandoverFast {
+		w.old.tell(w.now.oldServing, w.load.Log)
 	}
 	return nil
 }
@@ -187,7 +167,7 @@ func (w *wait) decisive() bool {
 // meanwhile. Where nobody knows how many that will be, it is as many as before.
 func (w *wait) enough() int {
 	if w.load.Asked == 0 {
-		return max(len(w.first), 1)
+		return max(len(w.old.first), 1)
 	}
 	return max(min(w.load.Asked, runtime.NumCPU()), 1)
 }
@@ -201,22 +181,8 @@ func (w *wait) seeTaken() {
 		return
 	}
 	w.taken = true
-	if len(w.now.oldServing) < len(w.first) || w.log.alarmed() {
+	if len(w.now.oldServing) < len(w.old.first) || w.log.alarmed() {
 		w.disturbed = true
-	}
-}
-
-// tellOld sends the old workers what nginx will send them 100 ms later. Those
-// already ending are left alone: a second SIGQUIT ends nothing sooner, and
-// their connections are not ours to cut.
-func (w *wait) tellOld() {
-	w.told = true
-	for _, id := range w.now.oldServing {
-		if held, ok := w.handles[id]; ok {
-			if err := held.signal(unix.SIGQUIT); err != nil {
-				w.load.Log.Debug().Err(err).Int("worker", id.pid).Msg("cannot end an old worker: nginx does")
-			}
-		}
 	}
 }
 
@@ -253,7 +219,7 @@ func (w *wait) attempt() Attempt {
 	for _, id := range w.now.newServing {
 		a.Generation.Newest = max(a.Generation.Newest, id.start)
 	}
-	if w.told {
+	if w.old.told {
 		a.Generation.Handover = HandoverFast
 	}
 	return a
