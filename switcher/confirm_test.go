@@ -2,6 +2,7 @@ package switcher_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -125,4 +126,19 @@ func TestConfirmThatFails(t *testing.T) {
 			s.answers(switcher.Blue, 10)
 		})
 	}
+}
+
+// Of an nginx that cannot be seen only the answers prove anything: that it is
+// back, too, where it did not take the new file.
+func TestRolledBackByTheAnswersAlone(t *testing.T) {
+	t.Parallel()
+	s := confirmed(t, "X-Color: blue", "X-Color: green")
+	s.Switcher.Nginx.Binary, s.Switcher.Nginx.Test = s.Dir+"/nowhere", []string{"true"}
+	s.Switcher.Nginx.Reload = []string{"sh", "-c", `grep -q "$1" "$2" || kill -HUP "$0"`, fmt.Sprint(s.PID), s.Green.Addr, s.Live}
+	result, err := s.to(switcher.Green)
+	var failed *switcher.Error
+	if !errors.As(err, &failed) || failed.Outcome != switcher.RolledBack || result.Record.Proof != "identity" {
+		t.Errorf("%s, proved by %q: %v", result.Outcome, result.Record.Proof, err)
+	}
+	s.answers(switcher.Blue, 10)
 }

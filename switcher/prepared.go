@@ -36,8 +36,10 @@ const stepPrepare = "write the new file"
 // error nothing of it is left.
 func (s *Survey) Prepare() (*Prepared, error) {
 	if !s.changed() {
-		err := s.prepareAll()
-		return &Prepared{Survey: s}, err
+		if err := s.prepareAll(); err != nil { // nothing is written here
+			return nil, asError(stepRead, err)
+		}
+		return &Prepared{Survey: s}, nil
 	}
 	if err := s.take(stepPrepare, s.prepareAll); err != nil {
 		return nil, err
@@ -230,7 +232,7 @@ func (p *Prepared) finish() *Error {
 func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
-		Traffic: fmt.Sprintf("the switch took place: the file says %s, and nginx has loaded it; what somebody else wrote meanwhile is not in it", p.plan().To),
+		Traffic: fmt.Sprintf("stuck: the switch took place: the file says %s, and nginx has loaded it; what somebody else wrote meanwhile is not in it", p.plan().To),
 		Hint:    "look at what he wrote, and at the live file; `bgswitch status` shows where things stand",
 	}
 }

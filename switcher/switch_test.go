@@ -101,3 +101,22 @@ func TestSurveyPrepareCommitUndo(t *testing.T) {
 	}
 	s.answers(switcher.Blue, 20)
 }
+
+// A file that is right already, and is edited before it is prepared: the error
+// says where that was found, and nothing is prepared.
+func TestPrepareOfWhatWasEdited(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	s.byHand(switcher.Green)
+	survey, err := s.Survey(t.Context(), switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer survey.Close()
+	s.byHand(switcher.Blue)
+	prepared, err := survey.Prepare()
+	var failed *switcher.Error
+	if !errors.As(err, &failed) || failed.Step != "read the live file" || prepared != nil {
+		t.Errorf("prepared %v: %v", prepared, err)
+	}
+}

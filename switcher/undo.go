@@ -30,12 +30,13 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	second, err := p.loadOld(ctx)
+	kind := byGeneration
 	if err == nil && p.running.window() > 0 {
-		err = p.answered(ctx, p.plan().From, p.running.window())
+		kind, err = byIdentity, p.answered(ctx, p.plan().From, p.running.window())
 	}
 	switch {
 	case err == nil:
-		p.proof = Proof{byGeneration, second.generation}
+		p.proof = Proof{kind, second.generation}
 		return p.rolledBack(ctx)
 	case p.changed() && p.running.never(p.first, second):
 		p.proof = p.asBefore()
