@@ -30,6 +30,8 @@ type Status struct {
 	Last     *statedir.Record
 	LastErr  error
 	Holder   *lock.Holder // who is switching right now
+
+	HolderErr error // why that is unknown
 }
 
 // Running is the nginx that runs.
@@ -131,7 +133,8 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if len(records) > 0 {
 		st.Last = &records[0]
 	}
-	if holder, held, err := s.Holder(); err == nil && held {
+	holder, held, err := s.Holder()
+	if st.HolderErr = err; err == nil && held {
 		st.Holder = &holder
 	}
 }

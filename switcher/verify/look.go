@@ -88,7 +88,7 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 		f.way = v.wayBack(ctx)
 		f.judgeWay(len(v.Switcher.Nginx.Test) > 0)
 	}
-	if _, _, err := v.Switcher.Holder(); err != nil {
+	if err := f.status.HolderErr; err != nil {
 		f.add(keyLock, Unknown, "whether a switch is at work is unknown: "+err.Error())
 		f.open = nil
 	}
