@@ -81,14 +81,11 @@ func (t *terminal) exit(err error) int {
 		printLines(t.stderr, "bgswitch: "+failed.Error(), failed.Traffic, hintLine(failed.Hint))
 		return exitCodes[failed.Outcome]
 	}
-	var hint hinted
-	if found := (*hinted)(nil); errors.As(err, &found) {
-		hint = *found
-	}
+	hint := hintOf(err)
 	if t.json {
-		_ = t.object(errorObject{schema, err.Error(), hint.hint}) // the exit code says it, too
+		_ = t.object(errorObject{schema, err.Error(), hint}) // the exit code says it, too
 	}
-	printLines(t.stderr, "bgswitch: "+err.Error(), hintLine(hint.hint))
+	printLines(t.stderr, "bgswitch: "+err.Error(), hintLine(hint))
 	return exitFailed
 }
 
@@ -107,11 +104,16 @@ func (t *terminal) unknown(err error) int {
 	}
 	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", ";"), "|", "/")
 	fmt.Fprintf(t.stdout, "BGSWITCH %s - %s\n", verify.Unknown, text)
-	var hint *hinted
-	if errors.As(err, &hint) {
-		printLines(t.stderr, hintLine(hint.hint))
-	}
+	printLines(t.stderr, hintLine(hintOf(err)))
 	return int(verify.Unknown)
+}
+
+// hintOf is the next command that an error names, or empty.
+func hintOf(err error) string {
+	if h := (*hinted)(nil); errors.As(err, &h) {
+		return h.hint
+	}
+	return ""
 }
 
 func hintLine(hint string) string {

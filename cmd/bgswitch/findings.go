@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"bgswitch/switcher/verify"
@@ -89,9 +88,8 @@ type unknownObject struct {
 }
 
 func unknownObjectOf(err error) unknownObject {
-	o := unknownObject{Schema: schema, Level: verify.Unknown.String(), Exit: int(verify.Unknown), Error: err.Error(), Sites: []findingObject{}}
-	if hint := (*hinted)(nil); errors.As(err, &hint) {
-		o.Hint = hint.hint
+	return unknownObject{
+		Schema: schema, Level: verify.Unknown.String(), Exit: int(verify.Unknown),
+		Error: err.Error(), Hint: hintOf(err), Sites: []findingObject{},
 	}
-	return o
 }
