@@ -1,8 +1,9 @@
 // Package lock lets one process at a time do a thing. A lock is a file with an
 // open file description lock on it (fcntl(2), F_OFD_SETLK): the kernel lets go
-// of it when its holder ends, however that happens. The file can be opened by
-// its owner alone, since whoever can open a file can lock it, and it is there
-// only while somebody holds the lock, or after he was killed.
+// of it when its holder ends, however that happens. The file can be opened only
+// by those who may make names in its folder, since whoever can open a file can
+// lock it, and it is there only while somebody holds the lock, or after he was
+// killed.
 package lock
 
 import (
@@ -64,9 +65,10 @@ const (
 )
 
 // Take takes the lock and adds a line that names this process. It waits at most
-// for wait, and tells for whom; with none it gives up at once. The error is a
-// *BusyError when somebody else holds it, and wraps ErrUnsafe where the file may
-// be another one's.
+// for wait, and tells for whom; with none it gives up as soon as the
+// holder has left his name, for which he has 200 ms. The error is a *BusyError
+// when somebody else holds it, and wraps ErrUnsafe where the file may be another
+// one's.
 func Take(ctx context.Context, path string, wait time.Duration, command string, tell func(Holder)) (*Lock, error) {
 	began := time.Now()
 	for {

@@ -17,7 +17,7 @@ type Handover string
 // 100 ms after it has started the new ones (ngx_msleep(100) in
 // ngx_master_process_cycle); until then both answer.
 const (
-	HandoverFast  Handover = "fast"  // by us, as soon as the whole new generation runs
+	HandoverFast  Handover = "fast"  // by us, as soon as new ones serve beside all of them (see wait.enough)
 	HandoverNginx Handover = "nginx" // by nginx, at its own pace
 )
 

@@ -36,7 +36,7 @@ type Nginx struct {
 
 // build is what `nginx -V` says of the paths compiled in.
 type build struct {
-	binary, prefix, conf, pid, errorLog, user string
+	prefix, conf, pid, errorLog, user string
 }
 
 // sbinFolders are searched after PATH: cron's PATH has no sbin folder.
@@ -84,15 +84,15 @@ func askBuild(name string) (build, error) {
 	if err != nil {
 		return build{}, fmt.Errorf("%s -V: %w", binary, err)
 	}
-	return parseBuild(binary, out), nil
+	return parseBuild(out), nil
 }
 
 var configureArgument = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path|user)=(\S+)`)
 
 // parseBuild reads the configure arguments. The defaults are those of nginx's
 // auto/options, auto/init and auto/unix.
-func parseBuild(binary string, out []byte) build {
-	b := build{binary: binary, prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log", user: "nobody"}
+func parseBuild(out []byte) build {
+	b := build{prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log", user: "nobody"}
 	into := map[string]*string{"prefix": &b.prefix, "conf-path": &b.conf, "pid-path": &b.pid, "error-log-path": &b.errorLog, "user": &b.user}
 	for _, match := range configureArgument.FindAllSubmatch(out, -1) {
 		*into[string(match[1])] = string(bytes.Trim(match[2], `'"`))

@@ -73,19 +73,23 @@ func readProc(path string) ([]byte, error) {
 	return text, nil
 }
 
-// readProcess reads stat and cmdline: a look at every child, each millisecond, is
-// no time for a library that opens each file by way of the runtime's poller.
+// readProcess reads stat and cmdline: a look at every child, each pollInterval,
+// is no time for a library that opens each file by way of the runtime's poller.
 func readProcess(pid int) (process, error) {
-	stat, err := readProc(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return process{}, err
-	}
-	p, err := parseStat(pid, string(stat))
+	p, err := readStat(pid)
 	if err != nil {
 		return process{}, err
 	}
 	p.title, err = titleOf(pid)
 	return p, err
+}
+
+func readStat(pid int) (process, error) {
+	stat, err := readProc(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return process{}, err
+	}
+	return parseStat(pid, string(stat))
 }
 
 // parseStat takes what is needed of proc_pid_stat(5): the second field, the
@@ -196,7 +200,7 @@ func hold(id processID) (handle, error) {
 	if err != nil {
 		return handle{}, fmt.Errorf("pidfd_open %d: %w", id.pid, err)
 	}
-	if now, err := readProcess(id.pid); err != nil || now.id != id {
+	if now, err := readStat(id.pid); err != nil || now.id != id {
 		unix.Close(fd)
 		return handle{}, fmt.Errorf("process %d: %w", id.pid, unix.ESRCH)
 	}

@@ -156,7 +156,7 @@ func (w *wait) refused() bool {
 
 // decisive says that something would follow from what is seen: then it is
 // looked at whole. What a look leaves out are the workers that had their title
-// already: a look at every one of them, each millisecond, is what a switch of
+// already: a look at every one of them, each pollInterval, is what a switch of
 // many workers spends most of its time on.
 func (w *wait) decisive() bool {
 	return w.opened && (!w.taken && len(w.now.newServing) >= w.enough() || w.complete())
