@@ -47,7 +47,7 @@ const exitStatus = `EXIT STATUS
    6    drift: file, nginx and traffic do not agree (status)
    7    refused: somebody went back just now (back)
    10   tried, failed, rolled back: the traffic is where it was
-   11   stuck: tried, failed, and could not be put back
+   11   stuck: failed and could not be put back, or done over another's edit
    130  interrupted before anything changed`
 
 // hinted is an error with the next command to type.
