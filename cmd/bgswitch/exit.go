@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/verify"
@@ -102,8 +101,7 @@ func (t *terminal) unknown(err error) int {
 		_ = t.object(unknownObjectOf(err)) // the exit code says it, too
 		return int(verify.Unknown)
 	}
-	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", ";"), "|", "/")
-	fmt.Fprintf(t.stdout, "BGSWITCH %s - %s\n", verify.Unknown, text)
+	fmt.Fprintln(t.stdout, verify.UnknownLine(err))
 	printLines(t.stderr, hintLine(hintOf(err)))
 	return int(verify.Unknown)
 }

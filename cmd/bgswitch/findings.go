@@ -53,7 +53,7 @@ type ackedObject struct {
 }
 
 func findingsObjectOf(findings []verify.Finding) findingsObject {
-	level := levelOf(findings)
+	level := verify.LevelOf(findings)
 	o := findingsObject{Schema: schema, Level: level.String(), Exit: int(level), Sites: []findingObject{}}
 	for _, f := range findings {
 		o.Sites = append(o.Sites, findingObjectOf(f))

@@ -9,6 +9,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/notify"
 	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
@@ -158,4 +159,9 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 		Log:   log,
 		Say:   t.say,
 	}
+}
+
+// teller tells people, through the channels of the settings.
+func (s settings) teller(t *terminal) *notify.Teller {
+	return &notify.Teller{Channels: s.notify, StateDir: s.stateDir, Host: hostname(), Say: t.say}
 }

@@ -84,7 +84,9 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	}
 	t.showSwitch(result, err)
 	code := t.exit(err) // people are told when the one who typed knows
-	s.tellSwitch(result, err, request.DryRun, t)
+	if !request.DryRun {
+		s.teller(t).Switched(result, err)
+	}
 	return exitCode(code)
 }
 

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -71,8 +70,8 @@ func verifySites(c *cli.Context) error {
 	findings := verifyAll(ctx, verifiers)
 	t.writeMetrics(c.String("metrics-file"), findings)
 	unread := t.showFindings(findings)
-	code := int(levelOf(findings))
-	s.tellFindings(ctx, findings, code, t)
+	code := int(verify.LevelOf(findings))
+	s.tell(ctx, findings, code, t)
 	return errors.Join(exitCode(code), unread)
 }
 
@@ -147,6 +146,19 @@ func writeWhole(path string, text []byte) (err error) {
 	return os.Rename(file.Name(), path)
 }
 
+// tell tells of what is news, and pings the dead man's switch with the exit code
+// of every run; all at the same time.
+func (s settings) tell(ctx context.Context, findings []verify.Finding, code int, t *terminal) {
+	teller := s.teller(t)
+	inParallel(siteLimit, len(findings)+1, func(i int) {
+		if i == 0 {
+			teller.Verified(ctx, code)
+		} else {
+			teller.Found(ctx, findings[i-1])
+		}
+	})
+}
+
 func (t *terminal) acknowledge(ctx context.Context, verifiers []*verify.Verifier) error {
 	o := ackObject{Schema: schema}
 	for _, v := range verifiers {
@@ -170,14 +182,6 @@ func (t *terminal) acknowledge(ctx context.Context, verifiers []*verify.Verifier
 	return nil
 }
 
-func levelOf(findings []verify.Finding) verify.Level {
-	worst := verify.OK
-	for _, f := range findings {
-		worst = verify.Worst(worst, f.Level)
-	}
-	return worst
-}
-
 // showFindings prints the line; with --quiet only where there is anything new.
 func (t *terminal) showFindings(findings []verify.Finding) error {
 	for _, f := range findings {
@@ -191,50 +195,6 @@ func (t *terminal) showFindings(findings []verify.Finding) error {
 	if t.json {
 		return t.object(findingsObjectOf(findings))
 	}
-	fmt.Fprintln(t.stdout, pluginLine(findings))
+	fmt.Fprintln(t.stdout, verify.Line(findings))
 	return nil
-}
-
-// pluginLine is the one line of a monitoring plugin: level, text with the worst
-// first, performance data. A bar in a text would begin the data too early.
-func pluginLine(findings []verify.Finding) string {
-	var texts, data []string
-	for _, f := range findings {
-		data = append(data, performance(f, len(findings) > 1)...)
-	}
-	worst := slices.Clone(findings)
-	slices.SortStableFunc(worst, func(a, b verify.Finding) int { return b.Level.Compare(a.Level) })
-	for _, f := range worst {
-		texts = append(texts, strings.ReplaceAll(f.Site+": "+f.Text, "|", "/"))
-	}
-	return fmt.Sprintf("BGSWITCH %s - %s | %s", levelOf(findings), strings.Join(texts, "; "), strings.Join(data, " "))
-}
-
-// performance is the slowest answer of each color in seconds, or U where it is
-// not healthy.
-func performance(f verify.Finding, several bool) []string {
-	var data []string
-	for _, c := range []switcher.Color{switcher.Blue, switcher.Green} {
-		name := string(c)
-		if several {
-			name = f.Site + "." + name
-		}
-		data = append(data, name+"="+latency(f, c))
-	}
-	return data
-}
-
-func latency(f verify.Finding, c switcher.Color) string {
-	verdicts := f.Status.Colors[c]
-	var slowest time.Duration
-	for _, v := range verdicts {
-		if !v.Healthy {
-			return "U"
-		}
-		slowest = max(slowest, v.Latency)
-	}
-	if len(verdicts) == 0 {
-		return "U"
-	}
-	return fmt.Sprintf("%.4fs", slowest.Seconds())
 }

@@ -19,10 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"bgswitch/health"
-	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
-	"bgswitch/switcher/verify"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -187,7 +184,7 @@ func TestSecretsOfChannels(t *testing.T) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		if entry.Name() == notifyFile && bytes.Contains(text, []byte("connection refused")) {
+		if entry.Name() == "notify.json" && bytes.Contains(text, []byte("connection refused")) {
 			recorded++
 		}
 		out += string(text)
@@ -225,28 +222,6 @@ func TestManySites(t *testing.T) {
 	}
 	if strings.Count(out, "\n") != 1 || !strings.HasSuffix(strings.Fields(out)[len(strings.Fields(out))-1], "=U") {
 		t.Errorf("not one line with data at its end: %s", out)
-	}
-}
-
-func TestPluginLine(t *testing.T) {
-	t.Parallel()
-	healthy := health.Verdict{Backend: "127.0.0.1:3001", Healthy: true, Latency: 1234 * time.Microsecond}
-	slower := health.Verdict{Healthy: true, Latency: 2 * time.Second}
-	sick := health.Verdict{Reason: "connection refused"}
-	one := verify.Finding{Site: "a", Text: "fine | so far", Status: switcher.Status{Colors: map[switcher.Color][]health.Verdict{
-		switcher.Blue: {healthy, slower}, switcher.Green: {healthy, sick},
-	}}}
-	two := verify.Finding{Site: "b", Text: "bad", Level: verify.Critical}
-	for _, c := range []struct {
-		findings []verify.Finding
-		want     string
-	}{
-		{[]verify.Finding{one}, "BGSWITCH OK - a: fine / so far | blue=2.0000s green=U"},
-		{[]verify.Finding{one, two}, "BGSWITCH CRITICAL - b: bad; a: fine / so far | a.blue=2.0000s a.green=U b.blue=U b.green=U"},
-	} {
-		if got := pluginLine(c.findings); got != c.want {
-			t.Errorf("%s\nwant %s", got, c.want)
-		}
 	}
 }
 

@@ -10,25 +10,6 @@ import (
 	"time"
 )
 
-// Message is what is told. Its JSON is the body of a webhook; chat tools show
-// its text.
-type Message struct {
-	Schema  int       `json:"schema"`
-	Event   string    `json:"event"`
-	Text    string    `json:"text"`
-	Site    string    `json:"site"`
-	Level   string    `json:"level,omitempty"`
-	Live    string    `json:"live,omitempty"`
-	From    string    `json:"from,omitempty"`
-	To      string    `json:"to,omitempty"`
-	Verdict string    `json:"verdict,omitempty"`
-	Host    string    `json:"host"`
-	Time    time.Time `json:"time"`
-}
-
-// messageSchema is the version of Message.
-const messageSchema = 1
-
 // Channels are the ways to tell people.
 type Channels struct {
 	Webhooks []Webhook

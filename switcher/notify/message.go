@@ -1,0 +1,108 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/verify"
+)
+
+// Message is what is told. Its JSON is the body of a webhook; chat tools show
+// its text.
+type Message struct {
+	Schema  int       `json:"schema"`
+	Event   string    `json:"event"`
+	Text    string    `json:"text"`
+	Site    string    `json:"site"`
+	Level   string    `json:"level,omitempty"`
+	Live    string    `json:"live,omitempty"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to,omitempty"`
+	Verdict string    `json:"verdict,omitempty"`
+	Host    string    `json:"host"`
+	Time    time.Time `json:"time"`
+}
+
+// messageSchema is the version of Message.
+const messageSchema = 1
+
+// told are the outcomes of a switch that people hear of.
+var told = map[switcher.Outcome]string{
+	switcher.Done:        "switched",
+	switcher.RolledBack:  "rolled back",
+	switcher.Stuck:       "stuck",
+	switcher.Unhealthy:   "refused",
+	switcher.NotAccepted: "refused",
+}
+
+// ofSwitch is the message of a switch by hand; ok is false where nobody needs
+// to hear of it.
+func ofSwitch(result switcher.Result, failed error) (m Message, ok bool) {
+	event, ok := told[result.Outcome]
+	r := result.Record
+	if !ok || r.Site == "" {
+		return Message{}, false
+	}
+	return Message{
+		Event: event, Text: switchText(result, failed), Site: r.Site, Live: liveAfter(result),
+		From: r.From, To: r.To, Verdict: verdictOf(result), Host: r.Host, Time: r.Time,
+	}, true
+}
+
+func switchText(result switcher.Result, failed error) string {
+	r := result.Record
+	by := fmt.Sprintf("by %s on %s", r.Who, r.Host)
+	if r.Reason != "" {
+		by += fmt.Sprintf(" (%s)", r.Reason)
+	}
+	if failed == nil {
+		return fmt.Sprintf("%s: switched from %s to %s %s", r.Site, r.From, r.To, by)
+	}
+	text := fmt.Sprintf("%s: the switch %s was %s: %v", r.Site, toWords(r.To)+by, told[result.Outcome], failed)
+	var detail *switcher.Error
+	if errors.As(failed, &detail) && detail.Traffic != "" {
+		text += "; " + detail.Traffic
+	}
+	return text
+}
+
+// toWords: a file that is not understood has no other color to go to.
+func toWords(color string) string {
+	if color == "" {
+		return ""
+	}
+	return "to " + color + " "
+}
+
+// liveAfter is the color with the traffic; empty where that is not known.
+func liveAfter(result switcher.Result) string {
+	switch result.Outcome {
+	case switcher.Done:
+		return string(result.Plan.To)
+	case switcher.Stuck:
+		return ""
+	}
+	return string(result.Plan.From)
+}
+
+// verdictOf is what was wrong, or what the target's health was.
+func verdictOf(result switcher.Result) string {
+	if result.Record.Error != "" || len(result.Verdicts) == 0 {
+		return result.Record.Error
+	}
+	return result.Verdicts[0].String()
+}
+
+// ofFinding is the message of what verify found on a host.
+func ofFinding(f verify.Finding, host string) Message {
+	m := Message{
+		Event: f.Event, Text: fmt.Sprintf("BGSWITCH %s - %s: %s (%s)", f.Level, f.Site, f.Text, host), Site: f.Site,
+		Level: f.Level.String(), Live: string(f.Status.Live), Verdict: f.Text, Host: host, Time: time.Now().UTC(),
+	}
+	if f.Switched != nil {
+		m.From, m.To = string(f.Switched.Plan.From), string(f.Switched.Plan.To)
+	}
+	return m
+}
