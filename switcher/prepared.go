@@ -131,7 +131,7 @@ func (p *Prepared) whole() error {
 }
 
 func (p *Prepared) testInPlace(ctx context.Context) (err error) {
-	p.note("the new file could not be tested without touching the live one: it was tested in place")
+	p.note("the new file was tested in place: %v", p.accepted.why)
 	if p.accepted, err = p.tests.inPlace(ctx, p.accepted); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type acceptance struct {
 	limit time.Duration // how long a load may take
 	asked int           // how many workers the configuration asks for; 0: unknown
 	dump  *nginx.Dump   // what nginx read; nil: unknown
+	why   error         // why they could not be
 }
 
 func beginTests(ctx context.Context, s *story, running running, changes []*Change) *tests {
@@ -149,9 +150,9 @@ func (t *tests) before(ctx context.Context, r Request, a acceptance, why error) 
 	case err != nil && !refused:
 		return a, err
 	}
-	t.log.Debug().Err(why).Msg("the new file will be tested in place")
+	a.why = why
 	if r.DryRun {
-		t.note("the new file was not tested: this needs the right to make a mount namespace (root)")
+		t.note("the new file was not tested: %v", why)
 	}
 	if refused {
 		return a, nil

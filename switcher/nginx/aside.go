@@ -189,11 +189,8 @@ func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, erro
 	if err := t.enter(); err != nil {
 		return Tested{}, err
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return Tested{}, fmt.Errorf("%w: unshare: %w", ErrNoAside, err)
-	}
-	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return Tested{}, fmt.Errorf("%w: make mounts private: %w", ErrNoAside, err)
+	if err := privateMounts(); err != nil {
+		return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
 	}
 	var laid []os.FileInfo
 	for _, content := range contents {
@@ -213,6 +210,48 @@ func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, erro
 		}
 	}
 	return tested, err
+}
+
+// privateMounts gives this thread mounts of its own. In a chroot the root folder
+// need be no mount point, and then mount(2) takes it for none (EINVAL): there
+// that is said of the namespace's own root folder.
+func privateMounts() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace (root may): %w", err)
+	}
+	err := makePrivate()
+	if errors.Is(err, unix.EINVAL) {
+		err = outsideChroot(makePrivate)
+	}
+	if err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	return nil
+}
+
+func makePrivate() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
+
+// outsideChroot does something at the root folder of the mount namespace, where
+// setns(2) takes even those who are there already, and comes back.
+func outsideChroot(do func() error) error {
+	inside, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(inside)
+	namespace, err := os.Open("/proc/thread-self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	defer namespace.Close()
+	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	err = do()
+	if back := unix.Fchdir(inside); back != nil {
+		return back
+	}
+	return errors.Join(err, unix.Chroot("."))
 }
 
 // stage is where the content stands for a moment, in memory, in a namespace

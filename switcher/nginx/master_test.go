@@ -95,12 +95,7 @@ func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
 		t.Skip("not root: no chroot can be made")
 	}
 	r := start(t, rightstest.OpenFolder(t), shared, "")
-	const enter = `set -e
-for folder in /bin /usr /lib /lib64 /etc /dev "$2"; do
-	[ ! -e "$folder" ] || { mkdir -p "$1$folder"; mount --rbind "$folder" "$1$folder"; }
-done
-jail=$1; shift 2; exec chroot "$jail" "$@"`
-	r.second("unshare", "-m", "sh", "-c", enter, "sh", t.TempDir(), r.Dir, binary(t))
+	r.second(append(rightstest.Chroot(t.TempDir()), binary(t))...)
 	r.isMaster()
 }
 

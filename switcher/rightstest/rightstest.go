@@ -23,18 +23,58 @@ func Inside(t *testing.T, attributes *syscall.SysProcAttr, env ...string) bool {
 	if os.Getenv(insideVariable) == t.Name() {
 		return true
 	}
+	again := exec.Command("/proc/self/exe", justThis(t)...)
+	again.Env, again.SysProcAttr = env, attributes
+	passes(t, again)
+	return false
+}
+
+// justThis are the arguments of a test's binary that run one test.
+func justThis(t *testing.T) []string {
 	steps := strings.Split(t.Name(), "/")
 	for i, step := range steps {
 		steps[i] = "^" + regexp.QuoteMeta(step) + "$"
 	}
-	again := exec.Command("/proc/self/exe", "-test.run="+strings.Join(steps, "/"), "-test.v")
-	again.Env = slices.Concat(os.Environ(), []string{insideVariable + "=" + t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp"}, env)
-	again.Dir, again.SysProcAttr = "/", attributes
+	return []string{"-test.run=" + strings.Join(steps, "/"), "-test.v"}
+}
+
+func passes(t *testing.T, again *exec.Cmd) {
+	t.Helper()
+	again.Env = slices.Concat(os.Environ(), []string{insideVariable + "=" + t.Name(), "GOCOVERDIR=", "TMPDIR=/tmp"}, again.Env)
+	again.Dir = "/"
 	said, err := again.CombinedOutput()
 	if err != nil || !bytes.Contains(said, []byte("--- PASS: "+t.Name())) {
 		t.Fatalf("inside, the test did not pass: %v\n%s", err, said)
 	}
+}
+
+// InsideChroot runs root's test once more where the root folder is no mount
+// point, as Inside does.
+func InsideChroot(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(insideVariable) == t.Name() {
+		return true
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv := slices.Concat(Chroot(t.TempDir()), []string{binary}, justThis(t))
+	passes(t, exec.Command(argv[0], argv[1:]...))
 	return false
+}
+
+// Chroot is the start of a command line that runs the rest of it, as root, with
+// an empty folder for its root folder that holds all that ours does.
+func Chroot(empty string) []string {
+	const enter = `set -e
+		for folder in /*; do
+			if [ -L "$folder" ]; then cp -P "$folder" "$0/"
+			elif [ -d "$folder" ]; then mkdir "$0$folder"; mount --rbind "$folder" "$0$folder"
+			fi
+		done
+		exec chroot "$0" "$@"`
+	return []string{"unshare", "-m", "sh", "-c", enter, empty}
 }
 
 // InsideMounts is Inside with mounts of its own; without root, in a user
