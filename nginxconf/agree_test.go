@@ -12,7 +12,7 @@ func TestAgreement(t *testing.T) {
 	const src = "upstream app {\n  zone z 64k;\n  server a:1 weight=2 resolve;\n  server b:1;\n}\n"
 	layout := Layout{"app": colors(t, "a:1 b:1 | c:1 d:1")}
 	agrees := func(theirs string) bool {
-		all, _, err := readStatements([]byte(src))
+		all, err := readStatements([]byte(src))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,7 @@ package nginxconf
 // the top level, nil when there is none. Includes are not followed. The error
 // is a *Refusal.
 func Directive(src []byte, name string) ([]string, error) {
-	all, _, err := readStatements(src)
+	all, err := readStatements(src)
 	if err != nil {
 		return nil, err
 	}
@@ -14,7 +14,7 @@ func Directive(src []byte, name string) ([]string, error) {
 // BlockDirective does the same one level down, in the blocks of that name at
 // the top level, as in BlockDirective(src, "events", "worker_connections").
 func BlockDirective(src []byte, block, name string) ([]string, error) {
-	all, _, err := readStatements(src)
+	all, err := readStatements(src)
 	if err != nil {
 		return nil, err
 	}

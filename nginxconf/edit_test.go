@@ -170,6 +170,26 @@ func TestProofCatches(t *testing.T) {
 	}
 }
 
+// What Edit makes of a file that is read wrongly is proved before it is returned.
+func TestEditIsProved(t *testing.T) {
+	t.Parallel()
+	src := "upstream app {\n  server 127.0.0.1:3001 weight=2;\n}\n"
+	for name, wrong := range map[string]func(w *Word){
+		"too long":      func(w *Word) { w.End += len(" weight=2") },
+		"too short":     func(w *Word) { w.End -= len(":3001") },
+		"another one":   func(w *Word) { w.Start, w.End = w.End+1, w.End+1+len("weight=2") },
+		"another color": func(w *Word) { w.colors = colors(t, "127.0.0.1:3001 | 127.0.0.1:3003") },
+	} {
+		f, err := Read([]byte(src), pairLayouts(t)["app"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong(&f.words[0])
+		_, err = f.Edit(Green)
+		wantRefusalOf(t, name, err)
+	}
+}
+
 func wantRefusalOf(t *testing.T, name string, err error) {
 	t.Helper()
 	if err == nil {

@@ -22,7 +22,6 @@ type Word struct {
 type File struct {
 	src    []byte
 	layout Layout
-	pieces []piece
 	words  []Word // by place in the file
 	live   Color
 }
@@ -35,7 +34,7 @@ func Read(src []byte, layout Layout) (*File, error) {
 	if err := checkBraces(src); err != nil {
 		return nil, err
 	}
-	all, pieces, err := readStatements(src)
+	all, err := readStatements(src)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +45,7 @@ func Read(src []byte, layout Layout) (*File, error) {
 	if err := agree(src, all, found); err != nil {
 		return nil, err
 	}
-	f := &File{src: bytes.Clone(src), layout: layout, pieces: pieces}
+	f := &File{src: bytes.Clone(src), layout: layout}
 	if err := f.decide(found); err != nil {
 		return nil, err
 	}

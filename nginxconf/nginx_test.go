@@ -128,7 +128,7 @@ func TestScannerCutsAsNginx(t *testing.T) {
 	for range 200 {
 		src := "types {\na a" + randomText(random) + ";\n}\n"
 		_, says := test(t, bin, src, false)
-		_, _, err := readStatements([]byte(src))
+		_, err := readStatements([]byte(src))
 		if (err != nil) != complaint.MatchString(says) {
 			t.Errorf("%q: the scanner says %v, nginx says %s", src, err, strings.TrimSpace(says))
 		}
@@ -150,7 +150,7 @@ func TestScannerDecodesAsNginx(t *testing.T) {
 	compared := 0
 	for range 300 {
 		src := randomText(random) + " ;"
-		all, _, err := readStatements([]byte(src))
+		all, err := readStatements([]byte(src))
 		if err != nil || len(all) == 0 {
 			continue
 		}

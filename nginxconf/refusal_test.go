@@ -111,7 +111,7 @@ func TestReadTakesTheLimits(t *testing.T) {
 		"a $ before a brace":        "a ${{b;",
 		"a backslash hides a blank": `a b\ c;`,
 	} {
-		if _, _, err := readStatements([]byte(before)); err != nil {
+		if _, err := readStatements([]byte(before)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

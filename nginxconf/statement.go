@@ -33,13 +33,13 @@ type grouping struct {
 }
 
 // readStatements scans the file and groups what it finds.
-func readStatements(src []byte) ([]statement, []piece, error) {
+func readStatements(src []byte) ([]statement, error) {
 	pieces, err := scan(src)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	g := grouping{src, pieces}
-	return g.block(), pieces, nil
+	return g.block(), nil
 }
 
 func (g *grouping) next() piece {
