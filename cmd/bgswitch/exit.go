@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/verify"
@@ -84,7 +84,9 @@ func (t *terminal) exit(err error) int {
 	if t.json {
 		_ = t.object(errorObject{schema, err.Error(), hint}) // the exit code says it, too
 	}
-	printLines(t.stderr, "bgswitch: "+err.Error(), hintLine(hint))
+	lines := linesOf(err)
+	lines[0] = "bgswitch: " + lines[0]
+	printLines(t.stderr, append(lines, hintLine(hint))...)
 	return exitFailed
 }
 
@@ -106,6 +108,14 @@ func (t *terminal) unknown(err error) int {
 	return int(verify.Unknown)
 }
 
+// linesOf is an error as it is printed: several mistakes each have a line.
+func linesOf(err error) []string {
+	if m := (mistakes)(nil); errors.As(err, &m) {
+		return slices.Clone(m)
+	}
+	return []string{err.Error()}
+}
+
 // hintOf is the next command that an error names, or empty.
 func hintOf(err error) string {
 	if h := (*hinted)(nil); errors.As(err, &h) {
@@ -119,12 +129,4 @@ func hintLine(hint string) string {
 		return ""
 	}
 	return "hint: " + hint
-}
-
-func printLines(w io.Writer, lines ...string) {
-	for _, line := range lines {
-		if line != "" {
-			fmt.Fprintln(w, line)
-		}
-	}
 }

@@ -180,16 +180,20 @@ func parseSettings(path string, text []byte) (settings, error) {
 			return s, nil
 		}
 	}
-	return settings{}, &hinted{
-		fmt.Errorf("cannot read the settings: %s", strings.Join(prefixed(path, problems), "\n  ")),
-		"mend the lines above; the README shows every setting",
-	}
+	return settings{}, &hinted{mistakesIn(path, problems), "mend the lines above; the README shows every setting"}
 }
 
-func prefixed(path string, problems []problem) []string {
-	var lines []string
+// mistakes is an error of several lines.
+type mistakes []string
+
+func (m mistakes) Error() string { return strings.Join(m, "\n") }
+
+func mistakesIn(path string, problems []problem) mistakes {
+	var lines mistakes
+	begin := "cannot read the settings: "
 	for _, p := range problems {
-		lines = append(lines, fmt.Sprintf("%s:%d: %s", path, p.line, p.text))
+		lines = append(lines, fmt.Sprintf("%s%s:%d: %s", begin, path, p.line, p.text))
+		begin = "  "
 	}
 	return lines
 }

@@ -98,7 +98,7 @@ func (t *terminal) showStatus(st switcher.Status) {
 	t.line("answers", t.answerWords(st))
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		for _, verdict := range st.Colors[color] {
-			t.result("  %s%s", t.color(color)+strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
+			t.result("  %s%s%s", t.color(color), strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
 		}
 	}
 	t.line("last", t.lastWords(st))
@@ -111,25 +111,25 @@ func (t *terminal) showStatus(st switcher.Status) {
 	}
 }
 
-func (t *terminal) line(name, text string) { t.result("  %-9s%s", name, text) }
+func (t *terminal) line(name string, text any) { t.result("  %-9s%s", name, text) }
 
-func (t *terminal) headline(st switcher.Status) string {
+func (t *terminal) headline(st switcher.Status) ink {
 	switch {
 	case st.Live == "":
 		return t.painted(sgrRed, "the live color is unknown")
 	case len(st.Drift) > 0:
-		return fmt.Sprintf("%s by the file, with %s", t.color(st.Live), t.painted(sgrRed, "DRIFT"))
+		return inked("%s by the file, with %s", t.color(st.Live), t.painted(sgrRed, "DRIFT"))
 	case st.Running.Is == nil:
-		return fmt.Sprintf("%s by the file; whether nginx has loaded it is unknown", t.color(st.Live))
+		return inked("%s by the file; whether nginx has loaded it is unknown", t.color(st.Live))
 	}
-	return fmt.Sprintf("%s is live", t.color(st.Live))
+	return inked("%s is live", t.color(st.Live))
 }
 
-func (t *terminal) fileWords(st switcher.Status) string {
+func (t *terminal) fileWords(st switcher.Status) ink {
 	if st.FileErr != nil {
-		return fmt.Sprintf("%s: %v", st.Path, withoutPath(st.FileErr))
+		return inked("%s: %v", st.Path, withoutPath(st.FileErr))
 	}
-	return fmt.Sprintf("%s says %s", st.Path, t.color(st.Live))
+	return inked("%s says %s", st.Path, t.color(st.Live))
 }
 
 // withoutPath leaves out a path that stands beside it anyway.
@@ -165,29 +165,29 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func (t *terminal) answerWords(st switcher.Status) string {
+func (t *terminal) answerWords(st switcher.Status) ink {
 	switch {
 	case st.Answers != "":
-		return t.color(st.Answers) + " through nginx"
+		return inked("%s through nginx", t.color(st.Answers))
 	case st.Answered != "":
-		return "unknown: " + st.Answered
+		return inked("unknown: %s", st.Answered)
 	}
 	return t.painted(sgrDim, "not asked (the settings have no confirm)")
 }
 
-func (t *terminal) verdictWords(v health.Verdict) string {
+func (t *terminal) verdictWords(v health.Verdict) ink {
 	if v.Healthy {
-		return fmt.Sprintf("%-24s healthy  %s", v.Backend, health.Short(v.Latency))
+		return inked("%-24s healthy  %s", v.Backend, health.Short(v.Latency))
 	}
-	return fmt.Sprintf("%-24s %s  %s", v.Backend, t.painted(sgrRed, "unhealthy"), v.Reason)
+	return inked("%-24s %s  %s", v.Backend, t.painted(sgrRed, "unhealthy"), v.Reason)
 }
 
-func (t *terminal) lastWords(st switcher.Status) string {
+func (t *terminal) lastWords(st switcher.Status) ink {
 	switch {
 	case st.LastErr != nil:
-		return "unknown: " + st.LastErr.Error()
+		return inked("unknown: %s", st.LastErr)
 	case st.Last == nil:
 		return t.painted(sgrDim, "no switch recorded")
 	}
-	return recordWords(*st.Last)
+	return inked("%s", recordWords(*st.Last))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -41,32 +42,58 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// log is silent unless --verbose asks for it.
+// log is silent unless --verbose asks for it. It has no colors: what is logged is foreign.
 func (t *terminal) log() zerolog.Logger {
 	if !t.verbose {
 		return zerolog.Nop()
 	}
-	out := zerolog.ConsoleWriter{Out: t.stderr, NoColor: !t.paint, PartsOrder: []string{zerolog.LevelFieldName, zerolog.MessageFieldName}}
+	out := zerolog.ConsoleWriter{Out: foreign.Lines{To: t.stderr}, NoColor: true, PartsOrder: []string{zerolog.LevelFieldName, zerolog.MessageFieldName}}
 	return zerolog.New(out).Level(zerolog.DebugLevel)
 }
 
 // say tells on the way.
 func (t *terminal) say(text string) {
 	if !t.quiet {
-		fmt.Fprintln(t.stderr, "bgswitch: "+text)
+		printLines(t.stderr, "bgswitch: "+text)
 	}
 }
 
 // result prints a line of the answer.
 func (t *terminal) result(format string, args ...any) {
 	if !t.quiet && !t.json {
-		fmt.Fprintf(t.stdout, format+"\n", args...)
+		fmt.Fprintln(t.stdout, inked(format, args...))
+	}
+}
+
+// ink is text that is fit for the terminal, and may have colors of ours.
+type ink string
+
+// inked is fmt.Sprintf whose operands are foreign, unless they are numbers or ink.
+func inked(format string, args ...any) ink {
+	safe := make([]any, len(args))
+	for i, arg := range args {
+		switch arg.(type) {
+		case ink, int:
+			safe[i] = arg
+		default:
+			safe[i] = foreign.Line(fmt.Sprint(arg))
+		}
+	}
+	return ink(fmt.Sprintf(format, safe...))
+}
+
+// printLines prints each text as one line; none where there is no text.
+func printLines(w io.Writer, lines ...string) {
+	for _, line := range lines {
+		if line != "" {
+			fmt.Fprintln(w, foreign.Line(line))
+		}
 	}
 }
 
 // object prints the answer as JSON.
 func (t *terminal) object(value any) error {
-	encoder := json.NewEncoder(t.stdout)
+	encoder := json.NewEncoder(foreign.JSON{To: t.stdout})
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
@@ -81,14 +108,14 @@ const (
 	sgrDim   = "2"
 )
 
-func (t *terminal) painted(sgr, text string) string {
+func (t *terminal) painted(sgr, text string) ink {
 	if !t.paint {
-		return text
+		return inked("%s", text)
 	}
-	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+	return "\x1b[" + ink(sgr) + "m" + inked("%s", text) + "\x1b[0m"
 }
 
-func (t *terminal) color(c switcher.Color) string {
+func (t *terminal) color(c switcher.Color) ink {
 	if c == switcher.Blue {
 		return t.painted(sgrBlue, string(c))
 	}

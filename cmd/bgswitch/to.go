@@ -148,9 +148,9 @@ func (t *terminal) showDone(r switcher.Result) {
 	if cut := r.Record.CutOverMS; cut > 0 {
 		how = fmt.Sprintf(", cut over in %s", shortMS(cut))
 	}
-	verb := fmt.Sprintf("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
+	verb := inked("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
 	if !r.Plan.Changes() {
-		verb = fmt.Sprintf("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
+		verb = inked("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
 	}
 	t.result("%s (%s%s, proved by %s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof)
 	if r.Draining > 0 && r.Plan.Changes() {
@@ -168,7 +168,7 @@ func draining(n int) string {
 func (t *terminal) showPlan(r switcher.Result) {
 	switch is := r.Loaded.Is; {
 	case r.Plan.Changes():
-		t.result("%s", strings.TrimSuffix(r.Plan.Diff(), "\n"))
+		t.showDiff(r.Plan.Diff())
 	case is != nil && !*is:
 		t.result("the file names %s already, but nginx has not loaded it", t.color(r.Plan.To))
 	default:
@@ -176,6 +176,13 @@ func (t *terminal) showPlan(r switcher.Result) {
 	}
 	t.result("would then: %s", strings.Join(r.Steps, ", "))
 	t.result("dry run: nothing was written")
+}
+
+// showDiff keeps a tab's width where there may be no tab.
+func (t *terminal) showDiff(diff string) {
+	for line := range strings.Lines(diff) {
+		t.result("%s", strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "        "))
+	}
 }
 
 func shortMS(ms float64) string {

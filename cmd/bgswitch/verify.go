@@ -123,7 +123,7 @@ func (t *terminal) writeMetrics(path string, findings []verify.Finding) {
 		return
 	}
 	if err := writeWhole(path, verify.Metrics(findings, time.Now())); err != nil {
-		fmt.Fprintf(t.stderr, "bgswitch: cannot write the metrics: %v\n", err)
+		printLines(t.stderr, "bgswitch: cannot write the metrics: "+err.Error())
 	}
 }
 

@@ -91,15 +91,3 @@ func OperatorEnv() []string {
 	}
 	return env
 }
-
-// Printable makes somebody's text one line that is safe for a terminal, of at
-// most 400 bytes.
-func Printable(text string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	return clean[:min(len(clean), 400)]
-}

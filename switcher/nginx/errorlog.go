@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bgswitch/switcher/command"
+	"bgswitch/switcher/foreign"
 )
 
 // errorLog is nginx's error log from a moment on. It gives the reason of a
@@ -150,5 +150,5 @@ func (l *errorLog) reason() string {
 	if len(said) == 0 {
 		return ""
 	}
-	return command.Printable(said[0])
+	return foreign.Excerpt(said[0])
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/foreign"
 )
 
 // Tested is what one run of nginx's test showed.
@@ -117,13 +118,13 @@ func worstLine(out []byte) string {
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
 		if i := strings.Index(line, "[emerg]"); i >= 0 {
-			return command.Printable(line[i:])
+			return foreign.Excerpt(line[i:])
 		}
 		if line != "" {
 			last = line
 		}
 	}
-	return command.Printable(last)
+	return foreign.Excerpt(last)
 }
 
 func saying(out []byte) string {
@@ -131,5 +132,5 @@ func saying(out []byte) string {
 	if text == "" {
 		return ""
 	}
-	return ": " + command.Printable(worstLine(out))
+	return ": " + foreign.Excerpt(worstLine(out))
 }

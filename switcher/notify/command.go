@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/foreign"
 )
 
 // commandTimeout bounds a command of the operator's.
@@ -21,7 +22,7 @@ func runCommand(ctx context.Context, argv []string, m Message) error {
 		return nil
 	}
 	if said := strings.TrimSpace(string(out)); said != "" {
-		return fmt.Errorf("%w: %s", err, command.Printable(said))
+		return fmt.Errorf("%w: %s", err, foreign.Excerpt(said))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 )
 
 // Metrics are the findings of a run in Prometheus' text format (exposition
@@ -74,13 +75,10 @@ func (b *metrics) family(name, kind, help string) {
 func (b *metrics) sample(value float64, labels ...string) {
 	var pairs []string
 	for i := 0; i+1 < len(labels); i += 2 {
-		pairs = append(pairs, labels[i]+`="`+labelText.Replace(labels[i+1])+`"`)
+		pairs = append(pairs, labels[i]+`="`+foreign.Label(labels[i+1])+`"`)
 	}
 	fmt.Fprintf(b, "%s{%s} %v\n", b.name, strings.Join(pairs, ","), value)
 }
-
-// labelText escapes what a label may not hold.
-var labelText = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 func (b *metrics) sites(findings []Finding, value func(Finding) (float64, bool)) {
 	for _, f := range findings {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 )
 
 // LevelOf is the worst level of several findings.
@@ -19,7 +20,7 @@ func LevelOf(findings []Finding) Level {
 }
 
 // Line is the one line of a monitoring plugin: level, text with the worst
-// first, performance data. A bar in a text would begin the data too early.
+// first, performance data.
 func Line(findings []Finding) string {
 	var texts, data []string
 	for _, f := range findings {
@@ -28,14 +29,14 @@ func Line(findings []Finding) string {
 	worst := slices.Clone(findings)
 	slices.SortStableFunc(worst, func(a, b Finding) int { return b.Level.Compare(a.Level) })
 	for _, f := range worst {
-		texts = append(texts, strings.ReplaceAll(f.Site+": "+f.Text, "|", "/"))
+		texts = append(texts, foreign.Plugin(f.Site+": "+f.Text))
 	}
 	return fmt.Sprintf("BGSWITCH %s - %s | %s", LevelOf(findings), strings.Join(texts, "; "), strings.Join(data, " "))
 }
 
 // UnknownLine is the line where nothing could be looked at.
 func UnknownLine(why error) string {
-	return fmt.Sprintf("BGSWITCH %s - %s", Unknown, strings.ReplaceAll(strings.ReplaceAll(why.Error(), "\n", ";"), "|", "/"))
+	return fmt.Sprintf("BGSWITCH %s - %s", Unknown, foreign.Plugin(strings.ReplaceAll(why.Error(), "\n", ";")))
 }
 
 // performance is the slowest answer of each color in seconds, or U where it is
