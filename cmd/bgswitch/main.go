@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"bgswitch/switcher/caller"
 )
 
 // gcPercent lets the heap grow to 16 MiB before the first collection, four
@@ -15,6 +17,7 @@ import (
 const gcPercent = 400
 
 func main() {
+	caller.ForgetEnvironment()
 	debug.SetGCPercent(gcPercent)
 	// A closed terminal or pipe must not end a switch half way: writes to it
 	// fail, and nothing more. A handler, unlike SIG_IGN, is not inherited by

@@ -68,6 +68,8 @@ func TestSettingsMistakes(t *testing.T) {
 		{"empty command", "notify:\n  commands: [[]]\n", `f:2: a command is a list: .*`},
 		{"relative state folder", "state_dir: state\n", `f:1: "state": an absolute path is needed`},
 		{"relative conf", "nginx:\n  binary: nginx\n  conf: nginx.conf\n", `f:3: "nginx.conf": an absolute path is needed`},
+		{"binary below the caller's folder", "nginx:\n  binary: bin/nginx\n", `f:2: "bin/nginx": an absolute path is needed`},
+		{"command below the caller's folder", "nginx:\n  test: [./test.sh]\n  reload: [../reload]\n", "f:2: \"./test.sh\": an absolute path is needed\n  f:3: \"../reload\": an absolute path is needed"},
 		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: "./nginx": an absolute path is needed`},
 		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:\d: file "app.conf": an absolute path is needed`},
 		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},

@@ -22,6 +22,9 @@ func (c *checker) settings(written settingsYAML) settings {
 	c.absolute(s.stateDir, "state_dir")
 	c.absolute(s.nginx.Conf, "nginx", "conf")
 	c.absolute(s.nginx.Prefix, "nginx", "prefix")
+	c.program([]string{s.nginx.Binary}, "nginx", "binary")
+	c.program(s.nginx.Test, "nginx", "test")
+	c.program(s.nginx.Reload, "nginx", "reload")
 	for _, name := range slices.Sorted(maps.Keys(written.Sites)) {
 		if written.Sites[name] == nil {
 			c.wrong(errors.New("nothing is set for this site"), "sites", name)
@@ -35,6 +38,14 @@ func (c *checker) settings(written settingsYAML) settings {
 func (c *checker) absolute(path string, at ...string) {
 	if path != "" && !filepath.IsAbs(path) {
 		c.wrong(fmt.Errorf("%q: an absolute path is needed", path), at...)
+	}
+}
+
+// program is a name or an absolute path: another one would mean a file of
+// whoever types the command, in the folder where he stands.
+func (c *checker) program(argv []string, at ...string) {
+	if len(argv) > 0 && argv[0] != filepath.Base(argv[0]) {
+		c.absolute(argv[0], at...)
 	}
 }
 

@@ -5,9 +5,7 @@ package command
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -39,13 +37,14 @@ func (o *Output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Run runs the command and returns what it printed. It has a process group of
+// Run runs the command in the root folder, and not in the caller's (docker would
+// read a compose file there), and returns what it printed. It has a process group of
 // its own, so that its children end with it when ctx does, and a Ctrl-C at the
 // terminal does not reach them. The error wraps ctx's where that ended it.
 func Run(ctx context.Context, c Command) ([]byte, error) {
 	out := &Output{Limit: OutputLimit}
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.Env, out, out
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
@@ -66,28 +65,4 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 func Exited(err error) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.Exited()
-}
-
-// PlainEnv is an environment that nothing of a caller's shell gets into.
-func PlainEnv() []string {
-	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-	for _, name := range []string{"LANG", "TZ", "LD_LIBRARY_PATH"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
-}
-
-// OperatorEnv is what a program from the settings gets: docker and its like
-// need their variables. $NGINX would hand nginx somebody's sockets
-// (ngx_add_inherited_sockets).
-func OperatorEnv() []string {
-	var env []string
-	for _, entry := range os.Environ() {
-		if !strings.HasPrefix(entry, "NGINX=") {
-			env = append(env, entry)
-		}
-	}
-	return env
 }

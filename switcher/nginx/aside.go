@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 )
 
@@ -288,7 +289,7 @@ func (t *tester) run(ctx context.Context) (Tested, error) {
 	defer cancel()
 	began, dump := time.Now(), command.Output{Limit: dumpLimit}
 	argv := append(t.limited(), t.argv...)
-	out, err := command.Run(ctx, command.Command{Argv: argv, Env: command.PlainEnv(), User: t.user, Caps: t.caps, Stdout: &dump})
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: caller.NginxEnv(), User: t.user, Caps: t.caps, Stdout: &dump})
 	tested := Tested{Took: time.Since(began)}
 	if err == nil {
 		tested.Dump = newDump(dump, t.master)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/ordinary"
 )
@@ -80,7 +81,7 @@ func askBuild(name string) (build, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	out, err := command.Run(ctx, command.Command{Argv: []string{binary, "-V"}, Env: command.PlainEnv()})
+	out, err := command.Run(ctx, command.Command{Argv: []string{binary, "-V"}, Env: caller.NginxEnv()})
 	if err != nil {
 		return build{}, fmt.Errorf("%s -V: %w", binary, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/foreign"
 )
@@ -80,7 +81,7 @@ func (n *Nginx) testByOperator(ctx context.Context) (Tested, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	began := time.Now()
-	out, err := command.Run(ctx, command.Command{Argv: n.Test, Env: command.OperatorEnv()})
+	out, err := command.Run(ctx, command.Command{Argv: n.Test, Env: caller.OperatorEnv()})
 	if err != nil {
 		return Tested{}, refusal(n.Test, out, err)
 	}
@@ -92,7 +93,7 @@ func (n *Nginx) testByOperator(ctx context.Context) (Tested, error) {
 func (n *Nginx) ReloadByOperator(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	out, err := command.Run(ctx, command.Command{Argv: n.Reload, Env: command.OperatorEnv()})
+	out, err := command.Run(ctx, command.Command{Argv: n.Reload, Env: caller.OperatorEnv()})
 	if err != nil {
 		return fmt.Errorf("%s: %w%s", strings.Join(n.Reload, " "), err, saying(out))
 	}

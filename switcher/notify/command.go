@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/foreign"
 )
@@ -17,7 +18,7 @@ const commandTimeout = 10 * time.Second
 func runCommand(ctx context.Context, argv []string, m Message) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	out, err := command.Run(ctx, command.Command{Argv: argv, Env: append(command.OperatorEnv(), m.environ()...)})
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: append(caller.OperatorEnv(), m.environ()...)})
 	if err == nil {
 		return nil
 	}
