@@ -18,6 +18,7 @@ const (
 	NotAccepted Outcome = "not accepted" // refused: the file is not understood, or nginx does not accept it
 	Busy        Outcome = "busy"         // refused: another bgswitch is at work
 	Blocked     Outcome = "blocked"      // refused: `back` was just done
+	Overtaken   Outcome = "overtaken"    // refused: what it was decided on is no longer so
 	Interrupted Outcome = "interrupted"  // by a signal
 	RolledBack  Outcome = "rolled back"  // tried, failed: the traffic is where it was
 	Stuck       Outcome = "stuck"        // tried, failed, and could not be put back

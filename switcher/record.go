@@ -20,7 +20,7 @@ func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
 // recorded says whether a switch belongs into the history: whatever got as far
 // as a plan, and was not a dry run, nor had nothing to do.
 func (s *Survey) recorded(r Result) bool {
-	return s.journal != nil && r.Plan.To != "" && r.Outcome != Already
+	return s.journal != nil && r.Plan.To != "" && r.Outcome != Already && r.Outcome != Overtaken
 }
 
 func (s *Survey) draining() int {

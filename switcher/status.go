@@ -30,6 +30,7 @@ type Status struct {
 	Last     *statedir.Record
 	LastErr  error
 	Holder   *lock.Holder // who is switching right now
+	Seen     Seen         // where the file is understood
 
 	HolderErr error // why that is unknown
 }
@@ -104,6 +105,7 @@ func (s *Switcher) readStatus(st *Status) *livefile.File {
 		return file
 	}
 	st.Live = read.Live()
+	st.Seen = seen(st.Live, file, st.Last)
 	return file
 }
 
@@ -128,11 +130,7 @@ func (s *Switcher) running(file *livefile.File) Running {
 }
 
 func (s *Switcher) lastSwitch(st *Status) {
-	records, err := s.State.History(1)
-	st.LastErr = err
-	if len(records) > 0 {
-		st.Last = &records[0]
-	}
+	st.Last, st.LastErr = s.State.Newest()
 	holder, held, err := s.Holder()
 	if st.HolderErr = err; err == nil && held {
 		st.Holder = &holder

@@ -62,6 +62,7 @@ func (s *Survey) look(ctx context.Context) error {
 	}{
 		{"take the lock", s.takeLock, never},
 		{stepRead, s.read, never},
+		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil }},
 		{stepFind, s.findNginx, never},
 		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
 		{stepReplaceable, s.replaceable, same},

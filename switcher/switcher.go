@@ -43,6 +43,7 @@ type Request struct {
 	Strict   bool   // refuse what others may write
 	Command  string // as it is recorded: to, back
 	Who      string
+	Still    *Seen // refuse where this is no longer so when the lock is held; nil: it was decided on nothing
 
 	wayBack bool // only verify's question whether a switch would be possible
 }

@@ -32,9 +32,19 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.NotAccepted: exitNotAccepted,
 	switcher.Busy:        exitBusy,
 	switcher.Blocked:     exitBlocked,
+	switcher.Overtaken:   exitFailed,
 	switcher.RolledBack:  exitRolledBack,
 	switcher.Stuck:       exitStuck,
 	switcher.Interrupted: exitInterrupted,
+}
+
+// codeOf: after an outcome that nobody planned for, somebody has to look where
+// the traffic is.
+func codeOf(outcome switcher.Outcome) int {
+	if code, ok := exitCodes[outcome]; ok {
+		return code
+	}
+	return exitStuck
 }
 
 const exitStatus = `EXIT STATUS
@@ -78,7 +88,7 @@ func (t *terminal) exit(err error) int {
 	var failed *switcher.Error
 	if errors.As(err, &failed) {
 		printLines(t.stderr, "bgswitch: "+failed.Error(), failed.Traffic, hintLine(failed.Hint))
-		return exitCodes[failed.Outcome]
+		return codeOf(failed.Outcome)
 	}
 	hint := hintOf(err)
 	if t.json {

@@ -83,7 +83,11 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 		result.Notes = append(result.Notes, "the interruption came after the file was replaced: "+finished(result.Outcome))
 	}
 	t.showSwitch(result, err)
-	code := t.exit(err) // people are told when the one who typed knows
+	code := codeOf(result.Outcome)
+	if err != nil {
+		code = t.exit(err)
+	}
+	// People are told when the one who typed knows.
 	if !request.DryRun {
 		s.teller(t).Switched(result, err)
 	}

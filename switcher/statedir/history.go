@@ -120,6 +120,17 @@ func (f Folder) Records() iter.Seq2[Record, error] {
 	}
 }
 
+// Newest is the newest record; nil where there is none.
+func (f Folder) Newest() (*Record, error) {
+	for record, err := range f.Records() {
+		if err != nil {
+			return nil, err
+		}
+		return &record, nil
+	}
+	return nil, nil
+}
+
 // History reads at most limit records (0: all), newest first.
 func (f Folder) History(limit int) ([]Record, error) {
 	var records []Record

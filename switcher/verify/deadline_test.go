@@ -52,13 +52,15 @@ func TestDeadline(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
-	s.Options.Failover, s.Options.Fall, s.Options.Rise = true, 1, 1
-	s.play([]step{allWell})
+	s.Options.Fall, s.Options.Rise = 1, 1
+	s.Switcher.Site.Confirm = s.confirm()
+	s.play([]step{allWell, {"down", sick(blue), Critical, EventChange, `unhealthy`, 0}})
+	s.Options.Failover = true
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := s.Run(ctx)
-	if f.Level != Unknown || f.Switched != nil || f.Memory.Streaks["blue"].Bad != 0 {
+	if f.Level != Critical || f.Switched != nil || f.Memory.Streaks["answers"].Bad != 0 {
 		t.Errorf("%s: %s, %+v", f.Level, f.Text, f.Memory.Streaks)
 	}
-	s.play([]step{{"as ever", nil, OK, EventOver, `^blue live \(200`, 0}})
+	s.play([]step{{"as ever", nil, Warning, EventFailover, failedOver, 0}})
 }

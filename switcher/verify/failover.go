@@ -48,21 +48,23 @@ func (o *Failover) String() string {
 
 // failOver switches when the live color is down and the idle one is up, as
 // `to` does. Once: until somebody acknowledges it, or switches by hand, there
-// is no second time, and never one within the cooldown after any switch.
-func (v *Verifier) failOver(ctx context.Context, f *Finding) {
+// is no second time, and never one within the cooldown after any switch. It is
+// overtaken where something has changed by the time it holds the lock, or
+// somebody else has it: what was found no longer holds then.
+func (v *Verifier) failOver(ctx context.Context, f *Finding) (overtaken bool) {
 	live := f.Status.Live
-	if !v.Options.Failover || live == "" || f.Status.Holder != nil || len(f.unasked) > 0 {
-		return
+	if !v.Options.Failover || live == "" {
+		return false
 	}
 	down, up := f.Memory.Streaks[string(live)], f.Memory.Streaks[string(live.Other())]
 	if down.Up || down.Bad < v.Options.Fall || !up.Up || up.Good < v.Options.Rise {
-		return
+		return false
 	}
 	if why := v.held(f); why != "" {
 		f.Text += ", no failover: " + why
-		return
+		return false
 	}
-	v.switchOver(ctx, f, live)
+	return v.switchOver(ctx, f, live)
 }
 
 // held says why there is no failover now; empty: nothing is in its way.
@@ -72,12 +74,20 @@ func (v *Verifier) held(f *Finding) string {
 	}
 	last := f.Memory.Failover
 	switch {
+	case f.Status.Holder != nil:
+		return "it decides"
+	case len(f.unasked) > 0:
+		return "not everything was asked"
+	case f.Status.LastErr != nil:
+		return "the history cannot be read"
 	case last != nil && !last.Acknowledged && !last.refused():
 		return "the last one is not acknowledged"
 	case last != nil && v.recent(last.Time):
 		return "the last one is less than " + health.Short(v.Options.Cooldown) + " ago"
 	case v.recent(f.Memory.Totals.Switched):
 		return "the last switch is less than " + health.Short(v.Options.Cooldown) + " ago"
+	case v.recent(f.Status.Seen.Changed):
+		return "the live file was changed less than " + health.Short(v.Options.Cooldown) + " ago"
 	case !f.lasting:
 		return "it could not be remembered"
 	}
@@ -90,29 +100,35 @@ func (v *Verifier) recent(t time.Time) bool {
 	return !t.IsZero() && v.now().Sub(t).Abs() < v.Options.Cooldown
 }
 
-func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Color) {
-	again := f.Memory.Failover != nil && !f.Memory.Failover.Acknowledged
+func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Color) (overtaken bool) {
+	before := f.Memory.Failover
 	attempt := &Failover{Time: v.now().UTC(), From: live, To: live.Other(), Outcome: begun}
 	f.Memory.Failover = attempt
 	if err := f.Memory.keep(v.Switcher.State); err != nil {
 		f.Memory.Failover = nil
 		f.Text += ", no failover: it could not be remembered: " + err.Error()
-		return
+		return false
 	}
 	bad, good := f.Status.Colors[live], f.Status.Colors[live.Other()]
 	result, err := v.Switcher.Switch(ctx, switcher.Request{
-		To: live.Other(), Handover: nginx.HandoverFast, Strict: v.Strict, Command: command, Who: "bgswitch verify",
+		To: live.Other(), Handover: nginx.HandoverFast, Strict: v.Strict, Command: command, Who: "bgswitch verify", Still: &f.Status.Seen,
 		Reason: fmt.Sprintf("%s failed %d times in a row: %s; %s is healthy (%s)",
 			live, f.Memory.Streaks[string(live)].Bad, unhealthyText(bad), live.Other(), healthyWords(good)),
 	})
+	if result.Outcome == switcher.Overtaken || result.Outcome == switcher.Busy {
+		f.Memory.Failover = before
+		f.note("no failover: " + err.Error())
+		return true
+	}
 	f.Switched, attempt.Outcome = &result, result.Outcome
 	f.Notes = append(f.Notes, result.Notes...)
 	v.countHistory(f, &result.Record)
 	if err != nil {
-		f.notFailedOver(attempt, err, again)
-		return
+		f.notFailedOver(attempt, err, before != nil && !before.Acknowledged)
+		return false
 	}
 	f.failedOver(live, unhealthyText(bad))
+	return false
 }
 
 // failedOver finds what the next run will find.

@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/nginxtest"
 )
 
 func failing(s *stand) { s.Options.Failover = true }
@@ -121,6 +123,41 @@ func TestFailover(t *testing.T) {
 			{"up", well(blue), Critical, "", ``, 0},
 			{"over", nil, OK, EventOver, `way back open`, 0},
 		},
+		"switched by hand in the last moment": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.byHand(switcher.Green) }), Warning, EventChange, `^green live \(200.*no way back: blue`, 0},
+			{"", isLive(switcher.Green, 0), Warning, "", ``, 3},
+		},
+		"switched there and back in the last moment": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.byHand(switcher.Green); s.byHand(switcher.Blue); s.clock = time.Now() }),
+				Critical, EventChange, `unhealthy`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the last switch is less than 10m ago$`, 3},
+			{"after the cooldown", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
+		},
+		"the same from another state folder": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.elsewhere(switcher.Green); s.elsewhere(switcher.Blue); s.clock = time.Now() }),
+				Critical, EventChange, `unhealthy`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the live file was changed less than 10m ago$`, 3},
+			{"after the cooldown", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
+		},
+		"edited by hand in the last moment": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr) + "# mine\n"); s.clock = time.Now() }), Critical, EventChange, `unhealthy`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the live file was changed less than 10m ago$`, 0},
+		},
+		"somebody takes the lock in the last moment": {
+			{"down", sick(blue), OK, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.held = s.lockNow() }), Critical, EventChange, `a switch is at work$`, 0},
+			{"no attempt is remembered", isLive(switcher.Blue, 0), Critical, "", `a switch is at work, no failover: it decides`, 0},
+			{"let go", func(s *stand) { _ = s.held.Close() }, Warning, EventFailover, failedOver, 0},
+		},
+		"only after fall": {
+			{"begun anew while blue is down", both(sick(blue), func(s *stand) { s.remembered("{") }), Critical, EventChange, `unhealthy`, 0},
+			{"still", nil, Critical, "", `unhealthy`, 0},
+			{"the third time", isLive(switcher.Blue, 0), Warning, EventFailover, failedOver, 0},
+		},
 		"memory lost after a failover": {
 			{"down", sick(blue), OK, "", ``, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
@@ -150,6 +187,27 @@ func TestFailover(t *testing.T) {
 			s.play(append([]step{three}, steps...))
 		})
 	}
+}
+
+// inTheLastMoment has something happen between the look and the switch.
+func inTheLastMoment(do func(*stand)) func(*stand) {
+	return func(s *stand) {
+		var once sync.Once
+		s.Now = func() time.Time {
+			once.Do(func() { do(s) })
+			return s.clock
+		}
+	}
+}
+
+// elsewhere switches as a person would whose settings name another state folder.
+func (s *stand) elsewhere(to switcher.Color) {
+	other := *s.Switcher
+	other.State.Path += ".other"
+	mine := s.Switcher
+	s.Switcher = &other
+	s.byHand(to)
+	s.Switcher = mine
 }
 
 // What is recorded of a failover, and what the run itself found of it.
@@ -220,6 +278,21 @@ func TestFailoverNotRemembered(t *testing.T) {
 	if len(f.Notes) == 0 {
 		t.Error("no note")
 	}
+	isLive(switcher.Blue, 0)(s)
+}
+
+// A run that the next one will not know of, and that may not be the only one,
+// does nothing.
+func TestFailoverNotLasting(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	failing(s)
+	s.Options.Fall, s.Options.Rise = 1, 1
+	if err := os.MkdirAll(filepath.Join(s.Switcher.State.Path, verifyLock), 0o700); err != nil { // a folder in the lock's place
+		t.Fatal(err)
+	}
+	s.Blue.Sicken(true)
+	s.play([]step{{"down", nil, Critical, EventChange, `no failover: it could not be remembered`, 0}})
 	isLive(switcher.Blue, 0)(s)
 }
 

@@ -62,20 +62,32 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 		defer func() { _ = held.Release() }()
 		f.note(warning)
 	} else {
-		f.note("what is found cannot be remembered: " + err.Error())
+		f.forgets(err)
 	}
-	f.Memory = before.clone()
-	facts := v.look(ctx)
-	v.countHistory(&f, facts.status.Last)
-	v.judge(&f, facts)
-	v.failOver(ctx, &f)
+	v.find(ctx, &f, before)
+	if v.failOver(ctx, &f) {
+		before.kept = f.Memory.kept
+		v.find(ctx, &f, before)
+	}
 	v.speak(&f)
 	if f.lasting {
-		if err := f.Memory.keep(v.Switcher.State); err != nil {
-			f.note("what is found cannot be remembered: " + err.Error())
-		}
+		f.forgets(f.Memory.keep(v.Switcher.State))
 	}
 	return f
+}
+
+// find looks, and puts what it sees into words, by what was known before.
+func (v *Verifier) find(ctx context.Context, f *Finding, before Memory) {
+	f.Memory, f.WayOpen = before.clone(), nil
+	facts := v.look(ctx)
+	v.countHistory(f, facts.status.Last)
+	v.judge(f, facts)
+}
+
+func (f *Finding) forgets(err error) {
+	if err != nil {
+		f.note("what is found cannot be remembered: " + err.Error())
+	}
 }
 
 // overlapping repeats what the last run said, while another one is at it.

@@ -66,11 +66,11 @@ func (v *Verifier) switchedSince(f *facts) bool {
 	if _, held, err := v.Switcher.Holder(); held && err == nil {
 		return true
 	}
-	records, err := v.Switcher.State.History(1)
-	if err != nil || len(records) == 0 {
+	newest, err := v.Switcher.State.Newest()
+	if err != nil || newest == nil {
 		return false
 	}
-	return f.status.Last == nil || !records[0].Time.Equal(f.status.Last.Time)
+	return f.status.Last == nil || !newest.Time.Equal(f.status.Last.Time)
 }
 
 // lookOnce changes nothing. What the network says is dampened later, what files

@@ -11,6 +11,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/statedir"
@@ -26,6 +27,7 @@ type stand struct {
 	Verifier
 	t     testing.TB
 	clock time.Time
+	held  *journal.Journal // by the test
 }
 
 func newStand(t testing.TB) *stand {
@@ -42,7 +44,7 @@ func newStand(t testing.TB) *stand {
 			t.Error(err)
 		}
 	})
-	s := &stand{Site: site, t: t, clock: time.Now()}
+	s := &stand{Site: site, t: t, clock: time.Now().Add(time.Hour)} // long after the site was made
 	s.Verifier = Verifier{Switcher: switcherFor(t, site), Options: Defaults(), Now: func() time.Time { return s.clock }}
 	return s
 }

@@ -1,0 +1,46 @@
+package switcher
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/statedir"
+)
+
+// Seen is what somebody sees who decides to switch without being asked to.
+type Seen struct {
+	Live    Color     // by the file
+	Changed time.Time // when the file last changed in any way
+	Last    time.Time // of the newest record; the zero time where there is none
+}
+
+func seen(live Color, file *livefile.File, last *statedir.Record) Seen {
+	s := Seen{Live: live, Changed: file.LastChanged()}
+	if last != nil {
+		s.Last = last.Time
+	}
+	return s
+}
+
+// still refuses where the decision was made on something that is no longer so:
+// what somebody does by hand is never overridden. The lock is held.
+func (s *Survey) still(context.Context) error {
+	last, err := s.State.Newest()
+	if err != nil {
+		return err
+	}
+	was, now := *s.request.Still, seen(s.plan().From, s.Changes[0].file, last)
+	switch {
+	case last != nil && !now.Last.Equal(was.Last):
+		err = fmt.Errorf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
+	case now.Live != was.Live:
+		err = fmt.Errorf("the file names %s now", now.Live)
+	case !now.Changed.Equal(was.Changed):
+		err = fmt.Errorf("%s was changed meanwhile", s.plan().Path)
+	default:
+		return nil
+	}
+	return refuse(Overtaken, "`bgswitch status` shows where things stand", err)
+}
