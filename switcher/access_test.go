@@ -9,6 +9,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +28,7 @@ func flagged(t *testing.T, path string, bit int) {
 		err = unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, flags|bit)
 	}
 	if err != nil {
-		t.Skipf("the file system of %s has no such flags, or the right to set them is missing: %v", path, err)
+		rightstest.Without(t, "file flags (chattr +i): "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, flags); err != nil {
@@ -39,9 +40,7 @@ func flagged(t *testing.T, path string, bit int) {
 // What refuses the switch refuses its dry run, and shuts the way back.
 func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 	t.Parallel()
-	if !asRoot(t) {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root)
 	immutable := func(of func(*stand) string) func(*testing.T, *stand) {
 		return func(t *testing.T, s *stand) { flagged(t, of(s), unix.STATX_ATTR_IMMUTABLE) }
 	}

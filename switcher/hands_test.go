@@ -14,6 +14,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -147,8 +148,8 @@ func TestEditorOverOurs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if c.inPlace && !asRoot(t) {
-				return
+			if c.inPlace {
+				rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 			}
 			rounds := 6
 			if soaking() {

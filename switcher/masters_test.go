@@ -18,26 +18,13 @@ import (
 	"bgswitch/switcher/rightstest"
 )
 
-// asRoot says whether a test that needs root's rights can run. What only root
-// can set up (another user's nginx, private mounts) nobody else meets.
-func asRoot(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Log("not root: this cannot be set up here")
-		return false
-	}
-	return true
-}
-
 // A test that we pass and the master would not is no test: it is run in the
 // master's mounts, as its user, with its limits.
 func TestTestsAsTheMaster(t *testing.T) {
 	t.Parallel()
 	t.Run("its limit of open files", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root)
 		s := newStand(t, nginxtest.Options{Workers: 1, Launch: []string{"prlimit", "--nofile=24"}})
 		var logs strings.Builder
 		for i := range 30 {
@@ -48,9 +35,7 @@ func TestTestsAsTheMaster(t *testing.T) {
 	})
 	t.Run("its mounts", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 		private := filepath.Join(t.TempDir(), "private")
 		if err := os.Mkdir(private, 0o755); err != nil {
 			t.Fatal(err)
@@ -68,9 +53,7 @@ func TestTestsAsTheMaster(t *testing.T) {
 	})
 	t.Run("its user", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root)
 		s := nobodysStand(t)
 		log := filepath.Join(s.Dir, "later.log")
 		s.edited(nginxtest.Options{HTTP: "access_log " + log + ";"})
@@ -88,9 +71,7 @@ func TestTestsAsTheMaster(t *testing.T) {
 	})
 	t.Run("a file that its user may not read", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root)
 		s := nobodysStand(t)
 		secret := filepath.Join(s.Dir, "secret.conf")
 		if err := os.WriteFile(secret, nil, 0o600); err != nil {
@@ -104,9 +85,7 @@ func TestTestsAsTheMaster(t *testing.T) {
 // A right that the master kept (capabilities(7), ambient) is the test's, too.
 func TestTestsWithTheMastersCapabilities(t *testing.T) {
 	t.Parallel()
-	if !asRoot(t) {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root)
 	dir := rightstest.OpenFolder(t)
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
@@ -136,9 +115,7 @@ func privilegedAddress(t *testing.T) string {
 // An address that only the master's network has is no mistake.
 func TestTestsInTheMastersNetwork(t *testing.T) {
 	t.Parallel()
-	if !asRoot(t) {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root)
 	elsewhere := []string{"unshare", "-n", "sh", "-c", `echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind && exec "$0" "$@"`}
 	s := newStand(t, nginxtest.Options{Launch: elsewhere, Listen: "192.0.2.1:%d"})
 	if _, err := s.to(switcher.Green); err != nil {

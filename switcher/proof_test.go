@@ -17,6 +17,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -239,9 +240,7 @@ func (s *stand) instead(launch ...string) {
 // is here is not signalled.
 func TestNestedPIDNamespace(t *testing.T) {
 	t.Parallel()
-	if !asRoot(t) {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	s := newStand(t, nginxtest.Options{Workers: 1})
 	s.instead("unshare", "-p", "-f", "--mount-proc", "--kill-child")
 	if text, err := os.ReadFile(s.PIDFile); strings.TrimSpace(string(text)) != "1" {

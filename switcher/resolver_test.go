@@ -11,6 +11,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // resolver is a name server that takes its time, or never answers.
@@ -91,9 +92,7 @@ func TestSlowResolver(t *testing.T) {
 	t.Parallel()
 	t.Run("slow", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 		s, r := standWithName(t, "timeout:30 attempts:1")
 		r.serve(t, func() (time.Duration, bool) { return time.Second, true })
 		s.underLoad(func() {
@@ -109,9 +108,7 @@ func TestSlowResolver(t *testing.T) {
 	})
 	t.Run("mute", func(t *testing.T) {
 		t.Parallel()
-		if !asRoot(t) {
-			return
-		}
+		rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 		s, r := standWithName(t, "timeout:1 attempts:2")
 		r.serve(t, func() (time.Duration, bool) { return 0, false })
 		s.underLoad(func() { s.refuses(switcher.NotAccepted, "host not found in upstream \"slow.test:80\"") })
@@ -119,9 +116,10 @@ func TestSlowResolver(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"slow for the master alone": 6 * time.Second, "slower than both waits": 13 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !asRoot(t) || delay > 10*time.Second && !soaking() {
-				return
+			if delay > 10*time.Second && !soaking() {
+				t.Skip("this takes long: part of `task soak`")
 			}
+			rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 			s, r := standWithName(t, "timeout:30 attempts:1")
 			old := s.live()
 			r.serve(t, func() (time.Duration, bool) {

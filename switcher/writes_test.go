@@ -9,6 +9,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // A link in sites-enabled stays a link, and its target is replaced.
@@ -68,9 +69,7 @@ func TestHardLinkIsRefused(t *testing.T) {
 // written in place, and a refused one comes back the same way.
 func TestFileMountedByItself(t *testing.T) {
 	t.Parallel()
-	if !asRoot(t) {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	dir := t.TempDir()
 	live := filepath.Join(dir, "conf.d", "active_upstream.conf")
 	mount := []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" "$0" && exec "$@"`, live}

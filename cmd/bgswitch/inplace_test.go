@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
 
 // victimIn is a victim whose files are below dir and whose nginx is another
@@ -78,10 +79,7 @@ func (v *victim) between(what string) {
 // folder.
 func TestKilledWhileWritingInPlace(t *testing.T) {
 	t.Parallel()
-	if !nginxtest.MayMount() {
-		t.Log("without the right to mount there is no file mounted by itself")
-		return
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	for _, test := range []struct {
 		name, mount string
 		inside      bool // bgswitch runs among nginx's mounts
@@ -162,10 +160,7 @@ func inodeOf(t *testing.T, path string) uint64 {
 // as anywhere: there the master is process 1, and it is the right one.
 func TestInsideTheNestedPIDNamespace(t *testing.T) {
 	t.Parallel()
-	if !nginxtest.MayMount() {
-		t.Log("without the right to mount there is no nested namespace")
-		return
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	v := newVictim(t)
 	if err := v.Site.Nginx.Stop(); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -168,9 +169,7 @@ func TestPowerCutBeforeEveryStep(t *testing.T) {
 	if !soaking() {
 		t.Skip("this takes minutes: part of `task soak`")
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("a disk of one's own needs root")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	for name, c := range map[string]struct {
 		options        string
 		stateElsewhere bool

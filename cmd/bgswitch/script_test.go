@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,6 +16,7 @@ import (
 // Every script runs the program itself against an nginx of its own. Besides
 // testscript's commands they have:
 //
+//	needs root|mounts|own-mounts   skip the script where it may not have that
 //	site [-workers N] [-nobody] [-tmpfs SIZE]   start nginx and both apps
 //	exits CODE PROGRAM ARG...      run it; this and no other exit code
 //	start NAME PROGRAM ARG...      run it in the background; $NAME is its pid
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) {
 }
 
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"needs":          onStand((*stand).needs),
 	"site":           onStand((*stand).site),
 	"exits":          onStand((*stand).exits),
 	"start":          onStand((*stand).start),
@@ -131,14 +134,13 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// scriptCondition knows what a machine may permit or not: `mounts` is the
-// right to make a private mount namespace, `root` is to be root.
+// scriptRights are what a machine may permit or not.
+var scriptRights = map[string]rightstest.Right{"root": rightstest.Root, "mounts": rightstest.Mounts, "own-mounts": rightstest.OwnMounts}
+
 func scriptCondition(name string) (bool, error) {
-	switch name {
-	case "root":
-		return os.Geteuid() == 0, nil
-	case "mounts":
-		return nginxtest.MayMount(), nil
+	right, known := scriptRights[name]
+	if !known {
+		return false, fmt.Errorf("no such condition: %s", name)
 	}
-	return false, fmt.Errorf("no such condition: %s", name)
+	return right.Had(), nil
 }

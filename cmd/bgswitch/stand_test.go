@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -32,6 +34,13 @@ var errUse = errors.New("wrong use of this command")
 
 // patience is how long something that has to come may take on a busy machine.
 const patience = 20 * time.Second
+
+func (s *stand) needs(rights []string) error {
+	for _, right := range rights {
+		rightstest.Needs(s.env.T().(testing.TB), scriptRights[right])
+	}
+	return nil
+}
 
 // site starts nginx and both apps below $WORK/site.
 func (s *stand) site(args []string) (err error) {

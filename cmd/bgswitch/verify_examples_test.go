@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/rightstest"
 )
 
 const examples = "../../examples"
@@ -74,7 +75,7 @@ func TestExampleUnits(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("no systemd-analyze")
+		rightstest.Without(t, "systemd-analyze")
 	}
 	folder := t.TempDir()
 	var units []string

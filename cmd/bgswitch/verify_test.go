@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -70,9 +71,7 @@ type verifyStand struct {
 
 func newVerifyStand(t *testing.T, extra string) *verifyStand {
 	t.Helper()
-	if !nginxtest.MayMount() {
-		t.Skip("without the right to make a mount namespace verify says UNKNOWN: verify-nobody.txtar has that")
-	}
+	rightstest.Needs(t, rightstest.Mounts)
 	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{})
 	if err != nil {
 		t.Fatal(err)

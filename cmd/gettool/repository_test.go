@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"bgswitch/switcher/rightstest"
 )
 
 // repository is a package source in a folder, the only one that apt knows
@@ -17,7 +19,7 @@ func newRepository(t *testing.T) repository {
 	t.Helper()
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("not a Debian: %v", err)
+			rightstest.Without(t, program)
 		}
 	}
 	r := repository{t.TempDir()}

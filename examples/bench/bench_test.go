@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -45,9 +46,7 @@ func TestRun(t *testing.T) {
 
 // Fifty sites in one run are looked at in less than 40 MiB.
 func TestVerifyMemory(t *testing.T) {
-	if !nginxtest.MayMount() {
-		t.Skip("without the right to make a mount namespace verify says UNKNOWN: verify-nobody.txtar has that")
-	}
+	rightstest.Needs(t, rightstest.Mounts)
 	t.Setenv("TMPDIR", t.TempDir())
 	err := with(t.Context(), 1, 0, func(b *bench) error {
 		if err := b.settings(50); err != nil {

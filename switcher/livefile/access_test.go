@@ -53,9 +53,7 @@ func TestReplaceable(t *testing.T) {
 // writing in place.
 func TestFlagsKeepAFile(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can set these flags (ioctl_iflags(2))")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	for flag, bit := range map[string]int{"chattr -i": unix.STATX_ATTR_IMMUTABLE, "chattr -a": unix.STATX_ATTR_APPEND} {
 		for _, what := range []string{"file", "folder"} {
 			t.Run(flag+" "+what, func(t *testing.T) {
@@ -131,9 +129,7 @@ func TestStickyFolderKeepsAFile(t *testing.T) {
 	const variable = "BGSWITCH_TEST_STICKY"
 	path := os.Getenv(variable)
 	if path == "" {
-		if os.Geteuid() != 0 {
-			t.Skip("only root can make a file that belongs to another (chown(2))")
-		}
+		rightstest.Needs(t, rightstest.Root)
 		path = live(t).Path
 		must(t, unix.Chmod(filepath.Dir(path), 0o1777))
 		must(t, errors.Join(os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755), promised(t, read(t, path), false)))

@@ -151,9 +151,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 
 func TestImmutable(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a file immutable (ioctl_iflags(2))")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	tests := map[string]func(r *Replacement) string{
 		"file":   func(r *Replacement) string { return r.Old.Path },
 		"folder": func(r *Replacement) string { return filepath.Dir(r.Old.Path) },
@@ -191,7 +189,7 @@ func immutable(t *testing.T, path string, bit int) {
 		err = unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, flags|bit)
 	}
 	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) {
-		t.Skipf("the file system of %s has no such flags, or the right to set them is missing: %v", path, err)
+		rightstest.Without(t, "file flags (chattr +i): "+err.Error())
 	}
 	must(t, err)
 	t.Cleanup(func() { must(t, unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, flags)) })
@@ -251,9 +249,7 @@ func closed(t *testing.T, folder string) {
 // not get its owner.
 func TestOwnerThatCannotBeKept(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a file that belongs to another (chown(2))")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	r := New(live(t), []byte(green), false, "")
 	must(t, errors.Join(os.Chmod(filepath.Dir(filepath.Dir(r.Old.Path)), 0o755), os.Chmod(filepath.Dir(r.Old.Path), 0o777)))
 	err := as(65534, r.Prepare)

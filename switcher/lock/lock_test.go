@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/switcher/rightstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -266,8 +268,8 @@ func TestLockIsNobodyElses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name == "a stranger's" && os.Geteuid() != 0 {
-				t.Skip("only root can give a file away")
+			if name == "a stranger's" {
+				rightstest.Needs(t, rightstest.Root)
 			}
 			path := filepath.Join(t.TempDir(), "lock")
 			must(t, make(path))
@@ -284,9 +286,7 @@ func TestLockIsNobodyElses(t *testing.T) {
 // Whoever may write the folder can replace what the lock guards: he can take it.
 func TestLockIsSharedWithTheFoldersOwner(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root meets a folder of somebody else's")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	folder := filepath.Join(t.TempDir(), "conf.d")
 	must(t, errors.Join(os.Mkdir(folder, 0o755), os.Chown(folder, 65534, 65534)))
 	path := filepath.Join(folder, "lock")
@@ -331,7 +331,7 @@ func TestLockIsNotSharedByAMask(t *testing.T) {
 		list = binary.LittleEndian.AppendUint32(list, entry.id)
 	}
 	if err := unix.Setxattr(folder, "system.posix_acl_access", list, 0); errors.Is(err, unix.ENOTSUP) {
-		t.Skip("the file system has no access lists")
+		rightstest.Without(t, "a file system with access lists")
 	} else if err != nil {
 		t.Fatal(err)
 	}

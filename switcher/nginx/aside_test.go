@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/rightstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -14,9 +16,7 @@ import (
 // them may reach a test that we run out here.
 func TestCapabilitiesOfAUserNamespaceDoNotCount(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root passes capabilities on")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	const nobody = 65534
 	for _, c := range []struct {
 		name string
@@ -34,7 +34,7 @@ func TestCapabilitiesOfAUserNamespaceDoNotCount(t *testing.T) {
 				t.Errorf("user %+v, want nobody", user)
 			}
 			if mask := capabilityMask("self", "CapEff:"); c.want != nil && mask>>c.want[0]&1 == 0 {
-				t.Skip("this root does not have the capability")
+				rightstest.Without(t, "CAP_NET_BIND_SERVICE")
 			}
 			got := capabilitiesOf(pid)
 			if len(got) != len(c.want) || len(got) > 0 && got[0] != c.want[0] {
@@ -80,7 +80,7 @@ func started(t *testing.T, argv ...string) (pid int) {
 		_ = program.Wait()
 	})
 	if _, err := out.Read(make([]byte, 8)); err != nil {
-		t.Skipf("%s does not run here: %s", strings.Join(argv, " "), says.String())
+		rightstest.Without(t, strings.Join(argv[:len(argv)-1], " ")+": "+strings.TrimSpace(says.String()))
 	}
 	return program.Process.Pid
 }

@@ -12,6 +12,7 @@ import (
 
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -286,9 +287,7 @@ func TestDumpOfRealNginx(t *testing.T) {
 // In a test aside the dump has the new content, and not the one that stands.
 func TestDumpOfTestAside(t *testing.T) {
 	t.Parallel()
-	if !nginxtest.MayMount() {
-		t.Skip("a test aside needs the right to make a mount namespace")
-	}
+	rightstest.Needs(t, rightstest.Mounts)
 	dir := t.TempDir()
 	n, file := plant(t, dir), filepath.Join(dir, "elsewhere/real.conf")
 	after := Content{Over: file, Bytes: []byte("upstream linked { server 127.0.0.1:8; }\n"), Mode: 0o644}
@@ -319,9 +318,7 @@ func TestNoDump(t *testing.T) {
 // A link is followed as the master sees it, in its own mounts.
 func TestReadsAsTheMasterSees(t *testing.T) {
 	t.Parallel()
-	if !nginxtest.MayMount() {
-		t.Skip("this needs the right to make a mount namespace")
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	dir := t.TempDir()
 	pid := started(t, "unshare", "-m", "sh", "-c", `mount -t tmpfs none "$0" && echo x >"$0/real" && ln -s "$0/real" "$0/link" && echo ready && read line`, dir)
 	d := dumpOf(t, "/main", "include "+dir+"/link;", dir+"/link", "x\n")

@@ -66,8 +66,8 @@ func TestNobodyIsAMasterByItsTitle(t *testing.T) {
 	for name, user := range map[string]*syscall.Credential{"of the same user": nil, "of a stranger": {Uid: nobody, Gid: nobody}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if user != nil && os.Geteuid() != 0 {
-				t.Skip("not root: no process of another user can be made")
+			if user != nil {
+				rightstest.Needs(t, rightstest.Root)
 			}
 			r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 			title := fmt.Sprintf("nginx: master process %s -p %s -c %s", binary(t), r.Dir, r.Conf)
@@ -91,9 +91,7 @@ func TestAnotherBuildIsNoSecondMaster(t *testing.T) {
 
 func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: no chroot can be made")
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	r := start(t, rightstest.OpenFolder(t), shared, "")
 	r.second(append(rightstest.Chroot(t.TempDir()), binary(t))...)
 	r.isMaster()
@@ -166,12 +164,10 @@ func TestAScriptMayStandForTheBinary(t *testing.T) {
 // In a user namespace of his own any user mounts what he likes.
 func TestAStrangersNamespaceHoldsNoMaster(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: whoever is not sees no mounts of strangers")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	stranger := &syscall.Credential{Uid: nobody, Gid: nobody}
 	if err := exec.Command("setpriv", "--reuid", "65534", "unshare", "-U", "true").Run(); err != nil {
-		t.Skipf("no user namespace can be made as nobody: %v", err)
+		rightstest.Without(t, "user namespaces")
 	}
 	const title = "nginx: master process nginx"
 	fake := beside(t, stranger, "unshare", "-U", "-r", "bash", "-c", `exec -a "$0" sleep 100`, title)
@@ -201,9 +197,7 @@ func TestAPIDFileOfTheCommandLine(t *testing.T) {
 // Whoever is not shown another user's processes cannot say that they are gone.
 func TestAHiddenMasterIsNotGone(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: /proc cannot be mounted")
-	}
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 	look := exec.Command("unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2 proc /proc && exec "$0"`, os.Args[0])
 	look.Env = append(os.Environ(), hiddenConf+"="+r.Conf)

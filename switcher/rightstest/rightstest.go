@@ -48,13 +48,13 @@ func passes(t *testing.T, again *exec.Cmd) {
 	}
 }
 
-// InsideChroot runs root's test once more where the root folder is no mount
-// point, as Inside does.
+// InsideChroot is Inside where the root folder is no mount point.
 func InsideChroot(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(insideVariable) == t.Name() {
 		return true
 	}
+	Needs(t, Root, OwnMounts)
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -81,15 +81,10 @@ func Chroot(empty string) []string {
 // namespace of its own.
 func InsideMounts(t *testing.T) bool {
 	t.Helper()
-	attributes := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		attributes = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
+	if os.Getenv(insideVariable) != t.Name() {
+		Needs(t, OwnMounts)
 	}
-	return Inside(t, attributes)
+	return Inside(t, ownMounts())
 }
 
 // Nobody is a user without rights, for Inside.

@@ -14,6 +14,7 @@ import (
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 	"bgswitch/switcher/statedir"
 
 	"go.uber.org/goleak"
@@ -32,9 +33,7 @@ type stand struct {
 
 func newStand(t testing.TB) *stand {
 	t.Helper()
-	if !nginxtest.MayMount() {
-		t.Skip("without the right to make a mount namespace verify says UNKNOWN: verify-nobody.txtar has that")
-	}
+	rightstest.Needs(t, rightstest.Mounts)
 	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{})
 	if err != nil {
 		t.Fatal(err)
