@@ -20,9 +20,9 @@ func main() {
 	caller.ForgetEnvironment()
 	debug.SetGCPercent(gcPercent)
 	// A closed terminal or pipe must not end a switch half way: writes to it
-	// fail, and nothing more. A handler, unlike SIG_IGN, is not inherited by
-	// the commands that are run.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
+	// fail, and nothing more; nor must a limit of the caller's. A handler, unlike
+	// SIG_IGN, is not inherited by the commands that are run.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGXFSZ, syscall.SIGXCPU)
 	// It is never stopped: between that and the exit a Ctrl-C would end a switch
 	// that is done with 130.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

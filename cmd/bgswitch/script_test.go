@@ -135,7 +135,7 @@ func setupScript(env *testscript.Env) error {
 }
 
 // scriptRights are what a machine may permit or not.
-var scriptRights = map[string]rightstest.Right{"root": rightstest.Root, "mounts": rightstest.Mounts, "own-mounts": rightstest.OwnMounts}
+var scriptRights = map[string]rightstest.Right{"root": rightstest.Root, "mounts": rightstest.Mounts, "own-mounts": rightstest.OwnMounts, "limits": rightstest.Limits}
 
 func scriptCondition(name string) (bool, error) {
 	right, known := scriptRights[name]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/caller"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/notify"
 	"bgswitch/switcher/statedir"
@@ -17,7 +19,7 @@ import (
 
 // setup reads the settings and the flags that stand in their place.
 func setup(c *cli.Context, t *terminal) (settings, error) {
-	if err := refuseEmpty(c); err != nil {
+	if err := errors.Join(refuseEmpty(c), raiseLimits()); err != nil {
 		return settings{}, err
 	}
 	path := c.String("config")
@@ -46,6 +48,20 @@ func setupSite(c *cli.Context, t *terminal) (settings, switcher.Site, error) {
 	}
 	site, err := s.site(c.String("site"))
 	return s, site, err
+}
+
+// raiseLimits refuses to begin where a limit of the caller's would end us in
+// the middle.
+func raiseLimits() error {
+	err := caller.RaiseLimits()
+	var low *caller.LimitError
+	if !errors.As(err, &low) {
+		return err
+	}
+	return &hinted{
+		fmt.Errorf("cannot begin: %w", err),
+		fmt.Sprintf("`ulimit %s unlimited`, in a shell where it was not lowered before", low.Option),
+	}
 }
 
 // refuseEmpty is for the script whose variable is not set: an empty name must

@@ -24,6 +24,10 @@ var (
 	Mounts = Right{"the right to make a mount namespace", sync.OnceValue(nginxtest.MayMount)}
 	// OwnMounts is what a test needs to mount something for itself.
 	OwnMounts = Right{"private mounts, which a root folder that is no mount point refuses, or a user namespace", sync.OnceValue(mayHaveOwnMounts)}
+	// Limits is what raises a hard limit.
+	Limits = Right{"the right to raise a limit (CAP_SYS_RESOURCE)", func() bool {
+		return exec.Command("sh", "-c", "ulimit -c 0 && ulimit -c 1").Run() == nil
+	}}
 )
 
 // Needs skips a test that does not have one of the rights.
