@@ -25,6 +25,6 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGXFSZ, syscall.SIGXCPU)
 	// It is never stopped: between that and the exit a Ctrl-C would end a switch
 	// that is done with 130.
-	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
