@@ -41,8 +41,9 @@ type tracer struct {
 	at    point
 	act   func(pid int)
 	met   bool
-	taken map[string]int // how often each call was made
-	known map[int]bool   // threads
+	taken map[string]int                             // how often each call was made
+	known map[int]bool                               // threads
+	each  func(pid int, call uint64, args [6]uint64) // before every call, where it is set
 }
 
 // disturbed is what a traced program came to.
@@ -56,12 +57,17 @@ type disturbed struct {
 // at runs bgswitch up to one of its steps, and on.
 func (v *victim) at(p point, act func(pid int), args ...string) disturbed {
 	v.t.Helper()
+	return v.traced(&tracer{at: p, act: act}, args...)
+}
+
+func (v *victim) traced(t *tracer, args ...string) disturbed {
+	v.t.Helper()
 	said, err := os.Create(filepath.Join(v.t.TempDir(), "said")) // not on a disk that may be cut off
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	defer said.Close()
-	t := &tracer{at: p, act: act, taken: map[string]int{}, known: map[int]bool{}}
+	t.taken, t.known = map[string]int{}, map[int]bool{}
 	argv := v.argv(args...)
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -153,8 +159,14 @@ const syscallEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
 func (t *tracer) entered(pid, thread int) {
 	var info syscallInfo
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno != 0 || info.Op != syscallEntry {
+		return
+	}
+	if t.each != nil {
+		t.each(pid, info.Number, info.Args)
+	}
 	name := steps[info.Number]
-	if errno != 0 || info.Op != syscallEntry || name == "" {
+	if name == "" {
 		return
 	}
 	t.taken[name]++

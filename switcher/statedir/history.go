@@ -71,10 +71,11 @@ func (f Folder) Append(record Record) (err error) {
 	if err != nil {
 		return err
 	}
+	line = append(line, '\n')
 	if torn {
 		line = append([]byte{'\n'}, line...)
 	}
-	if _, err := file.Write(append(line, '\n')); err != nil {
+	if _, err := file.Write(line); err != nil {
 		return err
 	}
 	if err := errors.Join(file.Sync(), syncFolder(f.Path)); err != nil {
