@@ -109,6 +109,7 @@ func (p *probe) begin() {
 // hear takes one answer in, and tells whether to ask again. It is a retryablehttp.CheckRetry.
 func (p *probe) hear(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
 	page, err := read(resp, err, p.begun)
+	page.secrets = p.secrets
 	if resp != nil {
 		resp.Body = http.NoBody // read and closed: nothing is left to drain
 	}
@@ -138,15 +139,15 @@ func (p *probe) judge(page Page, err error) {
 func (p *probe) answer(page Page, err error) (good bool, what string) {
 	switch {
 	case page.Status == 0:
-		return false, words(err, p.check.Timeout, p.secrets)
+		return false, words(err, p.check.Timeout, page.secrets)
 	case p.check.Type == TypeTCP:
 		return true, "connected"
 	case !p.check.Status.Has(page.Status):
-		return false, badStatus(page, p.secrets)
+		return false, badStatus(page)
 	case err != nil:
 		return false, cutOff(err, page, p.check.Timeout)
 	case !bytes.Contains(page.Body, []byte(p.check.Contains)):
-		return false, missing(p.check.Contains, page, p.secrets)
+		return false, missing(p.check.Contains, page)
 	}
 	return true, "status " + count(page.Status)
 }

@@ -3,10 +3,12 @@ package health
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -68,7 +70,7 @@ func TestProxyIsNotAsked(t *testing.T) {
 		t.Errorf("asked for %s as of a proxy", uri)
 	}
 	expect(t, ask(t, quick(), Backend{Name: name, Network: "tcp", Address: name}), false, "")
-	if page, err := (Asker{}).Get(t.Context(), "http://"+name, "", time.Second); err == nil {
+	if page, err := (Asker{}).Get(t.Context(), MustParseURL("http://"+name), "", time.Second); err == nil {
 		t.Errorf("Get: %s", page.Body)
 	}
 }
@@ -80,7 +82,7 @@ func TestWhatIsSent(t *testing.T) {
 	b := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		got = sent{r.RequestURI, r.Host, r.UserAgent(), r.Header.Get("Authorization"), r.Header.Get("Accept-Encoding")}
 	})
-	withURL := func(u string) Backend { return Backend{Name: "blue", URL: u} }
+	withURL := func(u string) Backend { return Backend{Name: "blue", URL: MustParseURL(u)} }
 	for name, tt := range map[string]struct {
 		set     func(*Check)
 		backend Backend
@@ -132,20 +134,13 @@ func TestTCP(t *testing.T) {
 	b := speak(t, untilClosed)
 	c := quick()
 	c.Type, c.Status = TypeTCP, StatusRanges{{500, 599}}
-	for _, b := range []Backend{b, {Name: "blue", URL: "http://" + b.Address}} {
+	for _, b := range []Backend{b, {URL: MustParseURL("http://" + b.Address)}} {
 		v := ask(t, c, b)
 		expect(t, v, true, "connected")
-		if want := "connection to " + strings.TrimPrefix(backendURL(b), "http://"); v.Asked != want {
+		if want := "connection to " + b.Address + b.URL.Host(); v.Asked != want {
 			t.Errorf("asked %s, want %s", v.Asked, want)
 		}
 	}
-}
-
-func backendURL(b Backend) string {
-	if b.URL != "" {
-		return b.URL
-	}
-	return b.Address
 }
 
 func TestInterrupted(t *testing.T) {
@@ -204,8 +199,10 @@ func TestOutOfTime(t *testing.T) {
 
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
-	const secret, user, password = "s3cr3t-token", "someone", "pa55word"
-	said := secret + " " + user + " " + password
+	const secret, user, password, key = "s3cr3t-token", "someone", "pa55word", "k3y of a query"
+	basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	said := secret + " " + user + " " + password + " " + key + " " + url.QueryEscape(key) + " " + basic
+	hidden := []string{user, password, "k3y", basic}
 	var log bytes.Buffer
 	asker := Asker{Log: zerolog.New(zerolog.SyncWriter(&log))}
 	echo := speak(t, func(c net.Conn) {
@@ -219,26 +216,24 @@ func TestSecretsAreNotShown(t *testing.T) {
 		serve(t, redirect("/?"+said)),
 		echo,
 		{Name: "closed", Network: "tcp", Address: "127.0.0.1:1"},
-		{Name: "broken", URL: "http://" + user + ":" + password + "@host:port"},
 	} {
 		c := quick()
 		c.Contains = "fine"
 		c.Headers = map[string]string{"Authorization": "Bearer " + secret}
-		if b.URL == "" {
-			b.URL = "http://" + user + ":" + password + "@" + b.Address
-		}
+		b.URL = MustParseURL("http://" + user + ":" + password + "@" + b.Address + "/?token=" + url.QueryEscape(key))
 		v := asker.Ask(t.Context(), c, []Backend{b})[0]
 		expect(t, v, false, "")
-		_, err := asker.Get(t.Context(), b.URL, "", time.Second)
-		noSecret(t, v.String(), secret[:5], user, password)
-		noSecret(t, errText(err), user, password)
+		page, err := asker.Get(t.Context(), b.URL, "", time.Second)
+		noSecret(t, v.String(), append(hidden, secret[:5])...)
+		noSecret(t, errText(err), hidden...)
+		noSecret(t, page.Quoted(), hidden...)
 	}
 	if log.Len() == 0 {
 		t.Error("nothing was logged")
 	}
 	// Get was given no header: to it, the token is a word like another.
 	for line := range strings.Lines(log.String()) {
-		noSecret(t, line, user, password)
+		noSecret(t, line, hidden...)
 		if strings.Contains(line, `"attempt"`) {
 			noSecret(t, line, secret[:5])
 		}

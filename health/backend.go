@@ -3,7 +3,6 @@ package health
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/url"
 )
 
@@ -12,17 +11,15 @@ type Backend struct {
 	Name    string // as nginx writes it
 	Network string // "tcp" or "unix"
 	Address string // to dial: host:port, or the path of a socket
-	// URL, an http or https one, is asked instead where it is set. Where it
-	// has no path of its own, the path of the Check is added. A user name and
-	// password in it are sent, and shown nowhere.
-	URL string
+	// URL is asked instead where it is set. Where it has no path of its own,
+	// the path of the Check is added.
+	URL URL
 }
 
-// Validate tells whether the backend can be asked at all. Its error never repeats the URL.
+// Validate tells whether the backend can be asked at all.
 func (b Backend) Validate() error {
-	if b.URL != "" {
-		_, err := b.parseURL()
-		return err
+	if !b.URL.IsZero() {
+		return nil
 	}
 	if b.Network != "tcp" && b.Network != "unix" {
 		return fmt.Errorf("network: %q is not allowed, want tcp or unix", b.Network)
@@ -31,15 +28,6 @@ func (b Backend) Validate() error {
 		return fmt.Errorf("address: none given, want host:port or the path of a socket")
 	}
 	return nil
-}
-
-// parseURL keeps the parser's own error back: it quotes the URL, password and all.
-func (b Backend) parseURL() (*url.URL, error) {
-	u, err := url.Parse(b.URL)
-	if err != nil || u.Hostname() == "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("url: not one that can be asked, want http://host:port/path or https://host:port/path")
-	}
-	return u, nil
 }
 
 // place is where one question goes: what the request line and the Host header
@@ -56,8 +44,8 @@ func placeOf(c Check, b Backend) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if b.URL != "" {
-		return b.placeOfURL(c, path)
+	if !b.URL.IsZero() {
+		return b.URL.orPath(path).place(c.Host), nil
 	}
 	host := cmp.Or(b.Name, b.Address)
 	if b.Network == "unix" {
@@ -67,20 +55,14 @@ func placeOf(c Check, b Backend) (place, error) {
 	return place{url: path, host: cmp.Or(c.Host, host), network: b.Network, address: b.Address}, nil
 }
 
-func (b Backend) placeOfURL(c Check, path *url.URL) (place, error) {
-	u, err := b.parseURL()
-	if err != nil {
-		return place{}, err
+// orPath is the URL, with a path where it has none of its own.
+func (u URL) orPath(path *url.URL) URL {
+	if u.whole.Path != "" || u.whole.RawQuery != "" {
+		return u
 	}
-	if u.Path == "" && u.RawQuery == "" {
-		u.Path, u.RawPath, u.RawQuery = path.Path, path.RawPath, path.RawQuery
-	}
-	return placeOfURL(u, c.Host), nil
-}
-
-func placeOfURL(u *url.URL, host string) place {
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	return place{url: u, host: cmp.Or(host, u.Host), network: "tcp", address: net.JoinHostPort(u.Hostname(), port)}
+	full := *u.whole
+	full.Path, full.RawPath, full.RawQuery = path.Path, path.RawPath, path.RawQuery
+	return URL{&full}
 }
 
 // serverName is the host without its port: what TLS asks for and verifies.
@@ -90,17 +72,9 @@ func (p place) serverName() string {
 
 // String is the place as an operator would type it, a socket as nginx writes it, and nothing secret.
 func (p place) String() string {
+	u := shown(*p.url)
 	if p.network == "unix" {
-		return p.url.Scheme + "://unix:" + p.address + ":" + p.url.RequestURI()
+		return u.Scheme + "://unix:" + p.address + ":" + u.RequestURI()
 	}
-	shown := *p.url
-	hideUser(&shown)
-	return shown.String()
-}
-
-// hideUser hides the user name too: a token may stand there alone.
-func hideUser(u *url.URL) {
-	if u.User != nil {
-		u.User = url.User("xxxxx")
-	}
+	return u.String()
 }

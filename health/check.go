@@ -69,7 +69,8 @@ func (c Check) Validate() error {
 
 func (c Check) validatePath() error {
 	if _, err := url.ParseRequestURI(c.Path); err != nil || c.Path[0] != '/' || strings.Contains(c.Path, "#") {
-		return fmt.Errorf("path: %q is not allowed, want a path that begins with /, without #", c.Path)
+		shown, _, _ := strings.Cut(c.Path, "?") // a query may hold a key
+		return fmt.Errorf("path: %q is not allowed, want a path that begins with /, without #", shown)
 	}
 	return nil
 }
@@ -104,6 +105,11 @@ func validateHost(host string) error {
 // outsideHost finds what net/http would cut off or refuse in a Host header.
 func outsideHost(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune(`/\?#@"<>`, r)
+}
+
+// IsHeader tells whether a header can be sent as it is.
+func IsHeader(name, value string) bool {
+	return isToken(name) && !strings.ContainsFunc(value, outsideValue)
 }
 
 func validateHeaders(headers map[string]string) error {

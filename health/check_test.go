@@ -63,10 +63,6 @@ func TestBackendValidate(t *testing.T) {
 		"":          {Network: "unix", Address: "/run/x.sock"},
 		"network: ": {Network: "udp", Address: "127.0.0.1:1"},
 		"address: ": {Network: "tcp"},
-		"url: ":     {URL: "//user:secret@host"},
-		"url: not":  {URL: "http://user:sec ret@host"},
-		"url: n":    {URL: "http://host/#here"},
-		"url: no":   {URL: "http://:80/"},
 	} {
 		err := b.Validate()
 		if (err == nil) != (want == "") || err != nil && (!strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "sec")) {

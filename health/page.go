@@ -1,8 +1,10 @@
 package health
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,24 +17,32 @@ type Page struct {
 	Header http.Header
 	Body   []byte        // its first 64 KiB
 	Took   time.Duration // from the dialing to the end of the body
+
+	secrets secrets
 }
 
-// Get asks url once, on a fresh connection, within timeout and without
+// Quoted is the beginning of the body as it may be shown: quoted, without what
+// of the question is secret.
+func (p Page) Quoted() string {
+	return quoted(p.secrets.hide(string(bytes.TrimSpace(p.Body))))
+}
+
+// Get asks u once, on a fresh connection, within timeout and without
 // following redirects. host, where it is set, is the Host header and the TLS
 // server name. The error is in the words of a Verdict; it is never about the
 // status.
-func (a Asker) Get(ctx context.Context, url, host string, timeout time.Duration) (Page, error) {
-	u, err := Backend{URL: url}.parseURL()
-	if err != nil {
-		return Page{}, fmt.Errorf("cannot ask: %w", err)
+func (a Asker) Get(ctx context.Context, u URL, host string, timeout time.Duration) (Page, error) {
+	if u.IsZero() {
+		return Page{}, errors.New("cannot ask: no url is given")
 	}
 	if timeout <= 0 {
 		return Page{}, fmt.Errorf("cannot ask: timeout: %s is not allowed, want more than 0", Short(timeout))
 	}
-	p := placeOfURL(u, host)
+	p := u.place(host)
 	page, err := get(client(p, timeout, &tls.Config{}), request(ctx, p, nil))
+	page.secrets = secretsOf(nil, u.whole)
 	if err != nil {
-		err = fmt.Errorf("cannot ask: %s: %s", p, failure(ctx, err, page, timeout, secretsOf(nil, u)))
+		err = fmt.Errorf("cannot ask: %s: %s", p, failure(ctx, err, page, timeout))
 	}
 	a.Log.Debug().Stringer("asked", p).Int("status", page.Status).Err(err).Str("took", Short(page.Took)).Msg("asked")
 	return page, err
@@ -56,12 +66,12 @@ func read(resp *http.Response, err error, begun time.Time) (Page, error) {
 }
 
 // failure is why a page did not come whole, in words.
-func failure(ctx context.Context, err error, page Page, timeout time.Duration, secret secrets) string {
+func failure(ctx context.Context, err error, page Page, timeout time.Duration) string {
 	if ctx.Err() != nil {
 		return interruption(ctx)
 	}
 	if page.Status != 0 {
 		return cutOff(err, page, timeout)
 	}
-	return words(err, timeout, secret)
+	return words(err, timeout, page.secrets)
 }

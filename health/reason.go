@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// shown is how many bytes of an answer are shown.
-const shown = 80
+// quotedLimit is how many bytes of an answer are shown.
+const quotedLimit = 80
 
 // words says in an operator's words why no answer came.
 func words(err error, timeout time.Duration, secret secrets) string {
@@ -71,24 +71,23 @@ func interruption(ctx context.Context) string {
 }
 
 // badStatus says what came instead of a good status.
-func badStatus(page Page, secret secrets) string {
+func badStatus(page Page) string {
 	text := fmt.Sprintf("status %d", page.Status)
 	if location := page.Header.Get("Location"); location != "" && page.Status/100 == 3 {
-		return text + " (redirects are not followed): Location " + plain(secret.hide(withoutUser(location)))
+		return text + " (redirects are not followed): Location " + plain(page.secrets.hide(shownLocation(location)))
 	}
-	if body := bytes.TrimSpace(page.Body); len(body) > 0 {
-		return text + ": " + quoted(secret.hide(string(body)))
+	if len(bytes.TrimSpace(page.Body)) > 0 {
+		return text + ": " + page.Quoted()
 	}
 	return text
 }
 
-func missing(text string, page Page, secret secrets) string {
+func missing(text string, page Page) string {
 	where := "body"
 	if len(page.Body) == most {
 		where = "first 64 KiB of the body"
 	}
-	return fmt.Sprintf("status %d, but the %s does not hold %q: %s", page.Status, where, text,
-		quoted(secret.hide(string(bytes.TrimSpace(page.Body)))))
+	return fmt.Sprintf("status %d, but the %s does not hold %q: %s", page.Status, where, text, page.Quoted())
 }
 
 func isTimeout(err error) bool {
@@ -133,27 +132,26 @@ func withoutURL(err error) error {
 	return err
 }
 
-func withoutUser(location string) string {
+func shownLocation(location string) string {
 	u, err := url.Parse(location)
 	if err != nil {
 		return "that is not a URL"
 	}
-	hideUser(u)
-	return u.String()
+	return shown(*u).String()
 }
 
 // quoted is the beginning of a foreign text, quoted, with nothing in it that a terminal obeys.
 func quoted(text string) string {
-	if len(text) <= shown {
+	if len(text) <= quotedLimit {
 		return strconv.Quote(text)
 	}
-	return strconv.Quote(strings.ToValidUTF8(text[:shown], "")) + "..."
+	return strconv.Quote(strings.ToValidUTF8(text[:quotedLimit], "")) + "..."
 }
 
 // plain is quoted without the quotes.
 func plain(text string) string {
-	if len(text) > shown {
-		text = text[:shown] + "..."
+	if len(text) > quotedLimit {
+		text = text[:quotedLimit] + "..."
 	}
 	q := strconv.Quote(text)
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)

@@ -1,6 +1,8 @@
 package health
 
 import (
+	"cmp"
+	"encoding/base64"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,7 +15,8 @@ const shortestSecret = 4
 // repeats them in its error page.
 type secrets []string
 
-// secretsOf are the words of the header values, and the user name and password of the URL.
+// secretsOf are the words of the header values, and of the URL its user name
+// and password, also as they are sent (RFC 7617), and the values of its query.
 func secretsOf(headers map[string]string, u *url.URL) secrets {
 	var found secrets
 	for _, value := range headers {
@@ -21,16 +24,36 @@ func secretsOf(headers map[string]string, u *url.URL) secrets {
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		found = append(found, u.User.Username(), password)
+		found = append(found, u.User.Username(), password, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
 	}
-	found = slices.DeleteFunc(found, func(s string) bool { return len(s) < shortestSecret })
-	slices.SortFunc(found, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
-	return found
+	return found.and(queryValues(u.RawQuery)...)
+}
+
+// queryValues are the values as they are written and as they are read; a key
+// that has none is one itself.
+func queryValues(query string) []string {
+	var values []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(part, "=")
+		value = cmp.Or(value, key)
+		values = append(values, value)
+		if read, err := url.QueryUnescape(value); err == nil {
+			values = append(values, read)
+		}
+	}
+	return values
+}
+
+// and adds more of them. The longest come first: one may be part of another.
+func (s secrets) and(more ...string) secrets {
+	all := slices.DeleteFunc(slices.Concat(s, more), func(word string) bool { return len(word) < shortestSecret })
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return all
 }
 
 func (s secrets) hide(text string) string {
 	for _, word := range s {
-		text = strings.ReplaceAll(text, word, "xxxxx")
+		text = strings.ReplaceAll(text, word, hidden)
 	}
 	return text
 }

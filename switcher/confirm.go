@@ -32,7 +32,7 @@ func (s *Switcher) answered(ctx context.Context, want Color, window time.Duratio
 		if got != want {
 			row = 0
 			if time.Since(began) > patience || pause(ctx) != nil {
-				return fmt.Errorf("%s does not answer at %s: %s", want, withoutUser(s.Site.Confirm.URL), said)
+				return fmt.Errorf("%s does not answer at %s: %s", want, s.Site.Confirm.URL, said)
 			}
 			continue
 		}
@@ -62,7 +62,7 @@ func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (Color, st
 	}
 	color := s.Site.Confirm.answers(page)
 	if color == "" {
-		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %.80q", page.Status, page.Body)
+		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted())
 	}
 	return color, fmt.Sprintf("%s answered", color)
 }

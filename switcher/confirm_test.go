@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
@@ -17,7 +18,7 @@ func confirmed(t *testing.T, blue, green switcher.Mark) *stand {
 	t.Helper()
 	s := newStand(t, nginxtest.Options{})
 	s.Switcher.Site.Confirm = &switcher.Confirm{
-		URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: blue, switcher.Green: green},
+		URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: blue, switcher.Green: green},
 	}
 	return s
 }
@@ -104,7 +105,7 @@ func TestConfirmThatFails(t *testing.T) {
 		"the old color": {func(s *stand) {
 			s.Switcher.Site.Confirm.Marks = map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: green", switcher.Green: "X-Color: blue"}
 		}, 8 * time.Second, "blue answered"},
-		"never an answer": {func(s *stand) { s.Switcher.Site.Confirm.URL = "http://" + mute.Addr + "/" }, 30 * time.Second, "no answer within 10s"},
+		"never an answer": {func(s *stand) { s.Switcher.Site.Confirm.URL = health.MustParseURL("http://" + mute.Addr + "/") }, 30 * time.Second, "no answer within 10s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
@@ -66,7 +67,7 @@ func (s *stand) whenOursStandsThere(do func()) (stop func() bool) {
 }
 
 func (s *stand) confirmed() {
-	s.Switcher.Site.Confirm = &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
+	s.Switcher.Site.Confirm = &switcher.Confirm{URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
 }
 
 // standing makes sure that a switch that met his text claims nothing, leaves it
@@ -212,7 +213,7 @@ func (s *stand) askedPage(do func()) {
 	}))
 	s.t.Cleanup(page.Close)
 	s.confirmed()
-	s.Switcher.Site.Confirm.URL = page.URL
+	s.Switcher.Site.Confirm.URL = health.MustParseURL(page.URL)
 }
 
 // An edit while the answers are asked for is in nobody's proof.
@@ -225,7 +226,7 @@ func TestEditWhileConfirmAsks(t *testing.T) {
 			e := s.editor()
 			s.askedPage(func() { edit(e) })
 			result, err := s.to(switcher.Green)
-			s.Switcher.Site.Confirm.URL = s.URL() // the page is as true as its file
+			s.Switcher.Site.Confirm.URL = health.MustParseURL(s.URL()) // the page is as true as its file
 			e.standing(result, err)
 			s.answers(switcher.Green, 10)
 		})

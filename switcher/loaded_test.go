@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
@@ -94,7 +95,7 @@ func (s *stand) crash() {
 
 // confirming has the answers prove each switch.
 func (s *stand) confirming() {
-	s.Switcher.Site.Confirm = &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{
+	s.Switcher.Site.Confirm = &switcher.Confirm{URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{
 		switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green",
 	}}
 }

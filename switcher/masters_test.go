@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
@@ -327,7 +328,7 @@ func TestTheOperatorsReloadIsForANginxElsewhere(t *testing.T) {
 			t.Parallel()
 			s := newStand(t, nginxtest.Options{Workers: 1})
 			s.Switcher.Nginx.Reload = []string{"false"}
-			s.Switcher.Site.Confirm = &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
+			s.Switcher.Site.Confirm = &switcher.Confirm{URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
 			if err := disturb(s); err != nil {
 				t.Fatal(err)
 			}

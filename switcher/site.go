@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -27,8 +28,8 @@ type Site struct {
 	File    string
 	Layout  nginxconf.Layout
 	Check   health.Check
-	URLs    map[Color]string // where to ask instead of the backends' own addresses
-	Confirm *Confirm         // how to ask through nginx; nil: the proof is by generation
+	URLs    map[Color]health.URL // where to ask instead of the backends' own addresses
+	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
 }
 
 // siteNameLimit is how long a site's name may be: it names a folder.
@@ -59,8 +60,8 @@ func (s Site) Validate() error {
 // Backends are the servers of one color, as the check asks them: each of them
 // once, or the one URL that stands for the color.
 func (s Site) Backends(c Color) []health.Backend {
-	if url := s.URLs[c]; url != "" {
-		return []health.Backend{{Name: withoutUser(url), URL: url}}
+	if url := s.URLs[c]; !url.IsZero() {
+		return []health.Backend{{Name: url.String(), URL: url}}
 	}
 	var backends []health.Backend
 	seen := map[string]bool{}
@@ -77,23 +78,17 @@ func (s Site) Backends(c Color) []health.Backend {
 	return backends
 }
 
-var userOfURL = regexp.MustCompile(`^([^/?#]*//)[^/?#]*@`)
-
-// withoutUser is a URL as it may be shown: a password, or a token in place of
-// the name, may stand before the host, also in a URL that is written wrongly.
-func withoutUser(url string) string { return userOfURL.ReplaceAllString(url, "${1}xxxxx@") }
-
 // Confirm is how to ask through nginx who answers.
 type Confirm struct {
-	URL   string
+	URL   health.URL
 	Host  string
 	Marks map[Color]Mark
 }
 
 // Validate says what is missing or cannot tell the colors apart.
 func (c Confirm) Validate() error {
-	if !strings.HasPrefix(c.URL, "http://") && !strings.HasPrefix(c.URL, "https://") {
-		return fmt.Errorf("confirm: url %q: http:// or https:// is needed", withoutUser(c.URL))
+	if c.URL.IsZero() {
+		return errors.New("confirm: a url is needed, such as http://127.0.0.1/")
 	}
 	for _, color := range []Color{Blue, Green} {
 		if c.Marks[color] == "" {

@@ -57,17 +57,22 @@ func (c *checker) site(name string, written siteYAML) switcher.Site {
 		File:   written.File,
 		Layout: c.layout(written, at),
 		Check:  c.check(written.Check, append(at, "check")),
-		URLs:   map[switcher.Color]string{switcher.Blue: written.Check.BlueURL, switcher.Green: written.Check.GreenURL},
+		URLs: map[switcher.Color]health.URL{
+			switcher.Blue:  c.url(written.Check.BlueURL, "sites", name, "check", "blue_url"),
+			switcher.Green: c.url(written.Check.GreenURL, "sites", name, "check", "green_url"),
+		},
 	}
 	if site.File == "" {
 		site.File = defaultFile
 	}
 	if written.Confirm != nil {
 		w := written.Confirm
-		site.Confirm = &switcher.Confirm{URL: w.URL, Host: w.Host, Marks: map[switcher.Color]switcher.Mark{
+		site.Confirm = &switcher.Confirm{URL: c.url(w.URL, append(at, "confirm", "url")...), Host: w.Host, Marks: map[switcher.Color]switcher.Mark{
 			switcher.Blue: switcher.Mark(w.Blue), switcher.Green: switcher.Mark(w.Green),
 		}}
-		c.wrong(site.Confirm.Validate(), append(at, "confirm")...)
+		if len(c.problems) == before {
+			c.wrong(site.Confirm.Validate(), append(at, "confirm")...)
+		}
 		site.Confirm = onlyIf(len(c.problems) == before, site.Confirm)
 	}
 	if len(c.problems) == before {
@@ -150,19 +155,20 @@ func (c *checker) check(written checkYAML, at []string) health.Check {
 		check.Status = ranges
 	}
 	c.absolute(check.CAFile, append(at, "ca")...)
-	c.urls(written, at)
 	if len(c.problems) == before {
 		c.wrong(check.Validate(), at...)
 	}
 	return check
 }
 
-func (c *checker) urls(written checkYAML, at []string) {
-	for name, url := range map[string]string{"blue_url": written.BlueURL, "green_url": written.GreenURL} {
-		if url != "" {
-			c.wrong(health.Backend{Name: name, URL: url}.Validate(), append(slices.Clone(at), name)...)
-		}
+// url is one that may be left out.
+func (c *checker) url(written string, at ...string) health.URL {
+	if written == "" {
+		return health.URL{}
 	}
+	url, err := health.ParseURL(written)
+	c.wrong(err, at...)
+	return url
 }
 
 func set[T any](to, from *T) {

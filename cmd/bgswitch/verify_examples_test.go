@@ -23,7 +23,7 @@ func TestExampleSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.sites) != 1 || s.sites[0].Name != "myapp" || s.sites[0].Confirm == nil || len(s.notify.Webhooks) != 1 || s.notify.Ping == "" {
+	if len(s.sites) != 1 || s.sites[0].Name != "myapp" || s.sites[0].Confirm == nil || len(s.notify.Webhooks) != 1 || s.notify.Ping.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	text, err := os.ReadFile(path)

@@ -29,18 +29,16 @@ func (c *checker) verify(written verifyYAML) verify.Options {
 
 // notify takes the channels.
 func (c *checker) notify(written notifyYAML) notify.Channels {
-	channels := notify.Channels{Commands: written.Commands, Ping: written.Ping}
+	channels := notify.Channels{Commands: written.Commands, Ping: c.url(written.Ping, "notify", "ping")}
 	for i, hook := range written.Webhooks {
 		at := []string{"notify", "webhooks", strconv.Itoa(i)}
-		c.wrong(health.Backend{Name: "webhook", URL: hook.URL}.Validate(), append(at, "url")...)
+		url, err := health.ParseURL(hook.URL)
+		c.wrong(err, append(at, "url")...)
 		c.absolute(hook.HeadersFile, append(at, "headers_file")...)
-		channels.Webhooks = append(channels.Webhooks, notify.Webhook{URL: hook.URL, Headers: hook.Headers, HeadersFile: hook.HeadersFile})
+		channels.Webhooks = append(channels.Webhooks, notify.Webhook{URL: url, Headers: hook.Headers, HeadersFile: hook.HeadersFile})
 	}
 	for i, argv := range written.Commands {
 		c.wrong(runnable(argv), "notify", "commands", strconv.Itoa(i))
-	}
-	if written.Ping != "" {
-		c.wrong(health.Backend{Name: "ping", URL: written.Ping}.Validate(), "notify", "ping")
 	}
 	return channels
 }

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"bgswitch/health"
 )
 
 // Channels are the ways to tell people.
 type Channels struct {
 	Webhooks []Webhook
 	Commands [][]string // argv, the message in the environment
-	Ping     string     // a URL that is fetched after each verification
+	Ping     health.URL // a URL that is fetched after each verification
 }
 
 // Failure is a channel that did not work. What it names holds no secret.
@@ -30,7 +32,7 @@ func (c Channels) Tell(ctx context.Context, m Message) []Failure {
 	m.Schema = messageSchema
 	var sends []send
 	for i, hook := range c.Webhooks {
-		sends = append(sends, send{fmt.Sprintf("webhook %d (%s)", i+1, hostOf(hook.URL)), func() error { return hook.post(ctx, m) }})
+		sends = append(sends, send{fmt.Sprintf("webhook %d (%s)", i+1, hook.URL.Host()), func() error { return hook.post(ctx, m) }})
 	}
 	for i, argv := range c.Commands {
 		sends = append(sends, send{fmt.Sprintf("command %d (%s)", i+1, argv[0]), func() error { return runCommand(ctx, argv, m) }})
@@ -41,10 +43,10 @@ func (c Channels) Tell(ctx context.Context, m Message) []Failure {
 // PingWith fetches the ping's URL with the exit code of a verification added
 // as the last part of its path, as the common services want it.
 func (c Channels) PingWith(ctx context.Context, code int) []Failure {
-	if c.Ping == "" {
+	if c.Ping.IsZero() {
 		return nil
 	}
-	return c.all([]send{{"ping (" + hostOf(c.Ping) + ")", func() error { return ping(ctx, c.Ping, code) }}})
+	return c.all([]send{{"ping (" + c.Ping.Host() + ")", func() error { return ping(ctx, c.Ping, code) }}})
 }
 
 // send is one channel and how to use it.

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
+
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
@@ -58,7 +60,7 @@ func TestWebhook(t *testing.T) {
 	if err := os.WriteFile(file, []byte("# the chat's key\nAuthorization: Bearer s3cret\n\nX-Room:  ops \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := Channels{Webhooks: []Webhook{{URL: h.URL + "/services/T0/B0", Headers: map[string]string{"X-Team": "web", "X-Room": "none"}, HeadersFile: file}}}
+	c := Channels{Webhooks: []Webhook{{URL: health.MustParseURL(h.URL + "/services/T0/B0"), Headers: map[string]string{"X-Team": "web", "X-Room": "none"}, HeadersFile: file}}}
 	if failures := c.Tell(t.Context(), message); len(failures) > 0 {
 		t.Fatal(failures)
 	}
@@ -105,7 +107,7 @@ func TestRetries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := listen(t, c.answer)
-			failures := Channels{Webhooks: []Webhook{{URL: h.URL}}}.Tell(t.Context(), message)
+			failures := Channels{Webhooks: []Webhook{{URL: health.MustParseURL(h.URL)}}}.Tell(t.Context(), message)
 			if len(h.requests) != c.asked {
 				t.Errorf("asked %d times, want %d", len(h.requests), c.asked)
 			}
@@ -143,7 +145,7 @@ func TestDeadline(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	failures := Channels{
-		Webhooks: []Webhook{{URL: "http://" + mute.Addr().String()}, {URL: h.URL}},
+		Webhooks: []Webhook{{URL: health.MustParseURL("http://" + mute.Addr().String())}, {URL: health.MustParseURL(h.URL)}},
 		Commands: [][]string{{"/bin/sleep", "60"}},
 	}.Tell(ctx, message)
 	if took := time.Since(began); took > 3*time.Second {
@@ -157,7 +159,7 @@ func TestDeadline(t *testing.T) {
 func TestPing(t *testing.T) {
 	t.Parallel()
 	h := listen(t, nil)
-	if failures := (Channels{Ping: h.URL + "/uuid?create=1"}).PingWith(t.Context(), 2); len(failures) > 0 {
+	if failures := (Channels{Ping: health.MustParseURL(h.URL + "/uuid?create=1")}).PingWith(t.Context(), 2); len(failures) > 0 {
 		t.Fatal(failures)
 	}
 	if got := h.requests[0].Method + " " + h.requests[0].URL.String(); got != "GET /uuid/2?create=1" {
@@ -213,23 +215,21 @@ func TestSecrets(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler()) // of a certificate that nobody knows
 	defer secure.Close()
 	file := filepath.Join(t.TempDir(), "headers")
-	if err := os.WriteFile(file, []byte("Authorization Bearer "+secret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("Authorization: Bearer x\nBearer "+secret+":x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	key := map[string]string{"X-Key": secret}
 	for name, hook := range map[string]Webhook{
-		"refused":         {URL: "http://" + closed.Addr().String() + "/" + secret, Headers: key},
-		"cut off":         {URL: cutting.URL + "/" + secret, Headers: key},
-		"forbidden":       {URL: strings.Replace(echoing.URL, "http://", "http://user:"+secret+"@", 1) + "/?key=" + secret, Headers: key},
-		"no such host":    {URL: "http://nowhere.invalid/" + secret, Headers: key},
-		"no URL":          {URL: "http://bad host/" + secret},
-		"no port":         {URL: "http://127.0.0.1:99999/" + secret},
-		"bad escape":      {URL: "http://127.0.0.1/%zz" + secret},
-		"certificate":     {URL: secure.URL + "/" + secret, Headers: key},
-		"bad header":      {URL: echoing.URL, Headers: map[string]string{"X-Key": secret + "\n"}},
-		"bad headers":     {URL: echoing.URL, HeadersFile: file},
-		"no headers file": {URL: echoing.URL + "/" + secret, HeadersFile: "/no/such/file"},
-		"a folder":        {URL: echoing.URL + "/" + secret, HeadersFile: t.TempDir()},
+		"refused":         {URL: health.MustParseURL("http://" + closed.Addr().String() + "/" + secret), Headers: key},
+		"cut off":         {URL: health.MustParseURL(cutting.URL + "/" + secret), Headers: key},
+		"forbidden":       {URL: health.MustParseURL(strings.Replace(echoing.URL, "http://", "http://user:"+secret+"@", 1) + "/?key=" + secret), Headers: key},
+		"no such host":    {URL: health.MustParseURL("http://nowhere.invalid/" + secret), Headers: key},
+		"no port":         {URL: health.MustParseURL("http://127.0.0.1:99999/" + secret)},
+		"certificate":     {URL: health.MustParseURL(secure.URL + "/" + secret), Headers: key},
+		"bad header":      {URL: health.MustParseURL(echoing.URL), Headers: map[string]string{"X-Key": secret + "\n"}},
+		"bad headers":     {URL: health.MustParseURL(echoing.URL), HeadersFile: file},
+		"no headers file": {URL: health.MustParseURL(echoing.URL + "/" + secret), HeadersFile: "/no/such/file"},
+		"a folder":        {URL: health.MustParseURL(echoing.URL + "/" + secret), HeadersFile: t.TempDir()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -1,19 +1,20 @@
 package notify
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"bgswitch/health"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -21,7 +22,7 @@ import (
 // Webhook is a URL that takes the message as JSON. The URL and the headers are
 // secrets: chat tools put their key into the path.
 type Webhook struct {
-	URL         string
+	URL         health.URL
 	Headers     map[string]string
 	HeadersFile string // `Name: value` lines, read anew each time; # begins a comment
 }
@@ -53,39 +54,39 @@ func (w Webhook) post(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
+	headers, err := w.headers()
 	if err != nil {
-		return withoutURL(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if err := w.setHeaders(request.Header); err != nil {
 		return err
 	}
-	return do(request)
+	headers["Content-Type"] = cmp.Or(headers["Content-Type"], "application/json")
+	return ask(ctx, http.MethodPost, w.URL, headers, body)
 }
 
-func (w Webhook) setHeaders(into http.Header) error {
+// headers are those of the settings, and those of the file in their place.
+func (w Webhook) headers() (map[string]string, error) {
+	headers := map[string]string{}
 	for name, value := range w.Headers {
-		into.Set(name, value)
+		headers[http.CanonicalHeaderKey(name)] = value
 	}
 	if w.HeadersFile == "" {
-		return nil
+		return headers, nil
 	}
 	text, err := readHeaders(w.HeadersFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, line := range strings.Split(string(text), "\n") {
-		name, value, ok := strings.Cut(line, ":")
+		name, value, _ := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
-		case !ok:
-			return fmt.Errorf("%s:%d: a header is written `Name: value`", w.HeadersFile, i+1)
+		case !health.IsHeader(name, value): // a line without a name is all value
+			return nil, fmt.Errorf("%s:%d: a header is written `Name: value`", w.HeadersFile, i+1)
 		default:
-			into.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+			headers[http.CanonicalHeaderKey(name)] = value
 		}
 	}
-	return nil
+	return headers, nil
 }
 
 // readHeaders waits for no FIFO.
@@ -105,26 +106,26 @@ func readHeaders(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, headersLimit))
 }
 
-func ping(ctx context.Context, address string, code int) error {
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return withoutURL(err)
-	}
-	target := parsed.JoinPath(strconv.Itoa(code)).String()
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return withoutURL(err)
-	}
-	return do(request)
+func ping(ctx context.Context, url health.URL, code int) error {
+	return ask(ctx, http.MethodGet, url.Below(strconv.Itoa(code)), nil, nil)
 }
 
-func do(request *retryablehttp.Request) error {
+// ask is one question, and the same again as client says.
+func ask(ctx context.Context, method string, url health.URL, headers map[string]string, body any) error {
+	request, err := retryablehttp.NewRequestWithContext(ctx, method, url.Secret(), body)
+	if err != nil {
+		return errors.New(url.Why(err, attemptTimeout, headers))
+	}
 	request.Header.Set("User-Agent", "bgswitch")
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	request.Host = cmp.Or(headers["Host"], request.Host)
 	c := client()
 	defer c.HTTPClient.CloseIdleConnections()
 	response, err := c.Do(request)
 	if err != nil {
-		return withoutURL(err)
+		return errors.New(url.Why(err, attemptTimeout, headers))
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, answerLimit))
@@ -132,22 +133,4 @@ func do(request *retryablehttp.Request) error {
 		return fmt.Errorf("status %d", response.StatusCode)
 	}
 	return nil
-}
-
-// withoutURL leaves out the URL that net/http puts into its errors.
-func withoutURL(err error) error {
-	var in *url.Error
-	for errors.As(err, &in) {
-		err = in.Err
-	}
-	return err
-}
-
-// hostOf is what of a URL may be shown.
-func hostOf(address string) string {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" {
-		return "no URL"
-	}
-	return parsed.Host
 }

@@ -87,7 +87,7 @@ func (s *stand) run() Finding {
 
 // confirm asks through nginx, for the mark that each app sends.
 func (s *stand) confirm() *switcher.Confirm {
-	return &switcher.Confirm{URL: s.URL(), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
+	return &switcher.Confirm{URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: green"}}
 }
 
 // step is something that happens, and what the next run finds of it.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginxtest"
@@ -143,7 +144,7 @@ func TestAnswers(t *testing.T) {
 	s := newStand(t)
 	s.Switcher.Site.Confirm = s.confirm()
 	other := *s.Switcher.Site.Confirm
-	nobody := switcher.Confirm{URL: "http://" + s.Addr + "/", Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
+	nobody := switcher.Confirm{URL: health.MustParseURL("http://" + s.Addr + "/"), Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
 	s.play([]step{
 		allWell,
 		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, OK, "", `^blue live`, 2},

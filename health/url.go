@@ -1,0 +1,98 @@
+package health
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// URL is an http or https one to ask; the zero value is none. What may be a
+// key in it, its user and its query, is sent and shown nowhere: not by fmt, not
+// in JSON, not in a log.
+type URL struct{ whole *url.URL }
+
+// ParseURL reads one; a fragment, which is never sent, is a mistake. The error
+// does not repeat the text, as the one of net/url does, password and all.
+func ParseURL(text string) (URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Scheme != "http" && u.Scheme != "https" {
+		return URL{}, errors.New("url: not one that can be asked, want http://host:port/path or https://host:port/path")
+	}
+	return URL{u}, nil
+}
+
+// MustParseURL is ParseURL for a text that is known to be one.
+func MustParseURL(text string) URL {
+	u, err := ParseURL(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+// IsZero says that there is none.
+func (u URL) IsZero() bool { return u.whole == nil }
+
+// Secret is the whole of it, to be asked and never shown.
+func (u URL) Secret() string {
+	if u.IsZero() {
+		return ""
+	}
+	return u.whole.String()
+}
+
+// String is what may be shown of it.
+func (u URL) String() string {
+	if u.IsZero() {
+		return ""
+	}
+	return shown(*u.whole).String()
+}
+
+// Format writes what may be shown, whatever the verb.
+func (u URL) Format(f fmt.State, verb rune) { fmt.Fprintf(f, fmt.FormatString(f, verb), u.String()) }
+
+// MarshalText gives what may be shown.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// Host is the host and its port: all that may be shown where the path is a key, too.
+func (u URL) Host() string {
+	if u.IsZero() {
+		return ""
+	}
+	return u.whole.Host
+}
+
+// Below is the URL with one more part of its path.
+func (u URL) Below(part string) URL { return URL{u.whole.JoinPath(part)} }
+
+// Why says in an operator's words why asking the URL failed, and repeats
+// neither its path nor a header's value.
+func (u URL) Why(err error, timeout time.Duration, headers map[string]string) string {
+	secret := secretsOf(headers, u.whole).and(u.whole.Path, u.whole.EscapedPath())
+	return words(err, timeout, secret)
+}
+
+const hidden = "xxxxx"
+
+// shown hides the user name too: a token may stand there alone.
+func shown(u url.URL) *url.URL {
+	if u.User != nil {
+		u.User = url.User(hidden)
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = hidden
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return &u
+}
+
+// place is where the URL is to be asked; host, where it is set, is what is asked for there.
+func (u URL) place(host string) place {
+	port := cmp.Or(u.whole.Port(), map[string]string{"http": "80", "https": "443"}[u.whole.Scheme])
+	return place{url: u.whole, host: cmp.Or(host, u.whole.Host), network: "tcp", address: net.JoinHostPort(u.whole.Hostname(), port)}
+}
