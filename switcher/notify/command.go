@@ -34,7 +34,7 @@ func (m Message) environ() []string {
 		{"EVENT", m.Event}, {"TEXT", m.Text}, {"SITE", m.Site}, {"LEVEL", m.Level}, {"LIVE", m.Live},
 		{"FROM", m.From}, {"TO", m.To}, {"VERDICT", m.Verdict}, {"HOST", m.Host}, {"TIME", m.Time.Format(time.RFC3339)},
 	} {
-		env = append(env, "BGSWITCH_"+pair[0]+"="+strings.ReplaceAll(pair[1], "\x00", "?"))
+		env = append(env, "BGSWITCH_"+pair[0]+"="+pair[1])
 	}
 	return env
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/verify"
 )
 
@@ -23,6 +24,15 @@ type Message struct {
 	Verdict string    `json:"verdict,omitempty"`
 	Host    string    `json:"host"`
 	Time    time.Time `json:"time"`
+}
+
+// fit is the message in lines that are fit to be shown.
+func (m Message) fit() Message {
+	m.Schema = messageSchema
+	for _, text := range []*string{&m.Text, &m.Verdict, &m.Host} {
+		*text = foreign.Line(*text)
+	}
+	return m
 }
 
 // messageSchema is the version of Message.

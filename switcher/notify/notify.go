@@ -29,7 +29,7 @@ type Failure struct {
 // Tell sends the message through every channel at the same time, and returns
 // when all are through or ctx is done.
 func (c Channels) Tell(ctx context.Context, m Message) []Failure {
-	m.Schema = messageSchema
+	m = m.fit()
 	var sends []send
 	for i, hook := range c.Webhooks {
 		sends = append(sends, send{fmt.Sprintf("webhook %d (%s)", i+1, hook.URL.Host()), func() error { return hook.post(ctx, m) }})

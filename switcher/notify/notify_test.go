@@ -156,6 +156,35 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// What others wrote calls nobody in a chat, and gives a command no second line.
+func TestForeignText(t *testing.T) {
+	t.Parallel()
+	h := listen(t, nil)
+	told := filepath.Join(t.TempDir(), "told")
+	m := message
+	m.Text = "web: \"<!channel> <@U1> @everyone [a](http://b)\x1b[2J\x00\u009b\nforged\""
+	m.Verdict, m.Host = m.Text, "a\nb"
+	c := Channels{
+		Webhooks: []Webhook{{URL: health.MustParseURL(h.URL)}},
+		Commands: [][]string{{"/bin/sh", "-c", `printf '%s\n%s\n%s\n' "$BGSWITCH_TEXT" "$BGSWITCH_VERDICT" "$BGSWITCH_HOST" >` + told}},
+	}
+	if failures := c.Tell(t.Context(), m); len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	var body Message
+	if err := json.Unmarshal([]byte(h.bodies[0]), &body); err != nil {
+		t.Fatal(err)
+	}
+	const text = `web: "<!channel> <@U1> @everyone [a](http://b)?[2J?? forged"`
+	const chat = "web: \"&lt;!channel&gt; &lt;@\u200bU1&gt; @\u200beveryone [a]\u200b(http://b)?[2J?? forged\""
+	if body.Text != chat || body.Verdict != text || body.Host != "a b" {
+		t.Errorf("the webhook gets\n%q\n%q\n%q", body.Text, body.Verdict, body.Host)
+	}
+	if got, err := os.ReadFile(told); err != nil || string(got) != text+"\n"+text+"\na b\n" {
+		t.Errorf("the command gets %q, %v", got, err)
+	}
+}
+
 func TestPing(t *testing.T) {
 	t.Parallel()
 	h := listen(t, nil)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bgswitch/health"
+	"bgswitch/switcher/foreign"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -50,6 +51,7 @@ func client() *retryablehttp.Client {
 }
 
 func (w Webhook) post(ctx context.Context, m Message) error {
+	m.Text = foreign.Chat(m.Text)
 	body, err := json.Marshal(m)
 	if err != nil {
 		return err
