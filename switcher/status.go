@@ -83,7 +83,12 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 		})
 	}
 	if s.Site.Confirm != nil {
-		asking.Go(func() { st.Answers, st.Answered = s.answer(ctx, statusTimeout) })
+		asking.Go(func() {
+			st.Answers, st.Answered = s.answer(ctx, statusTimeout)
+			if ctx.Err() != nil && st.Answers == "" {
+				st.Answered = "" // it had no time to come
+			}
+		})
 	}
 	st.Running = s.running(file)
 	st.Running.Matters = len(s.Nginx.Reload) == 0
@@ -156,7 +161,7 @@ func (s *Switcher) drift(st Status) []Drift {
 	}
 	stopped := len(found) > 0 && found[0].Key == DriftStopped
 	switch {
-	case stopped, s.Site.Confirm == nil, st.Answers == st.Live:
+	case stopped, s.Site.Confirm == nil, st.Answers == st.Live, st.Answers == "" && st.Answered == "":
 	case st.Answers != "":
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but %s answers", st.Live, st.Answers), mend})
 	default:

@@ -27,8 +27,8 @@ func verifyCommand() *cli.Command {
 		ArgsUsage: "[FLAGS]",
 		Description: "Looks at every site as `bgswitch status` does, and at the way back as a dry switch\n" +
 			"would; it changes nothing. Prints one line with performance data and exits as a\n" +
-			"monitoring plugin. With --quiet it speaks when something changed, again every\n" +
-			"`remind`, and once when it is over.",
+			"monitoring plugin, for what this look found. With --quiet it speaks when something\n" +
+			"changed that lasts, again every `remind`, and once when it is over.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "failover", Usage: "switch to the idle color when the live one is down (or set it in the settings)"},
 			&cli.BoolFlag{Name: "ack", Usage: "acknowledge the last failover, so that the next one may come"},
@@ -42,7 +42,7 @@ func verifyCommand() *cli.Command {
 const verifyHelp = commandHelpHead + `EXIT STATUS
    0  OK        live healthy, no drift, the way back is open
    1  WARNING   live healthy, but no way back, or drift, or a failover not acknowledged
-   2  CRITICAL  the live color is unhealthy
+   2  CRITICAL  the live color is unhealthy, or nginx does not run or answer
    3  UNKNOWN   it could not be found out, or wrong usage
 `
 

@@ -54,12 +54,12 @@ func TestInterrupted(t *testing.T) {
 	s := newStand(t)
 	s.Options.Fall, s.Options.Rise = 1, 1
 	s.Switcher.Site.Confirm = s.confirm()
-	s.play([]step{allWell, {"down", sick(blue), Critical, EventChange, `unhealthy`, 0}})
+	s.play([]step{allWell, {"down", sick(blue), Critical, EventChange, `UNHEALTHY`, 0}})
 	s.Options.Failover = true
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := s.Run(ctx)
-	if f.Level != Critical || f.Switched != nil || f.Memory.Streaks["answers"].Bad != 0 {
+	if f.Level != Unknown || f.Text != "interrupted before everything was asked" || f.Event != "" || f.Switched != nil || f.Memory.Streaks["answers"].Bad != 0 {
 		t.Errorf("%s: %s, %+v", f.Level, f.Text, f.Memory.Streaks)
 	}
 	s.play([]step{{"as ever", nil, Warning, EventFailover, failedOver, 0}})

@@ -115,7 +115,7 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 		Reason: fmt.Sprintf("%s failed %d times in a row: %s; %s is healthy (%s)",
 			live, f.Memory.Streaks[string(live)].Bad, unhealthyText(bad), live.Other(), healthyWords(good)),
 	})
-	if result.Outcome == switcher.Overtaken || result.Outcome == switcher.Busy {
+	if result.Outcome == switcher.Overtaken || result.Outcome == switcher.Busy || result.Outcome == switcher.Interrupted && interrupted(ctx) {
 		f.Memory.Failover = before
 		f.note("no failover: " + err.Error())
 		return true
@@ -140,6 +140,7 @@ func (f *Finding) failedOver(from switcher.Color, reason string) {
 		{string(from), Warning, oneLine(fmt.Sprintf("no way back: %s %s", from, reason))},
 		{keyFailover, Warning, f.Text},
 	}
+	f.told = f.Problems
 	f.Status.Live, f.Status.Last, f.WayOpen = to, &f.Switched.Record, new(bool)
 	f.Memory.isLive(to)
 }

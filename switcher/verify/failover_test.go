@@ -46,28 +46,28 @@ func TestFailover(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]step{
 		"off by default": {
-			{"down", both(func(s *stand) { s.Options.Failover = false }, sick(blue)), OK, "", ``, 2},
-			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
+			{"down", both(func(s *stand) { s.Options.Failover = false }, sick(blue)), Critical, "", ``, 2},
+			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
 			{"nothing is touched", nil, Critical, "", ``, 20},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
 		},
 		"once, until acknowledged": {
-			{"down", sick(blue), OK, "", `failed`, 2},
+			{"down", sick(blue), Critical, "", `failed`, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
 			{"", isLive(switcher.Green, 1), Warning, "", `^green live \(200.*, no way back: blue .*, failed over from blue to green at \S+ \S+, not acknowledged`, 20},
-			{"blue up", well(blue), Warning, "", `only 1 of 2`, 0},
+			{"blue up", well(blue), Warning, "", `way back open: blue .*1 of 2.*, failed over`, 0},
 			{"back open", nil, Warning, EventChange, `way back open: blue .*, failed over`, 0},
 			{"nothing new", nil, Warning, "", `way back open: blue .*, failed over`, 20},
-			{"green down", sick(green), Warning, "", ``, 2},
-			{"only warned", nil, Critical, EventChange, `^green live but unhealthy.*, no failover: the last one is not acknowledged$`, 0},
+			{"green down", sick(green), Critical, "", ``, 2},
+			{"only warned", nil, Critical, EventChange, `^green is live and UNHEALTHY.*, no failover: the last one is not acknowledged$`, 0},
 			{"still", nil, Critical, "", `no failover`, 20},
 			{"acknowledged", both(isLive(switcher.Green, 1), ack(true)), Warning, EventFailover, `^failed over from green to blue: `, 0},
 			{"", both(isLive(switcher.Blue, 2), ack(true)), Warning, EventChange, `no way back: green`, 0},
-			{"nothing to acknowledge", both(ack(false), well(green)), Warning, "", ``, 0},
+			{"nothing to acknowledge", both(ack(false), well(green)), OK, "", ``, 0},
 			{"over", nil, OK, EventOver, `^blue live`, 0},
 		},
 		"a switch by hand acknowledges": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
 			{"blue up", well(blue), Warning, "", ``, 0},
 			{"by hand, and something after it", func(s *stand) {
@@ -77,39 +77,39 @@ func TestFailover(t *testing.T) {
 				s.Green.Sicken(false)
 				s.clock = time.Now() // as the records have it
 			}, OK, EventOver, `^blue live`, 0},
-			{"down again within the cooldown", sick(blue), OK, "", ``, 2},
+			{"down again within the cooldown", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the last (one|switch) is less than 10m ago`, 0},
 			{"after it", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
 		},
 		"cooldown after a switch by hand": {
 			{"by hand", func(s *stand) { s.byHand(switcher.Green); s.byHand(switcher.Blue); s.clock = time.Now() }, OK, "", ``, 0},
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the last switch is less than 10m ago`, 0},
 			{"after it", later(8 * time.Minute), Warning, EventFailover, failedOver, 0},
 		},
 		"both down": {
-			{"down", both(sick(blue), sick(green)), OK, "", ``, 2},
-			{"nothing is touched", nil, Critical, EventChange, `unhealthy.*no way back`, 0},
+			{"down", both(sick(blue), sick(green)), Critical, "", ``, 2},
+			{"nothing is touched", nil, Critical, EventChange, `UNHEALTHY.*no way back`, 0},
 			{"", nil, Critical, "", ``, 20},
 			{"green up once", both(isLive(switcher.Blue, 0), well(green)), Critical, "", ``, 0},
 			{"green up for good", nil, Warning, EventFailover, `^failed over from blue to green`, 0},
 		},
 		"idle flaps": {
-			{"down", sick(blue), OK, "", ``, 0},
-			{"idle bad once", sick(green), OK, "", ``, 0},
-			{"idle good once: not enough", well(green), Critical, EventChange, `unhealthy`, 0},
+			{"down", sick(blue), Critical, "", ``, 0},
+			{"idle bad once", sick(green), Critical, "", ``, 0},
+			{"idle good once: not enough", well(green), Critical, EventChange, `UNHEALTHY`, 0},
 			{"twice", isLive(switcher.Blue, 0), Warning, EventFailover, failedOver, 0},
 		},
 		"nginx refuses the candidate": {
 			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `no way back: nginx refuses`, 0},
-			{"down", sick(blue), Warning, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, Warning, EventFailover, failedOver, 0},
 		},
 		"refused, and tried again after the cooldown": {
 			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"refused", nil, Critical, EventFailover, `failing over from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
 			{"nothing new", nil, Critical, "", `was refused at .*, no failover: the last one is less than 10m ago`, 9},
 			{"tried again: no news", nil, Critical, "", `was refused`, 0},
@@ -118,61 +118,61 @@ func TestFailover(t *testing.T) {
 		},
 		"refused, and over when blue is up": {
 			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"refused", nil, Critical, EventFailover, `refused`, 0},
-			{"up", well(blue), Critical, "", ``, 0},
+			{"up", well(blue), Warning, "", `1 of 2.*was refused`, 0},
 			{"over", nil, OK, EventOver, `way back open`, 0},
 		},
 		"switched by hand in the last moment": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"overtaken", inTheLastMoment(func(s *stand) { s.byHand(switcher.Green) }), Warning, EventChange, `^green live \(200.*no way back: blue`, 0},
 			{"", isLive(switcher.Green, 0), Warning, "", ``, 3},
 		},
 		"switched there and back in the last moment": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"overtaken", inTheLastMoment(func(s *stand) { s.byHand(switcher.Green); s.byHand(switcher.Blue); s.clock = time.Now() }),
-				Critical, EventChange, `unhealthy`, 0},
+				Critical, EventChange, `UNHEALTHY`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the last switch is less than 10m ago$`, 3},
 			{"after the cooldown", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
 		},
 		"the same from another state folder": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"overtaken", inTheLastMoment(func(s *stand) { s.elsewhere(switcher.Green); s.elsewhere(switcher.Blue); s.clock = time.Now() }),
-				Critical, EventChange, `unhealthy`, 0},
+				Critical, EventChange, `UNHEALTHY`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the live file was changed less than 10m ago$`, 3},
 			{"after the cooldown", later(10 * time.Minute), Warning, EventFailover, failedOver, 0},
 		},
 		"edited by hand in the last moment": {
-			{"down", sick(blue), OK, "", ``, 2},
-			{"overtaken", inTheLastMoment(func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr) + "# mine\n"); s.clock = time.Now() }), Critical, EventChange, `unhealthy`, 0},
+			{"down", sick(blue), Critical, "", ``, 2},
+			{"overtaken", inTheLastMoment(func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr) + "# mine\n"); s.clock = time.Now() }), Critical, EventChange, `UNHEALTHY`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", `no failover: the live file was changed less than 10m ago$`, 0},
 		},
 		"somebody takes the lock in the last moment": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"overtaken", inTheLastMoment(func(s *stand) { s.held = s.lockNow() }), Critical, EventChange, `a switch is at work$`, 0},
 			{"no attempt is remembered", isLive(switcher.Blue, 0), Critical, "", `a switch is at work, no failover: it decides`, 0},
 			{"let go", func(s *stand) { _ = s.held.Close() }, Warning, EventFailover, failedOver, 0},
 		},
 		"only after fall": {
-			{"begun anew while blue is down", both(sick(blue), func(s *stand) { s.remembered("{") }), Critical, EventChange, `unhealthy`, 0},
-			{"still", nil, Critical, "", `unhealthy`, 0},
+			{"begun anew while blue is down", both(sick(blue), func(s *stand) { s.remembered("{") }), Critical, EventChange, `UNHEALTHY`, 0},
+			{"still", nil, Critical, "", `UNHEALTHY`, 0},
 			{"the third time", isLive(switcher.Blue, 0), Warning, EventFailover, failedOver, 0},
 		},
 		"memory lost after a failover": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
 			{"lost", func(s *stand) { s.remembered("{") }, Warning, EventChange, `failed over from blue to green at .*not acknowledged`, 0},
-			{"turned", both(well(blue), sick(green)), Warning, "", ``, 0},
-			{"", nil, Warning, EventChange, `way back open`, 0},
+			{"turned", both(well(blue), sick(green)), Critical, "", ``, 0},
+			{"", nil, Critical, EventChange, `way back open`, 0},
 			{"", later(time.Hour), Critical, EventChange, `no failover: the last one is not acknowledged`, 0},
 			{"", isLive(switcher.Green, 1), Critical, "", ``, 0},
 		},
 		"clock set back after a failover": {
-			{"down", sick(blue), OK, "", ``, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
 			{"a year back", both(later(-365*24*time.Hour), ack(true)), Warning, EventChange, `^green live \(200 in [0-9.]+ ms\), no way back: blue \S+ status 503: "db down"$`, 0},
-			{"the other down", both(sick(green), well(blue)), Warning, "", ``, 0},
-			{"", nil, OK, EventOver, ``, 0},
+			{"the other down", both(sick(green), well(blue)), Critical, "", ``, 0},
+			{"", nil, Critical, "", ``, 0},
 			{"within the cooldown", nil, Critical, EventChange, `no failover: the last one is less than 10m ago`, 0},
 			{"after it", later(10 * time.Minute), Warning, EventFailover, `^failed over from green to blue`, 0},
 			{"", isLive(switcher.Blue, 2), Warning, "", `not acknowledged`, 0},
@@ -215,7 +215,7 @@ func TestFailoverRecord(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	failing(s)
-	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	s.play([]step{allWell, allWell, {"down", sick(blue), Critical, "", ``, 2}})
 	f := s.run()
 	if f.Event != EventFailover || f.Switched == nil || f.Switched.Outcome != switcher.Done {
 		t.Fatalf("%s: %s", f.Event, f.Text)
@@ -238,7 +238,7 @@ func TestFailoverBegun(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	failing(s)
-	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	s.play([]step{allWell, allWell, {"down", sick(blue), Critical, "", ``, 2}})
 	m, _ := remember(s.Switcher.State)
 	m.Failover = &Failover{Time: s.clock, From: switcher.Blue, To: switcher.Green, Outcome: begun}
 	if err := m.keep(s.Switcher.State); err != nil {
@@ -255,7 +255,7 @@ func TestFailoverBegunIsKept(t *testing.T) {
 	failing(s)
 	seen := filepath.Join(s.Dir, "seen")
 	s.Switcher.Nginx.Reload = []string{"/bin/sh", "-c", fmt.Sprintf("cp %s %s; kill -HUP %d", filepath.Join(s.Switcher.State.Path, memoryFile), seen, s.PID)}
-	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}, {"switched", nil, Warning, EventFailover, failedOver, 0}})
+	s.play([]step{allWell, allWell, {"down", sick(blue), Critical, "", ``, 2}, {"switched", nil, Warning, EventFailover, failedOver, 0}})
 	text, err := os.ReadFile(seen)
 	if err != nil || !strings.Contains(string(text), `"outcome":"begun"`) {
 		t.Errorf("in the middle %s was remembered, %v", text, err)
@@ -267,7 +267,7 @@ func TestFailoverNotRemembered(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	failing(s)
-	s.play([]step{allWell, allWell, {"down", sick(blue), OK, "", ``, 2}})
+	s.play([]step{allWell, allWell, {"down", sick(blue), Critical, "", ``, 2}})
 	if err := os.MkdirAll(filepath.Join(s.Switcher.State.Path, "."+memoryFile+".new", "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}

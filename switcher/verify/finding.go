@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // Finding is what one run found of one site, and what of it is to be told.
 type Finding struct {
 	Site     string
-	Level    Level
+	Level    Level  // what this look found; what is told of it is dampened
 	Text     string // one line, without the site's name
 	Problems []Problem
 	Status   switcher.Status
@@ -28,6 +29,7 @@ type Finding struct {
 	Switched *switcher.Result // the failover of this run
 	Overlaps bool             // another run is at it: this one did not look
 
+	told    []Problem // those that have lasted, and those that are not over for good
 	unasked map[switcher.Color]bool
 	lasting bool // what is found can be remembered
 }
@@ -69,7 +71,11 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 		before.kept = f.Memory.kept
 		v.find(ctx, &f, before)
 	}
-	v.speak(&f)
+	if interrupted(ctx) && f.Switched == nil {
+		f.interrupted(before)
+	} else {
+		v.speak(&f)
+	}
 	if f.lasting {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}
@@ -84,6 +90,15 @@ func (v *Verifier) find(ctx context.Context, f *Finding, before Memory) {
 	v.judge(f, facts)
 }
 
+// interrupted says that somebody ended the run; the deadline does not.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
+// interrupted finds nothing, and remembers nothing.
+func (f *Finding) interrupted(before Memory) {
+	f.Memory, f.Level, f.Text, f.WayOpen = before, Unknown, "interrupted before everything was asked", nil
+	f.Problems = []Problem{{keyTime, Unknown, f.Text}}
+}
+
 func (f *Finding) forgets(err error) {
 	if err != nil {
 		f.note("what is found cannot be remembered: " + err.Error())
@@ -93,7 +108,7 @@ func (f *Finding) forgets(err error) {
 // overlapping repeats what the last run said, while another one is at it.
 func (v *Verifier) overlapping(f Finding) Finding {
 	f.Memory, _ = remember(v.Switcher.State)
-	f.Level, f.Problems, f.Overlaps = levelOf(f.Memory.Level), f.Memory.Problems, true
+	f.Level, f.Problems, f.Overlaps = levelOf(f.Memory.Answered), f.Memory.Problems, true
 	f.Text = "another verify is at work; the last one said " + f.Level.String()
 	return f
 }
@@ -104,32 +119,44 @@ func (f *Finding) note(text string) {
 	}
 }
 
-// judge dampens what the network said, and puts it all into words.
+// judge puts what was seen into words. What this look found is answered at
+// once; what is told is dampened where it came from the network.
 func (v *Verifier) judge(f *Finding, found facts) {
-	f.Status, f.Way, f.Problems, f.unasked = found.status, found.way, found.problems, found.unasked
+	f.Status, f.Way, f.WayOpen, f.unasked = found.status, found.way, found.open, found.unasked
+	f.Problems, f.told = found.problems, slices.Clone(found.problems)
 	live := found.status.Live
 	f.carryOver()
-	var words []string
+	var colors []string
 	if live != "" {
 		f.Memory.isLive(live)
-		words = append(words, v.liveWords(f, live), v.idleWords(f, live.Other(), found.open))
-		if v.byFileAlone(f) {
-			words = append(words, "whether nginx has loaded it is unknown")
-		}
 		v.judgeAnswers(f)
+		colors = append(colors, v.liveWords(f, live), v.idleWords(f, live.Other()))
+		if v.byFileAlone(f) {
+			colors = append(colors, "whether nginx has loaded it is unknown")
+		}
 	}
 	v.acknowledge(f)
 	slices.SortStableFunc(f.Problems, func(a, b Problem) int { return b.Level.Compare(a.Level) })
+	f.Text = oneLine(strings.Join(f.words(colors), ", "))
+	f.Level = worstOf(f.Problems)
+}
+
+// words are the whole text: an outage comes first, whatever the colors are.
+func (f *Finding) words(colors []string) []string {
+	var outage, others []string
 	for _, p := range f.Problems {
-		if p.Key != string(live) && p.Key != string(live.Other()) {
-			words = append(words, p.Text)
+		switch {
+		case p.Key == string(switcher.Blue), p.Key == string(switcher.Green):
+		case p.Level == Critical:
+			outage = append(outage, p.Text)
+		default:
+			others = append(others, p.Text)
 		}
 	}
-	if found.status.Holder != nil {
-		words = append(words, "a switch is at work")
+	if f.Status.Holder != nil {
+		others = append(others, "a switch is at work")
 	}
-	f.Text = oneLine(strings.Join(words, ", "))
-	f.Level = worstOf(f.Problems)
+	return slices.Concat(outage, colors, others)
 }
 
 // carryOver keeps the problems that cannot be judged while a switch is at
@@ -146,11 +173,22 @@ func (f *Finding) carryOver() {
 	}
 }
 
-// add notes a problem and returns its words.
-func (f *Finding) add(key string, level Level, text string) string {
-	text = oneLine(text)
-	f.Problems = append(f.Problems, Problem{key, level, text})
-	return text
+// add notes a problem that is answered and told.
+func (f *Finding) add(key string, level Level, text string) {
+	p := Problem{key, level, oneLine(text)}
+	f.Problems, f.told = append(f.Problems, p), append(f.told, p)
+}
+
+// addAnswer notes what the network gave: a problem is answered where this look
+// found it, and told where it has lasted, or is not over for good.
+func (f *Finding) addAnswer(p Problem, bad bool, s Streak) {
+	p.Text = oneLine(p.Text)
+	if bad {
+		f.Problems = append(f.Problems, p)
+	}
+	if !s.Up {
+		f.told = append(f.told, p)
+	}
 }
 
 func worstOf(problems []Problem) Level {
@@ -161,26 +199,23 @@ func worstOf(problems []Problem) Level {
 	return worst
 }
 
-// liveWords judges the live color.
+// liveWords judges the live color. It is live by the file alone where nginx is
+// not known to have that, or to let it decide.
 func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 	streak, bad := v.asked(f, live)
+	is := "live"
+	if v.byFileAlone(f) || len(f.Status.Drift) > 0 || errors.Is(f.Way.Err, switcher.ErrDecidesNothing) {
+		is = "live by the file"
+	}
+	p := Problem{string(live), Critical, fmt.Sprintf("%s is %s and UNHEALTHY: %s", live, is, bad)}
+	f.addAnswer(p, bad != "", streak)
 	switch {
-	case !streak.Up:
-		return f.add(string(live), Critical, fmt.Sprintf("%s live but unhealthy: %s", live, bad))
 	case f.unasked[live]:
-		return fmt.Sprintf("%s, %s", v.isLive(f, live), bad)
+		return fmt.Sprintf("%s %s, %s", live, is, notAsked)
 	case bad != "":
-		return fmt.Sprintf("%s (failed %d of %d times: %s)", v.isLive(f, live), streak.Bad, v.Options.Fall, bad)
+		return p.Text + v.times(streak)
 	}
-	return fmt.Sprintf("%s (%s)", v.isLive(f, live), healthyWords(f.Status.Colors[live]))
-}
-
-// isLive claims no more than is known.
-func (v *Verifier) isLive(f *Finding, live switcher.Color) string {
-	if v.byFileAlone(f) {
-		return fmt.Sprintf("%s live by the file", live)
-	}
-	return fmt.Sprintf("%s live", live)
+	return fmt.Sprintf("%s %s (%s)%s", live, is, healthyWords(f.Status.Colors[live]), v.times(streak))
 }
 
 // byFileAlone says that nothing but the file tells which color is live: neither
@@ -190,71 +225,79 @@ func (v *Verifier) byFileAlone(f *Finding) bool {
 	return running.Matters && running.Err == nil && running.Is == nil && v.Switcher.Site.Confirm == nil && f.Status.Holder == nil
 }
 
-// idleWords judges the idle color, half of the way back; open is the other
-// half, which look has judged.
-func (v *Verifier) idleWords(f *Finding, idle switcher.Color, open *bool) string {
+// idleWords judges the idle color, half of the way back; look has judged the
+// other half. A color that a switch at work may be about is not judged by one
+// look.
+func (v *Verifier) idleWords(f *Finding, idle switcher.Color) string {
 	streak, bad := v.asked(f, idle)
-	f.WayOpen = open
+	healthy := fmt.Sprintf("%s (%s)%s", idle, healthyWords(f.Status.Colors[idle]), v.times(streak))
+	p := Problem{string(idle), Warning, fmt.Sprintf("no way back: %s %s", idle, bad)}
+	switching := f.Status.Holder != nil && streak.Up
+	f.addAnswer(p, bad != "" && !switching, streak)
 	switch {
-	case !streak.Up:
-		f.WayOpen = new(bool)
-		return f.add(string(idle), Warning, fmt.Sprintf("no way back: %s %s", idle, bad))
 	case f.unasked[idle]:
 		f.WayOpen = nil
-		return fmt.Sprintf("%s idle, %s", idle, bad)
+		return fmt.Sprintf("%s idle, %s", idle, notAsked)
 	case bad != "":
-		return fmt.Sprintf("%s idle (failed %d of %d times: %s)", idle, streak.Bad, v.Options.Fall, bad)
-	case open == nil || !*open:
-		return fmt.Sprintf("%s idle (%s)", idle, healthyWords(f.Status.Colors[idle]))
+		f.WayOpen = new(bool)
+		if switching {
+			return fmt.Sprintf("%s idle, %s%s", idle, bad, v.times(streak))
+		}
+		return p.Text + v.times(streak)
+	case f.WayOpen == nil || !*f.WayOpen:
+		return strings.Replace(healthy, " (", " idle (", 1)
+	case f.Way.Tested:
+		return "way back open: " + healthy
 	}
-	return fmt.Sprintf("way back open: %s (%s)%s", idle, healthyWords(f.Status.Colors[idle]), untestedWords(f.Way))
+	return "way back open: " + healthy + ", untested by nginx"
 }
 
-func untestedWords(way switcher.Way) string {
-	if way.Tested {
-		return ""
+const notAsked = "not asked in time"
+
+// times says how often a color has answered so, until that is told.
+func (v *Verifier) times(s Streak) string {
+	switch {
+	case s.Up && s.Bad > 0:
+		return fmt.Sprintf(" (failed %d of %d times)", s.Bad, v.Options.Fall)
+	case !s.Up && s.Good > 0:
+		return fmt.Sprintf(" (%d of %d times)", s.Good, v.Options.Rise)
 	}
-	return ", untested by nginx"
+	return ""
 }
 
-// asked counts the answer of a color. bad says what is wrong with it; it is
-// empty where it is up and has answered well.
+// asked counts the answer of a color. bad says what was wrong with it; it is
+// empty where it answered well, or was not asked.
 func (v *Verifier) asked(f *Finding, color switcher.Color) (streak Streak, bad string) {
 	if f.unasked[color] {
 		streak, known := f.Memory.Streaks[string(color)]
 		streak.Up = streak.Up || !known
-		return streak, "not asked in time"
+		return streak, ""
 	}
 	verdicts := f.Status.Colors[color]
-	streak = v.streak(f, string(color), health.Healthy(verdicts))
-	bad = unhealthyText(verdicts)
-	if !streak.Up && bad == "" {
-		bad = fmt.Sprintf("answered well only %d of %d times", streak.Good, v.Options.Rise)
-	}
-	return streak, bad
+	return v.streak(f, string(color), health.Healthy(verdicts)), unhealthyText(verdicts)
 }
 
-// judgeAnswers dampens what came through nginx.
+// judgeAnswers judges what came through nginx. What had no time to come is not
+// judged, nor what cannot come.
 func (v *Verifier) judgeAnswers(f *Finding) {
-	if v.Switcher.Site.Confirm == nil || f.Status.Holder != nil || len(f.unasked) > 0 {
+	st := f.Status
+	if v.Switcher.Site.Confirm == nil || st.Holder != nil || f.stopped() {
 		return
 	}
-	good := f.Status.Answers == f.Status.Live
-	streak := v.streak(f, switcher.DriftAnswers, good)
-	f.Problems = slices.DeleteFunc(f.Problems, func(p Problem) bool { return p.Key == switcher.DriftAnswers })
-	if streak.Up {
+	if len(f.unasked) > 0 || st.Answers == "" && st.Answered == "" {
+		f.addAnswer(Problem{switcher.DriftAnswers, Warning, "through nginx: " + notAsked}, false, f.Memory.Streaks[switcher.DriftAnswers])
 		return
 	}
-	p := Problem{switcher.DriftAnswers, Warning, ""}
-	switch {
-	case good:
-		p.Text = fmt.Sprintf("%s answered through nginx only %d of %d times", f.Status.Live, streak.Good, v.Options.Rise)
-	case f.Status.Answers != "":
-		p.Text = fmt.Sprintf("%s answers through nginx", f.Status.Answers)
-	default:
-		p.Level, p.Text = Critical, "neither color answers through nginx: "+oneLine(f.Status.Answered)
+	p := Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answers through nginx", st.Answers)}
+	if st.Answers == "" {
+		p.Level, p.Text = Critical, "neither color answers through nginx: "+st.Answered
 	}
-	f.Problems = append(f.Problems, p)
+	good := st.Answers == st.Live
+	f.addAnswer(p, !good, v.streak(f, switcher.DriftAnswers, good))
+}
+
+func (f *Finding) stopped() bool {
+	return slices.ContainsFunc(f.Status.Drift, func(d switcher.Drift) bool { return d.Key == switcher.DriftStopped })
 }
 
 func (v *Verifier) streak(f *Finding, key string, good bool) Streak {

@@ -92,8 +92,8 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 		f.add(keyLock, Unknown, "whether a switch is at work is unknown: "+err.Error())
 		f.open = nil
 	}
-	if len(f.unasked) > 0 {
-		f.add(keyTime, Unknown, outOfTime(ctx, v.Options.Deadline))
+	if st := f.status; len(f.unasked) > 0 || v.Switcher.Site.Confirm != nil && st.Answers == "" && st.Answered == "" {
+		f.add(keyTime, Unknown, "out of time: not everything could be asked before the deadline of "+health.Short(v.Options.Deadline))
 	}
 	return f
 }
@@ -116,24 +116,25 @@ func (v *Verifier) unasked(ctx context.Context, st switcher.Status) map[switcher
 	return colors
 }
 
-func outOfTime(ctx context.Context, deadline time.Duration) string {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return "out of time: not everything could be asked before the deadline of " + health.Short(deadline)
-	}
-	return "interrupted before everything was asked"
-}
-
 // running judges what is known of the nginx that runs.
 func (f *facts) running() {
+	running := f.status.Running
 	stopped := false
 	for _, drift := range f.status.Drift {
 		level := Warning
-		if drift.Key == switcher.DriftStopped {
+		switch {
+		case drift.Key == switcher.DriftAnswers:
+			continue // is judged with the other answers
+		case drift.Key == switcher.DriftStopped && errors.Is(running.Err, nginx.ErrPIDMoved):
 			level, stopped = Unknown, true
+		case drift.Key == switcher.DriftStopped:
+			level, stopped = Critical, true
+		case len(running.Workers.Serving) == 0:
+			level = Critical
 		}
 		f.add(drift.Key, level, drift.What)
 	}
-	if err := f.status.Running.Err; err != nil && f.status.Running.Matters && !stopped {
+	if err := running.Err; err != nil && running.Matters && !stopped {
 		f.add(keyNginx, Unknown, err.Error())
 	}
 }

@@ -20,8 +20,9 @@ type Memory struct {
 	Schema       int               `json:"schema"`
 	Live         switcher.Color    `json:"live"`
 	Streaks      map[string]Streak `json:"streaks"`                // by color, and "answers"
-	Level        string            `json:"level"`                  // what was found last; empty: nothing yet
-	Problems     []Problem         `json:"problems,omitempty"`     // likewise, in the words of when they began
+	Answered     string            `json:"answered"`               // the level that was found last; empty: nothing yet
+	Level        string            `json:"level"`                  // likewise, as it is told: dampened
+	Problems     []Problem         `json:"problems,omitempty"`     // those of that level, in the words of when they began
 	Since        time.Time         `json:"since"`                  // when that level began
 	TroubleSince time.Time         `json:"trouble_since,omitzero"` // when it was no longer OK
 	SpokenAt     time.Time         `json:"spoken_at,omitzero"`     // when something was told last
@@ -102,7 +103,7 @@ func (m *Memory) keep(state statedir.Folder) error {
 
 func (m *Memory) equal(other Memory) bool {
 	failover := m.Failover == other.Failover || m.Failover != nil && other.Failover != nil && *m.Failover == *other.Failover
-	return failover && m.Live == other.Live && m.Level == other.Level && m.Totals == other.Totals &&
+	return failover && m.Live == other.Live && m.Answered == other.Answered && m.Level == other.Level && m.Totals == other.Totals &&
 		maps.Equal(m.Streaks, other.Streaks) && slices.Equal(m.Problems, other.Problems) &&
 		m.Since.Equal(other.Since) && m.TroubleSince.Equal(other.TroubleSince) && m.SpokenAt.Equal(other.SpokenAt)
 }
@@ -126,13 +127,13 @@ func (m *Memory) isLive(color switcher.Color) {
 	}
 }
 
-// found notes what this run has found.
-func (m *Memory) found(f *Finding, now time.Time) {
-	if m.Level != f.Level.String() {
+// found notes what of this run's finding is told, or was before.
+func (m *Memory) found(level Level, f *Finding, now time.Time) {
+	if m.Level != level.String() {
 		m.Since = now
 	}
 	switch {
-	case f.Level == OK:
+	case level == OK:
 		m.TroubleSince = time.Time{}
 	case m.TroubleSince.IsZero():
 		m.TroubleSince = now
@@ -140,10 +141,10 @@ func (m *Memory) found(f *Finding, now time.Time) {
 	if f.Event != "" {
 		m.SpokenAt = now
 	}
-	if !sameKeys(m.Problems, f.Problems) || m.Level != f.Level.String() {
-		m.Problems = f.Problems
+	if !sameKeys(m.Problems, f.told) || m.Level != level.String() {
+		m.Problems = f.told
 	}
-	m.Level = f.Level.String()
+	m.Level = level.String()
 }
 
 // notAfter brings times that are still to come down to now: the clock was set
@@ -217,10 +218,11 @@ func (t *tally) addDone(r statedir.Record) {
 	}
 }
 
-// count adds a tally. Where nothing is remembered, a failover that nobody has
-// switched away from is found again: it must stay the only one.
+// count adds a tally. Where nothing is remembered, or not how it ended, a
+// failover that nobody has switched away from is found again: it must stay the
+// only one.
 func (m *Memory) count(t tally) {
-	if m.Totals.Until.IsZero() && t.failover != nil {
+	if t.failover != nil && (m.Totals.Until.IsZero() || m.Failover != nil && m.Failover.Outcome == begun) {
 		m.Failover = t.failover
 	} else if t.byHand && m.Failover != nil {
 		m.Failover.Acknowledged = true

@@ -9,25 +9,31 @@ import (
 
 // speak decides whether there is anything to tell: a change, a reminder of what
 // lasts, or that it is over, and for how long it lasted. That all is well when
-// nothing is remembered is no news.
+// nothing is remembered is no news. Where only one of what was found and what
+// is told is well, it waits: the one will follow the other, or turn back.
 func (v *Verifier) speak(f *Finding) {
 	now := v.now().UTC()
 	m := &f.Memory
 	m.notAfter(now)
+	m.Answered = f.Level.String()
+	level := worstOf(f.told)
+	if f.Event == "" && (level == OK) != (f.Level == OK) {
+		return
+	}
 	first := m.Level == ""
-	same := !first && m.Level == f.Level.String() && sameKeys(m.Problems, f.Problems)
+	same := !first && m.Level == level.String() && sameKeys(m.Problems, f.told)
 	lasted := now.Sub(m.TroubleSince)
 	switch {
 	case f.Event == EventFailover:
-	case same && f.Level != OK && now.Sub(m.SpokenAt) >= v.Options.Remind:
+	case same && level != OK && now.Sub(m.SpokenAt) >= v.Options.Remind:
 		f.Event, f.Lasted = EventReminder, lasted
-	case same, first && f.Level == OK:
-	case f.Level == OK:
+	case same, first && level == OK:
+	case level == OK:
 		f.Event, f.Lasted = EventOver, lasted
 	default:
 		f.Event = EventChange
 	}
-	m.found(f, now)
+	m.found(level, f, now)
 	f.Text += f.lastedWords()
 }
 

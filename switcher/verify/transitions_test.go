@@ -8,7 +8,6 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
-	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginxtest"
 )
 
@@ -19,50 +18,50 @@ func TestTransitions(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]step{
 		"live color down and up": {
-			{"down", sick(blue), OK, "", `^blue live \(failed 1 of 3 times: \S+ status 503: "db down"\), way back open`, 0},
-			{"still", nil, OK, "", `failed 2 of 3 times`, 0},
-			{"too long", nil, Critical, EventChange, `^blue live but unhealthy: \S+ status 503: "db down", way back open`, 0},
-			{"nothing new", nil, Critical, "", `^blue live but unhealthy`, 10},
-			{"after six hours", later(6 * time.Hour), Critical, EventReminder, `^blue live but unhealthy.*, for 6h11m now$`, 0},
+			{"down", sick(blue), Critical, "", `^blue is live and UNHEALTHY: \S+ status 503: "db down" \(failed 1 of 3 times\), way back open`, 0},
+			{"still", nil, Critical, "", `failed 2 of 3 times`, 0},
+			{"too long", nil, Critical, EventChange, `^blue is live and UNHEALTHY: \S+ status 503: "db down", way back open`, 0},
+			{"nothing new", nil, Critical, "", `^blue is live and UNHEALTHY`, 10},
+			{"after six hours", later(6 * time.Hour), Critical, EventReminder, `^blue is live and UNHEALTHY.*, for 6h11m now$`, 0},
 			{"nothing new again", nil, Critical, "", `status 503`, 3},
-			{"up", well(blue), Critical, "", `^blue live but unhealthy: answered well only 1 of 2 times`, 0},
+			{"up", well(blue), OK, "", `^blue live \(200 in .*\) \(1 of 2 times\), way back`, 0},
 			{"for good", nil, OK, EventOver, `^blue live \(200 in .*, over after 6h16m$`, 0},
 			{"quiet", nil, OK, "", `ms\)$`, 5},
 		},
 		"idle color down and up": {
-			{"down", sick(green), OK, "", `^blue live \(200 in \d+\.\d ms\), green idle \(failed [12] of 3 times: `, 2},
+			{"down", sick(green), Warning, "", `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down" \(failed [12] of 3 times\)$`, 2},
 			{"too long", nil, Warning, EventChange, `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down"$`, 0},
 			{"gone", func(s *stand) { _ = s.Green.Stop() }, Warning, "", `, no way back: green 127.0.0.1:\d+ connection refused$`, 3},
 		},
 		"flapping below the thresholds": {
-			{"twice bad", sick(blue), OK, "", `failed`, 2},
+			{"twice bad", sick(blue), Critical, "", `failed`, 2},
 			{"once good", well(blue), OK, "", `200 in`, 0},
-			{"twice bad again", sick(blue), OK, "", `failed`, 2},
+			{"twice bad again", sick(blue), Critical, "", `failed`, 2},
 			{"once good again", well(blue), OK, "", `200 in`, 0},
-			{"idle as well", sick(green), OK, "", `failed`, 2},
+			{"idle as well", sick(green), Warning, "", `failed`, 2},
 			{"and good", well(green), OK, "", `way back open`, 3},
 		},
 		"flapping while down": {
-			{"down", sick(blue), OK, "", `failed`, 2},
-			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
-			{"once good", well(blue), Critical, "", `1 of 2 times`, 0},
+			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
+			{"once good", well(blue), OK, "", `1 of 2 times`, 0},
 			{"bad", sick(blue), Critical, "", `status 503`, 0},
-			{"once good again", well(blue), Critical, "", `1 of 2 times`, 0},
+			{"once good again", well(blue), OK, "", `1 of 2 times`, 0},
 			{"up", nil, OK, EventOver, `over after 4m$`, 0},
 		},
 		"both down": {
-			{"down", both(sick(blue), sick(green)), OK, "", `failed`, 2},
-			{"reported", nil, Critical, EventChange, `^blue live but unhealthy: .*, no way back: green `, 0},
+			{"down", both(sick(blue), sick(green)), Critical, "", `^blue is live and UNHEALTHY: .*, no way back: green .*failed`, 2},
+			{"reported", nil, Critical, EventChange, `^blue is live and UNHEALTHY: .*, no way back: green `, 0},
 			{"nothing new", nil, Critical, "", ``, 5},
-			{"green up", well(green), Critical, "", `only 1 of 2`, 0},
-			{"less bad", nil, Critical, EventChange, `blue live but unhealthy: .*, way back open: green`, 0},
-			{"blue up", well(blue), Critical, "", `only 1 of 2`, 0},
+			{"green up", well(green), Critical, "", `UNHEALTHY.*way back open: green .* \(1 of 2 times\)`, 0},
+			{"less bad", nil, Critical, EventChange, `^blue is live and UNHEALTHY: .*, way back open: green`, 0},
+			{"blue up", well(blue), OK, "", `1 of 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 9m$`, 0},
 		},
 		"drift appears and goes": {
 			{"switched by hand", func(s *stand) { s.byHand(switcher.Blue) }, OK, "", `^blue live \(200`, 0},
 			{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange,
-				`^green live \(200.*, way back open: blue .*, the file says green, but the running nginx has not loaded it: `, 0},
+				`^green live by the file \(200.*, way back open: blue .*, the file says green, but the running nginx has not loaded it: `, 0},
 			{"nothing new", nil, Warning, "", `not loaded`, 2},
 			{"reloaded", (*stand).reload, OK, EventOver, `^green live by the file .*, whether nginx has loaded it is unknown, over after 3m$`, 0},
 		},
@@ -78,26 +77,26 @@ func TestTransitions(t *testing.T) {
 			{"mended", func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr)); s.reload() }, OK, EventOver, `^blue live`, 0},
 		},
 		"nginx stopped": {
-			{"stopped", func(s *stand) { _ = s.Nginx.Stop() }, Unknown, EventChange, `^blue live .*, green idle .*, the file says blue, but nginx is not running`, 0},
-			{"nothing new", nil, Unknown, "", ``, 2},
+			{"stopped", func(s *stand) { _ = s.Nginx.Stop() }, Critical, EventChange, `^the file says blue, but nginx is not running.*, blue live by the file \(200.*, green idle`, 0},
+			{"nothing new", nil, Critical, "", ``, 2},
 		},
 		"switched by hand while down": {
-			{"down", sick(blue), OK, "", `failed`, 2},
-			{"reported", nil, Critical, EventChange, `blue live but unhealthy`, 0},
+			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
 			{"switched", func(s *stand) { s.byHand(switcher.Green) }, Warning, EventChange, `^green live \(200.*, no way back: blue `, 0},
-			{"mended", well(blue), Warning, "", `only 1 of 2`, 0},
+			{"mended", well(blue), OK, "", `way back open: blue .*1 of 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 3m$`, 0},
 		},
 		"clock set back": {
-			{"down", sick(blue), OK, "", `failed`, 2},
-			{"reported", nil, Critical, EventChange, `unhealthy`, 0},
-			{"a day back", later(-24 * time.Hour), Critical, "", `unhealthy`, 0},
+			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
+			{"a day back", later(-24 * time.Hour), Critical, "", `UNHEALTHY`, 0},
 			{"reminded all the same", later(6 * time.Hour), Critical, EventReminder, `, for 6h1m now$`, 0},
-			{"up", well(blue), Critical, "", `1 of 2`, 0},
+			{"up", well(blue), OK, "", `1 of 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 6h3m$`, 0},
 		},
 		"state torn": {
-			{"down", sick(green), OK, "", `failed`, 2},
+			{"down", sick(green), Warning, "", `failed`, 2},
 			{"reported", nil, Warning, EventChange, `no way back`, 0},
 			{"torn: told anew", func(s *stand) { s.remembered(`{"schema":1,"stre`) }, Warning, EventChange, `no way back`, 0},
 			{"nothing new", nil, Warning, "", `no way back`, 2},
@@ -107,7 +106,7 @@ func TestTransitions(t *testing.T) {
 			{"later", func(s *stand) {
 				s.remembered(`{"schema":99,"level":"CRITICAL","streaks":{"blue":{"up":false,"bad":9}}}`)
 			}, OK, "", `^blue live \(200`, 0},
-			{"then as ever", sick(blue), OK, "", `failed 1 of 3`, 0},
+			{"then as ever", sick(blue), Critical, "", `failed 1 of 3`, 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +134,7 @@ func TestFirstRun(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.Blue.Sicken(true)
-	s.play([]step{{"first", nil, Critical, EventChange, `^blue live but unhealthy`, 0}, {"second", nil, Critical, "", ``, 0}})
+	s.play([]step{{"first", nil, Critical, EventChange, `^blue is live and UNHEALTHY`, 0}, {"second", nil, Critical, "", ``, 0}})
 }
 
 // What comes through nginx is dampened, too.
@@ -147,9 +146,9 @@ func TestAnswers(t *testing.T) {
 	nobody := switcher.Confirm{URL: health.MustParseURL("http://" + s.Addr + "/"), Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
 	s.play([]step{
 		allWell,
-		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, OK, "", `^blue live`, 2},
-		{"reported", nil, Critical, EventChange, `neither color answers through nginx: status 200`, 0},
-		{"back", func(s *stand) { s.Switcher.Site.Confirm = &other }, Warning, EventChange, `blue answered through nginx only 1 of 2 times`, 0},
+		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, Critical, "", `^neither color answers through nginx: status 200.*, blue live by the file`, 2},
+		{"reported", nil, Critical, EventChange, `^neither color answers through nginx: status 200`, 0},
+		{"back", func(s *stand) { s.Switcher.Site.Confirm = &other }, OK, "", `^blue live`, 0},
 		{"over", nil, OK, EventOver, `over after 2m`, 0},
 		{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange, `blue answers through nginx`, 0},
 	})
@@ -159,21 +158,15 @@ func TestAnswers(t *testing.T) {
 func TestLockHeld(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
-	var held *journal.Journal
-	take := func(s *stand) {
-		var err error
-		if held, err = s.Switcher.Lock(s.t.Context(), 0, "to"); err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	take := func(s *stand) { s.held = s.lockNow() }
 	s.play([]step{
 		allWell,
 		{"taken", take, OK, "", `^blue live \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
 		{"for too long", later(20 * time.Minute), Warning, EventChange, `no way back: another bgswitch has been at work for \d+m: process \d+ \(to\)`, 0},
-		{"let go", func(s *stand) { _ = held.Close() }, OK, EventOver, `way back open`, 0},
-		{"broken", func(s *stand) { s.clock = time.Now(); s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
+		{"let go", func(s *stand) { _ = s.held.Close() }, OK, EventOver, `way back open`, 0},
+		{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
 		{"taken again", take, Warning, "", `frobnicate.*, a switch is at work$`, 2},
-		{"let go again", func(s *stand) { _ = held.Close() }, Warning, "", `frobnicate`, 0},
+		{"let go again", func(s *stand) { _ = s.held.Close() }, Warning, "", `frobnicate`, 0},
 	})
 }
 
