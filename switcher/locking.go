@@ -20,7 +20,11 @@ func (s *Survey) takeLock(ctx context.Context) error {
 	if s.request.DryRun {
 		return s.askForLock()
 	}
-	if err := errors.Join(s.State.Create(), s.State.Usable()); err != nil {
+	err := s.State.Create()
+	if err == nil {
+		err = s.State.Usable()
+	}
+	if err != nil {
 		return unusable(err)
 	}
 	taken, err := s.Lock(ctx, s.request.WaitLock, s.request.Command)

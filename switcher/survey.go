@@ -178,7 +178,7 @@ func (r Request) target(live Color) Color {
 func (s *Survey) doubt() error {
 	doubts := trust.Doubts(s.Site.File)
 	if len(doubts) > 0 && s.request.Strict {
-		return refuse(Failed, "take the right away (`chmod go-w`, `chown root`), or leave out --strict", errors.New(doubts[0]))
+		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
 	}
 	for _, doubt := range doubts {
 		s.note("%s: who may write the live file decides what nginx does", doubt)

@@ -7,7 +7,7 @@ import (
 
 	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
-	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,5 +62,5 @@ func keepsAnybody(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, statedir.ErrUnsafe) && !errors.Is(err, statedir.ErrForeign)
+	return errors.Is(err, trust.ErrUnsafe) && !errors.Is(err, trust.ErrForeign)
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/notify"
+	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
 
 	"go.yaml.in/yaml/v3"
@@ -142,31 +142,17 @@ func (n *wholeNumber) UnmarshalYAML(node *yaml.Node) error {
 
 // loadSettings reads the settings file, or takes the defaults where the
 // default one is not there. Every mistake is reported, each with its line.
-func loadSettings(path string, given bool) (settings, error) {
-	text, err := readSettings(path)
-	if errors.Is(err, fs.ErrNotExist) && !given {
+func loadSettings(path string, given bool, judge trust.Judge) (settings, error) {
+	text, err := judge.Read(path, settingsLimit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !given:
 		return settings{stateDir: defaultStateDir, verify: verify.Defaults()}, nil
-	}
-	if err != nil {
+	case errors.Is(err, trust.ErrUnsafe):
+		return settings{}, &hinted{fmt.Errorf("cannot trust the settings: %w", err), trust.Mend(err)}
+	case err != nil:
 		return settings{}, &hinted{fmt.Errorf("cannot read the settings: %w", err), "name another file with `--config FILE`"}
 	}
 	return parseSettings(path, text)
-}
-
-func readSettings(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > settingsLimit {
-		return nil, fmt.Errorf("%s: a regular file of at most 1 MiB is needed", path)
-	}
-	return io.ReadAll(io.LimitReader(file, settingsLimit))
 }
 
 func parseSettings(path string, text []byte) (settings, error) {

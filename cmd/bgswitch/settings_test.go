@@ -12,6 +12,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/notify"
+	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
 
 	"github.com/google/go-cmp/cmp"
@@ -201,20 +202,20 @@ func TestSettingsDefaults(t *testing.T) {
 func TestLoadSettings(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "none.yaml")
-	if s, err := loadSettings(missing, false); err != nil || s.stateDir != defaultStateDir {
+	if s, err := loadSettings(missing, false, trust.Judge{}); err != nil || s.stateDir != defaultStateDir {
 		t.Errorf("the default file is missing: %+v, %v", s, err)
 	}
-	if _, err := loadSettings(missing, true); err == nil {
+	if _, err := loadSettings(missing, true, trust.Judge{}); err == nil {
 		t.Error("a file that was named is missing, and that was no error")
 	}
-	if _, err := loadSettings(t.TempDir(), true); err == nil {
+	if _, err := loadSettings(t.TempDir(), true, trust.Judge{}); err == nil {
 		t.Error("a folder was taken for settings")
 	}
 	large := filepath.Join(t.TempDir(), "large.yaml")
 	if err := os.WriteFile(large, []byte(strings.Repeat("# \n", settingsLimit/3+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadSettings(large, true); err == nil {
+	if _, err := loadSettings(large, true, trust.Judge{}); err == nil {
 		t.Error("more than 1 MiB was taken for settings")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/notify"
 	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -27,17 +28,23 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	if !given {
 		path = defaultSettings
 	}
-	s, err := loadSettings(path, given)
+	judge := t.judge(c.Bool("strict"))
+	s, err := loadSettings(path, given, judge)
 	if err != nil {
 		return settings{}, err
 	}
-	if err := t.trustSettings(path, c.Bool("strict")); err != nil {
-		return settings{}, err
-	}
+	s.notify.Judge = judge
 	if len(s.sites) == 0 {
 		return s, s.withoutSites(c)
 	}
 	return s, s.override(c)
+}
+
+// judge warns of settings that others may write: they say which programs run.
+func (t *terminal) judge(strict bool) trust.Judge {
+	return trust.Judge{Strict: strict, Warn: func(doubt error) {
+		t.say(doubt.Error() + ": who may write the settings decides what runs")
+	}}
 }
 
 // setupSite is setup for a command that is about one site.

@@ -19,16 +19,16 @@ const examples = "../../examples"
 func TestExampleSettings(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(examples, "bgswitch.yaml")
-	s, err := loadSettings(path, true)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseSettings(path, text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s.sites) != 1 || s.sites[0].Name != "myapp" || s.sites[0].Confirm == nil || len(s.notify.Webhooks) != 1 || s.notify.Ping.IsZero() {
 		t.Errorf("%+v", s)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
 	}
 	commented := regexp.MustCompile(`(?m)^( *)# ((?:  +)?[a-z_]+:.*|    [a-z]+: \{.*)$`)
 	if n := len(commented.FindAll(text, -1)); n < 30 {

@@ -20,7 +20,6 @@ const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 // it has to look like. Neither a terminal nor a zone is a path of somebody's.
 var believed = map[string]*regexp.Regexp{
 	"BGSWITCH_CONFIG": regexp.MustCompile(`(?s).`), // whose the file is decides what it is worth
-	"SUDO_UID":        regexp.MustCompile(`.`),     // settings that are not root's are refused then
 	"SUDO_USER":       regexp.MustCompile(`.`),     // for the history
 	"DOAS_USER":       regexp.MustCompile(`.`),
 	"NO_COLOR":        regexp.MustCompile(`.`),

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"bgswitch/switcher/livefile"
@@ -99,11 +98,7 @@ func (j *Journal) Sync(names bool) error {
 	if !names {
 		return j.lock.File.Sync()
 	}
-	folder, err := os.Open(j.Folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(j.lock.File.Sync(), folder.Sync(), folder.Close())
+	return errors.Join(j.lock.File.Sync(), j.lock.Folder.Sync())
 }
 
 // Whole notes that what was put is whole and accepted: nobody has to put the
@@ -129,4 +124,4 @@ func (j *Journal) Forget() error {
 func (j *Journal) Close() error { return j.lock.Release() }
 
 // Leave lets go of the lock and leaves the journal to the next run.
-func (j *Journal) Leave() error { return j.lock.File.Close() }
+func (j *Journal) Leave() error { return j.lock.Leave() }

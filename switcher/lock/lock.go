@@ -19,12 +19,10 @@ import (
 	"unicode"
 
 	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrUnsafe: what stands in the lock's place could be somebody else's.
-var ErrUnsafe = errors.New("not safe from others")
 
 // Holder is who has the lock.
 type Holder struct {
@@ -54,8 +52,9 @@ func IsBusy(err error) bool {
 // Lock is a lock that is held. Its file may hold more lines than the one that
 // names its holder.
 type Lock struct {
-	File *os.File
-	path string
+	File   *os.File
+	Folder trust.Folder // where it stands
+	name   string
 }
 
 const (
@@ -67,8 +66,8 @@ const (
 // Take takes the lock and adds a line that names this process. It waits at most
 // for wait, and tells for whom; with none it gives up as soon as the
 // holder has left his name, for which he has 200 ms. The error is a *BusyError
-// when somebody else holds it, and wraps ErrUnsafe where the file may be another
-// one's.
+// when somebody else holds it, and wraps trust.ErrUnsafe where the file may be
+// another one's.
 func Take(ctx context.Context, path string, wait time.Duration, command string, tell func(Holder)) (*Lock, error) {
 	began := time.Now()
 	for {
@@ -101,19 +100,22 @@ func Take(ctx context.Context, path string, wait time.Duration, command string, 
 
 // try takes the lock if it is free; both results are nil where it is not.
 func try(path string) (*Lock, error) {
-	file, err := open(path, os.O_RDWR|os.O_CREATE)
+	l, err := open(path, os.O_RDWR|os.O_CREATE)
+	if errors.Is(err, errLost) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	l := &Lock{File: file, path: path}
-	err = unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	err = unix.FcntlFlock(l.File.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
-		return nil, file.Close()
+		return nil, l.Leave()
 	case err != nil:
-		return nil, errors.Join(&os.PathError{Op: "lock", Path: path, Err: err}, file.Close())
-	case !l.named(): // whoever had it before has taken the name away: it locks nothing
-		return nil, file.Close()
+		return nil, errors.Join(&os.PathError{Op: "lock", Path: path, Err: err}, l.Leave())
+	}
+	if _, err := l.named(); err != nil { // whoever had it before has taken the name away: it locks nothing
+		return nil, l.Leave()
 	}
 	return l, nil
 }
@@ -121,50 +123,54 @@ func try(path string) (*Lock, error) {
 // open opens the lock's file. A link, or a second name of somebody's file,
 // would have us write into that; one that others can open, or that a stranger
 // has made, could be held by him for ever.
-func open(path string, flag int) (*os.File, error) {
-	file, err := ordinary.Open(path, flag|unix.O_NOFOLLOW)
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, ordinary.ErrNotOrdinary) {
-		return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
-	}
+func open(path string, flag int) (*Lock, error) {
+	folder, err := trust.OpenFolder(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	if err := keepToOurselves(file, flag&os.O_CREATE != 0); err != nil {
-		return nil, errors.Join(err, file.Close())
+	l := &Lock{Folder: folder, name: filepath.Base(path)}
+	if err = folder.SafeLinks(); err == nil {
+		l.File, err = folder.Open(l.name, flag)
 	}
-	return file, nil
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, ordinary.ErrNotOrdinary) {
+		err = fmt.Errorf("%w: %w", trust.ErrUnsafe, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	if err := l.keepToOurselves(flag&os.O_CREATE != 0); err != nil {
+		return nil, errors.Join(err, l.Leave())
+	}
+	return l, nil
 }
 
 // keepToOurselves shares the file with those who may write its folder, who can
 // replace what it guards, too, and with nobody else.
-func keepToOurselves(file *os.File, fresh bool) error {
-	var stat, folder unix.Stat_t
-	if err := unix.Stat(filepath.Dir(file.Name()), &folder); err != nil {
-		return &os.PathError{Op: "stat", Path: filepath.Dir(file.Name()), Err: err}
+func (l *Lock) keepToOurselves(fresh bool) error {
+	stat, err := l.named()
+	if err != nil {
+		return err
 	}
-	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
-		return &os.PathError{Op: "stat", Path: file.Name(), Err: err}
+	folder, rights, owners := &l.Folder.Stat, uint32(trust.Open), []uint32{l.Folder.Stat.Uid}
+	grouped := folder.Mode&trust.Write == 0o020 && !hasAccessList(l.Folder.Path)
+	if grouped {
+		rights, owners = rights&^0o070, append(owners, stat.Uid)
 	}
-	grouped := folder.Mode&0o022 == 0o020 && !hasAccessList(filepath.Dir(file.Name()))
-	switch {
-	case stat.Nlink > 1:
-		return fmt.Errorf("%w: %s has several names", ErrUnsafe, file.Name())
-	case stat.Mode&0o007 != 0 || stat.Mode&0o070 != 0 && !grouped:
-		return fmt.Errorf("%w: others can open %s (mode %04o)", ErrUnsafe, file.Name(), stat.Mode&0o7777)
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid() && stat.Uid != folder.Uid && !grouped:
-		return fmt.Errorf("%w: %s belongs to user %d", ErrUnsafe, file.Name(), stat.Uid)
-	case stat.Size > 0 || !fresh:
-		return nil
+	if err := trust.Of(l.File.Name(), &stat, rights, owners...); err != nil {
+		return err
+	}
+	if err := l.Folder.SafeName(l.name, &stat); err != nil || stat.Size > 0 || !fresh {
+		return err
 	}
 	if os.Geteuid() == 0 && folder.Uid != 0 {
-		if err := file.Chown(int(folder.Uid), int(folder.Gid)); err != nil {
+		if err := l.File.Chown(int(folder.Uid), int(folder.Gid)); err != nil {
 			return err
 		}
 	}
-	if !grouped || file.Chown(-1, int(folder.Gid)) != nil { // who does not belong to it keeps it to himself
+	if !grouped || l.File.Chown(-1, int(folder.Gid)) != nil { // who does not belong to it keeps it to himself
 		return nil
 	}
-	return file.Chmod(0o660)
+	return l.File.Chmod(0o660)
 }
 
 // hasAccessList says that the group's bits of a folder's mode are no word on its
@@ -175,14 +181,22 @@ func hasAccessList(folder string) bool {
 	return err == nil && size > 0
 }
 
-// named says whether the lock's name still leads to its file.
-func (l *Lock) named() bool {
-	ours, err := l.File.Stat()
-	if err != nil {
-		return false
+// errLost: the lock's name leads to another file by now, or to none.
+var errLost = fmt.Errorf("the name of the lock was taken away: %w", os.ErrNotExist)
+
+// named says what the lock's name leads to, which has to be its file. How many
+// names that has is told by this one: as long as somebody has given it to a file
+// of another one's, that has two.
+func (l *Lock) named() (there unix.Stat_t, err error) {
+	var ours unix.Stat_t
+	if err := unix.Fstat(int(l.File.Fd()), &ours); err != nil {
+		return there, &os.PathError{Op: "stat", Path: l.File.Name(), Err: err}
 	}
-	there, err := os.Lstat(l.path)
-	return err == nil && os.SameFile(ours, there)
+	there, err = l.Folder.Lstat(l.name)
+	if errors.Is(err, os.ErrNotExist) || err == nil && (there.Dev != ours.Dev || there.Ino != ours.Ino) {
+		err = errLost
+	}
+	return there, err
 }
 
 // sign adds the line that names the holder. It is for people: a full disk keeps
@@ -233,41 +247,44 @@ func linesOf(file *os.File) (lines [][]byte, damaged bool, err error) {
 // Release takes the file away and lets go. Where it may not be taken away it
 // says nothing more: a file that names nobody is in nobody's way.
 func (l *Lock) Release() error {
-	if l.named() && os.Remove(l.path) != nil {
+	if _, err := l.named(); err == nil && l.Folder.Remove(l.name) != nil {
 		_ = l.File.Truncate(0)
 	}
-	return l.File.Close()
+	return l.Leave()
 }
+
+// Leave lets go, and leaves the file there.
+func (l *Lock) Leave() error { return errors.Join(l.File.Close(), l.Folder.Close()) }
 
 // Held says who holds a lock now; ok is false when it is free. It takes nothing
 // and creates nothing. The error wraps fs.ErrPermission where somebody may hold
 // it who cannot be asked.
 func Held(path string) (holder Holder, ok bool, err error) {
-	file, err := open(path, os.O_RDONLY)
+	l, err := open(path, os.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) {
 		return Holder{}, false, nil
 	}
 	if err != nil {
 		return Holder{}, false, err
 	}
-	defer file.Close()
+	defer func() { _ = l.Leave() }()
 	asked := unix.Flock_t{Type: unix.F_WRLCK}
-	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &asked); err != nil {
+	if err := unix.FcntlFlock(l.File.Fd(), unix.F_OFD_GETLK, &asked); err != nil {
 		return Holder{}, false, &os.PathError{Op: "ask for the lock", Path: path, Err: err}
 	}
 	if asked.Type == unix.F_UNLCK {
 		return Holder{}, false, nil
 	}
-	return holderIn(file), true, nil
+	return holderIn(l.File), true, nil
 }
 
 func holderOf(path string) Holder {
-	file, err := open(path, os.O_RDONLY)
+	l, err := open(path, os.O_RDONLY)
 	if err != nil {
 		return Holder{}
 	}
-	defer file.Close()
-	return holderIn(file)
+	defer func() { _ = l.Leave() }()
+	return holderIn(l.File)
 }
 
 // holderIn reads the last name in the file. One that a killed process left

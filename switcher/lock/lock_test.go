@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -255,8 +256,8 @@ func TestLockIsNobodyElses(t *testing.T) {
 		"all can read it": func(path string) error {
 			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o604))
 		},
-		"a second name": func(path string) error {
-			return errors.Join(os.WriteFile(path+".victim", []byte("precious"), 0o600), os.Link(path+".victim", path))
+		"a second name where all can put one": func(path string) error {
+			return errors.Join(os.WriteFile(path+".victim", []byte("precious"), 0o600), os.Link(path+".victim", path), os.Chmod(filepath.Dir(path), 0o777))
 		},
 		"a link": func(path string) error {
 			return errors.Join(os.WriteFile(path+".victim", []byte("precious"), 0o600), os.Symlink(path+".victim", path))
@@ -273,8 +274,8 @@ func TestLockIsNobodyElses(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), "lock")
 			must(t, make(path))
-			if _, err := Take(t.Context(), path, 0, "to green", nil); !errors.Is(err, ErrUnsafe) {
-				t.Errorf("taken: %v, want an error that wraps ErrUnsafe", err)
+			if _, err := Take(t.Context(), path, 0, "to green", nil); !errors.Is(err, trust.ErrUnsafe) {
+				t.Errorf("taken: %v, want one that wraps trust.ErrUnsafe", err)
 			}
 			if text, err := os.ReadFile(path + ".victim"); err == nil && string(text) != "precious" {
 				t.Errorf("the other one now holds %q", text)
@@ -344,4 +345,46 @@ func TestLockIsNotSharedByAMask(t *testing.T) {
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %o: the group can hold it", info.Mode().Perm())
 	}
+}
+
+// Somebody who may write the folder gives the lock's name to a file of ours, and
+// takes it away again, all the time: nothing is ever written into that file.
+func TestLockIsNoNameOfAnother(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path, victim := filepath.Join(folder, "lock"), filepath.Join(folder, "victim")
+	must(t, errors.Join(os.WriteFile(victim, []byte("precious"), 0o600), os.Chmod(folder, 0o777)))
+	ctx, cancel := context.WithCancel(t.Context())
+	var swapping sync.WaitGroup
+	swapping.Go(func() {
+		for ctx.Err() == nil {
+			_ = os.Link(victim, path)
+			_ = os.Remove(path)
+		}
+	})
+	for range 2000 {
+		held, err := Take(t.Context(), path, 0, "to green", nil)
+		switch {
+		case err == nil:
+			must(t, held.Release())
+		case !errors.Is(err, trust.ErrUnsafe) && !IsBusy(err):
+			t.Errorf("taken: %v", err)
+		}
+	}
+	cancel()
+	swapping.Wait()
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the file of ours now holds %q, %v", text, err)
+	}
+}
+
+// Who may only see the lock, and give it a name of his own elsewhere, keeps nobody
+// away.
+func TestLockWithANameElsewhere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	must(t, errors.Join(os.WriteFile(path, nil, 0o600), os.Link(path, filepath.Join(t.TempDir(), "his"))))
+	held, err := Take(t.Context(), path, 0, "to green", nil)
+	must(t, err)
+	must(t, held.Release())
 }

@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"bgswitch/health"
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/trust"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -50,13 +49,13 @@ func client() *retryablehttp.Client {
 	return c
 }
 
-func (w Webhook) post(ctx context.Context, m Message) error {
+func (w Webhook) post(ctx context.Context, m Message, judge trust.Judge) error {
 	m.Text = foreign.Chat(m.Text)
 	body, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	headers, err := w.headers()
+	headers, err := w.headers(judge)
 	if err != nil {
 		return err
 	}
@@ -65,7 +64,7 @@ func (w Webhook) post(ctx context.Context, m Message) error {
 }
 
 // headers are those of the settings, and those of the file in their place.
-func (w Webhook) headers() (map[string]string, error) {
+func (w Webhook) headers(judge trust.Judge) (map[string]string, error) {
 	headers := map[string]string{}
 	for name, value := range w.Headers {
 		headers[http.CanonicalHeaderKey(name)] = value
@@ -73,7 +72,7 @@ func (w Webhook) headers() (map[string]string, error) {
 	if w.HeadersFile == "" {
 		return headers, nil
 	}
-	text, err := readHeaders(w.HeadersFile)
+	text, err := judge.Read(w.HeadersFile, headersLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -89,23 +88,6 @@ func (w Webhook) headers() (map[string]string, error) {
 		}
 	}
 	return headers, nil
-}
-
-// readHeaders waits for no FIFO.
-func readHeaders(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > headersLimit) {
-		err = fmt.Errorf("%s: a regular file of at most 64 KiB is needed", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(file, headersLimit))
 }
 
 func ping(ctx context.Context, url health.URL, code int) error {

@@ -17,10 +17,20 @@ var ErrNotOrdinary = errors.New("not an ordinary file")
 // Open opens a regular file and never waits for anybody. flag may hold
 // unix.O_NOFOLLOW; a file that is created is its owner's alone.
 func Open(path string, flag int) (*os.File, error) {
-	file, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
+	return OpenAt(unix.AT_FDCWD, path, path, flag)
+}
+
+// OpenAt is Open in a folder that is open itself; path is what the file is
+// called in errors.
+func OpenAt(folder int, name, path string, flag int) (*os.File, error) {
+	fd, err := unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	for errors.Is(err, unix.EINTR) {
+		fd, err = unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%w: %s is no regular file", ErrNotOrdinary, path)

@@ -59,10 +59,12 @@ func (f Folder) Append(record Record) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := f.Create(); err != nil {
+	folder, err := f.made()
+	if err != nil {
 		return err
 	}
-	file, err := f.open(historyFile, os.O_CREATE|os.O_RDWR|os.O_APPEND)
+	defer folder.Close()
+	file, err := folder.OpenSafe(historyFile, os.O_CREATE|os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -78,10 +80,10 @@ func (f Folder) Append(record Record) (err error) {
 	if _, err := file.Write(line); err != nil {
 		return err
 	}
-	if err := errors.Join(file.Sync(), syncFolder(f.Path)); err != nil {
+	if err := errors.Join(file.Sync(), folder.Sync()); err != nil {
 		return err
 	}
-	_ = f.trim(file, len(line)) // the record is on the disk; a later one has it tried again
+	_ = trim(folder, file, len(line)) // the record is on the disk; a later one has it tried again
 	return nil
 }
 
@@ -100,7 +102,7 @@ func endsTorn(file *os.File) (bool, error) {
 // torn, no records, or of a later version are skipped. An error comes last.
 func (f Folder) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		file, err := f.open(historyFile, os.O_RDONLY)
+		file, err := f.open(historyFile)
 		if errors.Is(err, os.ErrNotExist) {
 			return
 		}

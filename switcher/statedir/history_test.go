@@ -18,6 +18,8 @@ func folder(t *testing.T) Folder {
 	return Of(t.TempDir(), "myapp")
 }
 
+func fileOf(f Folder, name string) string { return filepath.Join(f.Path, name) }
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -48,7 +50,7 @@ func wantReasons(t *testing.T, f Folder, limit int, want ...string) {
 
 func spoil(t *testing.T, f Folder, text string) {
 	t.Helper()
-	file, err := os.OpenFile(f.file(historyFile), os.O_APPEND|os.O_WRONLY, 0)
+	file, err := os.OpenFile(fileOf(f, historyFile), os.O_APPEND|os.O_WRONLY, 0)
 	must(t, err)
 	_, err = file.WriteString(text)
 	must(t, err)
@@ -103,9 +105,9 @@ func TestHistoryWithoutItsLastNewline(t *testing.T) {
 	t.Parallel()
 	f := folder(t)
 	appended(t, f, "one", "two")
-	info, err := os.Stat(f.file(historyFile))
+	info, err := os.Stat(fileOf(f, historyFile))
 	must(t, err)
-	must(t, os.Truncate(f.file(historyFile), info.Size()-1))
+	must(t, os.Truncate(fileOf(f, historyFile), info.Size()-1))
 	wantReasons(t, f, 0, "two", "one")
 	appended(t, f, "three")
 	wantReasons(t, f, 0, "three", "two", "one")
@@ -117,11 +119,11 @@ func TestHistoryCutOffAtEveryByte(t *testing.T) {
 	t.Parallel()
 	f := folder(t)
 	appended(t, f, "one", "two")
-	whole, err := os.ReadFile(f.file(historyFile))
+	whole, err := os.ReadFile(fileOf(f, historyFile))
 	must(t, err)
 	first := strings.IndexByte(string(whole), '\n')
 	for n := first + 1; n < len(whole)-1; n++ {
-		must(t, os.WriteFile(f.file(historyFile), whole[:n], fileMode))
+		must(t, os.WriteFile(fileOf(f, historyFile), whole[:n], 0o600))
 		wantReasons(t, f, 0, "one")
 		appended(t, f, "three")
 		wantReasons(t, f, 0, "three", "one")
@@ -141,7 +143,7 @@ func TestHistoryReachesFarBack(t *testing.T) {
 		fmt.Fprintf(&text, "{\"schema\":1,\"reason\":%q}\n", reason)
 		want = append([]string{reason}, want...)
 	}
-	must(t, os.WriteFile(f.file(historyFile), []byte(text.String()), fileMode))
+	must(t, os.WriteFile(fileOf(f, historyFile), []byte(text.String()), 0o600))
 	for _, limit := range []int{0, 1, len(want) - 1, len(want)} {
 		records, err := f.History(limit)
 		must(t, err)
@@ -167,7 +169,7 @@ func TestHistoryLinesAtTheBorders(t *testing.T) {
 		must(t, f.Create())
 		line := func(reason string) string { return `{"schema":1,"reason":"` + reason + `"}` + "\n" }
 		last := line(strings.Repeat("r", length-len(line(""))))
-		must(t, os.WriteFile(f.file(historyFile), []byte(line("one")+last), fileMode))
+		must(t, os.WriteFile(fileOf(f, historyFile), []byte(line("one")+last), 0o600))
 		records, err := f.History(0)
 		must(t, err)
 		if len(records) != 2 || records[1].Reason != "one" {
@@ -186,7 +188,7 @@ func TestAppendThatStopsHalfWay(t *testing.T) {
 	}
 	f := folder(t)
 	appended(t, f, "one")
-	info, err := os.Stat(f.file(historyFile))
+	info, err := os.Stat(fileOf(f, historyFile))
 	must(t, err)
 	var before unix.Rlimit
 	must(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))

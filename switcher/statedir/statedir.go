@@ -12,17 +12,16 @@ import (
 
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/ordinary"
-
-	"golang.org/x/sys/unix"
+	"bgswitch/switcher/trust"
 )
 
-// Modes of what is created here: records hold reasons and names of people.
-const (
-	folderMode = 0o700
-	fileMode   = 0o600 // as package ordinary creates files
-)
+// folderMode keeps what is in a folder to ourselves: records hold reasons and
+// names of people.
+const folderMode = 0o700
 
-// Folder is the state of one site.
+// Folder is the state of one site. Whatever is done with it finds the folder
+// anew and believes it only where nobody else can change it: else the error wraps
+// trust.ErrUnsafe, and trust.ErrForeign where it is somebody else's, who could.
 type Folder struct{ Path string }
 
 // Of is the folder of one site below the state folder. Nothing is created.
@@ -31,40 +30,38 @@ func Of(stateDir, site string) Folder { return Folder{filepath.Join(stateDir, si
 // Create makes the folder where it is missing, for good: a note in a folder
 // that a power cut takes away would be no note.
 func (f Folder) Create() error {
-	if _, err := os.Lstat(f.Path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(f.Path, folderMode); err != nil {
+	made, err := f.made()
+	if err != nil {
 		return err
 	}
-	above := filepath.Dir(f.Path)
-	return errors.Join(syncFolder(above), syncFolder(filepath.Dir(above)))
+	return made.Close()
 }
 
-func (f Folder) file(name string) string { return filepath.Join(f.Path, name) }
+func (f Folder) made() (trust.Folder, error)  { return safe(trust.MakeFolder(f.Path, folderMode)) }
+func (f Folder) found() (trust.Folder, error) { return safe(trust.OpenFolder(f.Path)) }
 
-// open opens a file of the folder. It follows no link, waits for no FIFO and
-// takes nothing but a regular file: what stands in a folder that others can
-// write may be anything.
-func (f Folder) open(name string, flag int) (*os.File, error) {
-	file, err := ordinary.Open(f.file(name), flag|unix.O_NOFOLLOW)
-	if errors.Is(err, ordinary.ErrNotOrdinary) {
-		return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
+// safe keeps a folder that nobody else can change. In a sticky one others could
+// put what is not there yet.
+func safe(folder trust.Folder, err error) (trust.Folder, error) {
+	if err != nil {
+		return folder, err
 	}
-	return file, err
+	if err = folder.Safe(); err == nil {
+		err = trust.Of(folder.Path, &folder.Stat, trust.Write)
+	}
+	if err != nil {
+		return folder, errors.Join(err, folder.Close())
+	}
+	return folder, nil
 }
 
 // TryLock takes a lock of the folder, for what may not happen twice at once.
-// name is its file. The error is a *lock.BusyError when somebody else holds it,
-// and wraps ErrUnsafe where others can write the folder.
+// name is its file. The error is a *lock.BusyError when somebody else holds it.
 func (f Folder) TryLock(name string) (*lock.Lock, error) {
 	if err := f.Create(); err != nil {
 		return nil, err
 	}
-	if err := f.Safe(); err != nil {
-		return nil, err
-	}
-	return lock.Take(context.Background(), f.file(name), 0, name, nil)
+	return lock.Take(context.Background(), filepath.Join(f.Path, name), 0, name, nil)
 }
 
 // Store replaces a file of the folder with the JSON of value: synced, then
@@ -76,26 +73,19 @@ func (f Folder) Store(name string, value any) error {
 	if err != nil {
 		return err
 	}
-	return f.replace(name, func(file *os.File) error {
+	folder, err := f.found()
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return replace(folder, name, func(file *os.File) error {
 		_, err := file.Write(append(text, '\n'))
 		return err
 	})
 }
 
-func (f Folder) replace(name string, write func(*os.File) error) (err error) {
-	temporary := "." + name + ".new"
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeIfThere(f.file(temporary)))
-		}
-	}()
-	if err := f.writeSynced(temporary, write); err != nil {
-		return err
-	}
-	if err := os.Rename(f.file(temporary), f.file(name)); err != nil {
-		return err
-	}
-	return syncFolder(f.Path)
+func replace(folder trust.Folder, name string, write func(*os.File) error) error {
+	return folder.Replace(name, "."+name+".new", write)
 }
 
 // loadLimit bounds what is read of a file that Store wrote, in bytes.
@@ -104,7 +94,7 @@ const loadLimit = 1 << 20
 // Load reads a file that Store wrote. found is false where there is none; what
 // is damaged is an error, and value is worth nothing then.
 func (f Folder) Load(name string, value any) (found bool, err error) {
-	file, err := f.open(name, os.O_RDONLY)
+	file, err := f.open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -122,29 +112,12 @@ func (f Folder) Load(name string, value any) (found bool, err error) {
 	return true, nil
 }
 
-func (f Folder) writeSynced(name string, write func(*os.File) error) (err error) {
-	file, err := f.open(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
+// open opens a file of the folder to read it.
+func (f Folder) open(name string) (*os.File, error) {
+	folder, err := f.found()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := write(file); err != nil {
-		return err
-	}
-	return file.Sync()
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	file, err := folder.OpenSafe(name, os.O_RDONLY)
+	return file, errors.Join(err, folder.Close())
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"bgswitch/switcher/trust"
 )
 
 // What is kept of the history: the newest records. It is cut when it is a
@@ -19,7 +21,7 @@ const (
 // trim cuts off the oldest records where there are too many. Whoever is killed
 // here leaves the whole history, or all that is kept of it. written is how many
 // bytes were added just now.
-func (f Folder) trim(history *os.File, written int) error {
+func trim(folder trust.Folder, history *os.File, written int) error {
 	info, err := history.Stat()
 	if err != nil {
 		return err
@@ -32,7 +34,7 @@ func (f Folder) trim(history *os.File, written int) error {
 	if err != nil || from < (size-from)/4 {
 		return err
 	}
-	return f.replace(historyFile, func(file *os.File) error {
+	return replace(folder, historyFile, func(file *os.File) error {
 		_, err := io.Copy(file, io.NewSectionReader(history, from, size-from))
 		return errors.Join(err, likeBefore(file, info))
 	})

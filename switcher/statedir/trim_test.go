@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ func grown(t *testing.T, f Folder, records, bytes int) {
 	for n := range records {
 		fmt.Fprintf(&text, "{\"schema\":1,\"reason\":\"%d\",\"error\":%q}\n", n, strings.Repeat("e", bytes))
 	}
-	must(t, os.WriteFile(f.file(historyFile), []byte(text.String()), fileMode))
+	must(t, os.WriteFile(fileOf(f, historyFile), []byte(text.String()), 0o600))
 }
 
 // looked appends a record that is long enough for somebody to look how many
@@ -75,11 +76,11 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Parallel()
 			f := folder(t)
 			grown(t, f, test.records, test.bytes)
-			must(t, os.Chmod(f.file(historyFile), 0o640))
+			must(t, os.Chmod(fileOf(f, historyFile), 0o640))
 			looked(t, f)
 			wantNewest(t, f, test.records, test.want)
 			wantFiles(t, f, historyFile)
-			info, err := os.Stat(f.file(historyFile))
+			info, err := os.Stat(fileOf(f, historyFile))
 			must(t, err)
 			if info.Size() > keptBytes+keptBytes/4 || info.Mode().Perm() != 0o640 {
 				t.Errorf("%d bytes, mode %o", info.Size(), info.Mode().Perm())
@@ -101,7 +102,7 @@ func TestHistoryThatCannotBeCut(t *testing.T) {
 		t.Parallel()
 		f := folder(t)
 		grown(t, f, records, 1000)
-		must(t, os.WriteFile(f.file(temporary), []byte(strings.Repeat("left\n", 1<<20)), fileMode))
+		must(t, os.WriteFile(fileOf(f, temporary), []byte(strings.Repeat("left\n", 1<<20)), 0o600))
 		looked(t, f)
 		wantNewest(t, f, records, keptRecords)
 		wantFiles(t, f, historyFile)
@@ -110,10 +111,10 @@ func TestHistoryThatCannotBeCut(t *testing.T) {
 		t.Parallel()
 		f := folder(t)
 		grown(t, f, records, 1000)
-		must(t, os.MkdirAll(filepath.Join(f.file(temporary), "full"), folderMode))
+		must(t, os.MkdirAll(filepath.Join(fileOf(f, temporary), "full"), folderMode))
 		looked(t, f)
 		wantNewest(t, f, records, records+1)
-		must(t, os.RemoveAll(f.file(temporary)))
+		must(t, os.RemoveAll(fileOf(f, temporary)))
 		looked(t, f)
 		if got, err := f.History(0); err != nil || len(got) != keptRecords {
 			t.Errorf("%d records after all, %v", len(got), err)
@@ -154,9 +155,9 @@ func TestRecordsAreReadOneAtATime(t *testing.T) {
 	if fmt.Sprint(got) != "[three two]" {
 		t.Errorf("read %v", got)
 	}
-	must(t, errors.Join(os.Remove(f.file(historyFile)), unix.Mkfifo(f.file(historyFile), 0o600)))
+	must(t, errors.Join(os.Remove(fileOf(f, historyFile)), unix.Mkfifo(fileOf(f, historyFile), 0o600)))
 	for _, err := range f.Records() {
-		if !errors.Is(err, ErrUnsafe) {
+		if !errors.Is(err, trust.ErrUnsafe) {
 			t.Errorf("of a fifo: %v", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"bgswitch/switcher/access"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,13 +50,13 @@ func TestUsable(t *testing.T) {
 		"missing from far up":  {func(f Folder) error { return os.Remove(filepath.Dir(f.Path)) }, nil},
 		"there":                {Folder.Create, nil},
 		"used":                 {func(f Folder) error { return used(t, f) }, nil},
-		"a file":               {func(f Folder) error { return os.WriteFile(f.Path, nil, 0o600) }, ErrUnsafe},
+		"a file":               {func(f Folder) error { return os.WriteFile(f.Path, nil, 0o600) }, unix.ENOTDIR},
 		"a file above":         {func(f Folder) error { return turned(filepath.Dir(f.Path)) }, unix.ENOTDIR},
-		"a link to nothing":    {func(f Folder) error { return os.Symlink("nothing", f.Path) }, ErrUnsafe},
+		"a link to nothing":    {func(f Folder) error { return os.Symlink("nothing", f.Path) }, unix.ENOTDIR},
 		"nothing above":        {func(f Folder) error { return nowhere(filepath.Dir(f.Path)) }, unix.ENOTDIR},
-		"all can write":        {func(f Folder) error { return errors.Join(f.Create(), os.Chmod(f.Path, 0o777)) }, ErrUnsafe},
-		"all can write above":  {func(f Folder) error { return os.Chmod(filepath.Dir(f.Path), 0o777) }, ErrUnsafe},
-		"a link for a history": {func(f Folder) error { return errors.Join(f.Create(), os.Symlink("x", f.file(historyFile))) }, ErrUnsafe},
+		"all can write":        {func(f Folder) error { return errors.Join(f.Create(), os.Chmod(f.Path, 0o777)) }, trust.ErrUnsafe},
+		"all can write above":  {func(f Folder) error { return os.Chmod(filepath.Dir(f.Path), 0o777) }, trust.ErrUnsafe},
+		"a link for a history": {func(f Folder) error { return errors.Join(f.Create(), os.Symlink("x", fileOf(f, historyFile))) }, trust.ErrUnsafe},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +103,7 @@ func TestUsableForWhoHasNoRight(t *testing.T) {
 	for name, close := range map[string]func(f Folder) string{
 		"to the folder":    func(f Folder) string { return f.Path },
 		"to the one above": func(f Folder) string { return filepath.Dir(f.Path) },
-		"to the history":   func(f Folder) string { return f.file(historyFile) },
+		"to the history":   func(f Folder) string { return fileOf(f, historyFile) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := Of(t.TempDir(), "myapp")

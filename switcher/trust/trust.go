@@ -1,47 +1,115 @@
-// Package trust finds out who else could change a file that is believed: what
-// stands in it ends up in what root runs.
+// Package trust finds out who else could change what is believed: what stands
+// in it ends up in what root runs. A path is walked once, step by step, from one
+// open folder to the next; every folder and every link on it is judged by what
+// was opened, and so is the file, which is then read from that very descriptor.
+// What anybody swaps meanwhile is either judged, too, or not met.
 package trust
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/sys/unix"
 )
 
-// Doubts lists why a file is not safe from others, one line each: the file,
-// or a folder on the way to it, belongs to somebody else or may be written by
-// others. Owners are root and the user who runs this. What may not be looked
-// at is no doubt.
-func Doubts(path string) []string {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil
-	}
-	var doubts []string
-	for at := path; ; at = filepath.Dir(at) {
-		if doubt := about(at); doubt != "" {
-			doubts = append(doubts, doubt)
-		}
-		if at == filepath.Dir(at) {
-			return doubts
-		}
-	}
+// Why something is not safe from others.
+var (
+	// ErrUnsafe: somebody else could change it.
+	ErrUnsafe = errors.New("not safe from others")
+	// ErrForeign is ErrUnsafe for who looks: it belongs to somebody else, who
+	// could trust it.
+	ErrForeign = fmt.Errorf("%w", ErrUnsafe)
+	// ErrPlanted is ErrUnsafe of a link that others can have put there.
+	ErrPlanted = fmt.Errorf("%w", ErrUnsafe)
+)
+
+// Doubt is one reason why something is not safe from others. It wraps one of the
+// errors above.
+type Doubt struct {
+	text string
+	mend string
+	is   error
 }
 
-func about(path string) string {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return ""
+func (d *Doubt) Error() string { return d.text }
+func (d *Doubt) Unwrap() error { return d.is }
+
+// Mend is what takes a doubt away: a command, where one does.
+func Mend(err error) string {
+	if doubt := (*Doubt)(nil); errors.As(err, &doubt) && doubt.mend != "" {
+		return doubt.mend
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return fmt.Sprintf("%s belongs to user %d", path, stat.Uid)
+	return "move it to a folder that nobody else may write"
+}
+
+// What others may do to a thing, as bits of its mode.
+const (
+	Write = 0o022
+	Open  = 0o077
+)
+
+// Of is the rule: a thing is safe if it belongs to root, to the user who runs
+// this, or to one of owners, and if nobody else has any of these rights. An error
+// is a *Doubt.
+func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
+	if !ours(stat.Uid) && !slices.Contains(owners, stat.Uid) {
+		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + quoted(path), ErrForeign}
 	}
-	// In a sticky folder nobody can take another's file away (unlink(2)).
-	sticky := info.IsDir() && info.Mode()&fs.ModeSticky != 0
-	if info.Mode().Perm()&0o022 != 0 && !sticky {
-		return fmt.Sprintf("others may write %s (mode %04o)", path, info.Mode().Perm())
+	if stat.Mode&rights == 0 {
+		return nil
 	}
-	return ""
+	can, take := "write", "go-w"
+	if rights == Open {
+		can, take = "open", "go="
+	}
+	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + quoted(path), ErrUnsafe}
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+:,@%=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// ours says whether whatever a user owns is as safe as we are.
+func ours(uid uint32) bool {
+	return uid == 0 || int(uid) == os.Geteuid() || uid == ownerOfRoot()
+}
+
+// ownerOfRoot owns all there is: in a user namespace that does not know root,
+// what is root's looks like another one's (user_namespaces(7), "Unmapped user
+// and group IDs").
+var ownerOfRoot = sync.OnceValue(func() uint32 {
+	var stat unix.Stat_t
+	if unix.Stat("/", &stat) != nil {
+		return 0
+	}
+	return stat.Uid
+})
+
+// named is the rule for a name in a folder: whoever may put a name there can put
+// one of somebody else's file, or of his link. In a sticky folder nobody can take
+// another's name away (unlink(2)), but he can add one to a file of root's.
+func named(path string, stat, folder *unix.Stat_t) error {
+	link := stat.Mode&unix.S_IFMT == unix.S_IFLNK
+	others := !ours(folder.Uid) || folder.Mode&Write != 0
+	sticky := folder.Mode&unix.S_ISVTX != 0 && ours(folder.Uid)
+	switch {
+	case link && others && !(sticky && ours(stat.Uid) && stat.Nlink == 1):
+		return &Doubt{fmt.Sprintf("others can have put the link %s there", path), "", ErrPlanted}
+	case link && !ours(stat.Uid):
+		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + quoted(path), ErrPlanted}
+	case !link && others && stat.Nlink > 1 && stat.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return &Doubt{fmt.Sprintf("%s has several names, and others can have put this one there", path), "", ErrUnsafe}
+	}
+	return nil
 }
