@@ -11,9 +11,10 @@ import (
 
 // Loaded says whether the running nginx has loaded the live file as it is.
 type Loaded struct {
-	Is    *bool  // nil: unknown
-	Why   string // how that is known, or why it is not
-	given bool   // a switch gave it this very file, untouched since: no load can bring another one of it
+	Is     *bool  // nil: unknown
+	Why    string // how that is known, or why it is not
+	IfRead bool   // nginx has it if its configuration, which others may have changed since, still reads it
+	given  bool   // a switch gave it this very file, untouched since: no load can bring another one of it
 }
 
 func (l Loaded) known(is bool, why string, args ...any) Loaded {
@@ -24,8 +25,8 @@ func (l Loaded) known(is bool, why string, args ...any) Loaded {
 // loadedBy is the only place that decides what nginx has loaded. It is known of
 // a master to which a record of ours gave this very file, unchanged since; or
 // the same bytes, where nothing was loaded since (one of its generation still
-// serves); or of a master that started after the file last changed. Workers' ages
-// tell nothing: each of them may have crashed and come back with what the master
+// serves); or of a master that started after the file last changed, where a record
+// shows that nginx reads it. Workers' ages tell nothing: each of them may have crashed and come back with what the master
 // had before. last is the record of what a master was given; nil: there is none.
 func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, last *statedir.Record) Loaded {
 	if len(workers.Serving) == 0 {
@@ -36,7 +37,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 		sameBytes, generation := last.HashAfter == file.Hash(), workers.Knows(*last.Generation)
 		switch {
 		case last.File != nil && *last.File == file.Identity() && sameBytes:
-			return Loaded{given: true}.known(true, "the switch at %s gave it to nginx, and it is unchanged", at)
+			return Loaded{given: true, IfRead: !generation}.known(true, "the switch at %s gave it to nginx, and it is unchanged", at)
 		case sameBytes && generation:
 			return Loaded{}.known(true, "the switch at %s gave nginx the same, and nothing was loaded since", at)
 		case generation:
@@ -44,7 +45,10 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 		}
 	}
 	if master.StartedAfter(file.LastChanged()) {
-		return Loaded{}.known(true, "nginx started after the file last changed")
+		if last == nil {
+			return Loaded{IfRead: true, Why: "nginx started after the file last changed, but no switch on record shows that it reads it"}
+		}
+		return Loaded{IfRead: true}.known(true, "nginx started after the file last changed")
 	}
 	return Loaded{Why: "no switch on record gave nginx the file as it stands; `bgswitch to` the color that it names loads it once more"}
 }

@@ -27,6 +27,7 @@ const (
 	loaded    = "loaded"
 	notLoaded = "not loaded" // with DRIFT
 	unknown   = "unknown"
+	ifRead    = "loaded, if nginx reads it"
 )
 
 // knows makes sure of what is known of the file, and that only a file that is
@@ -37,6 +38,8 @@ func (s *stand) knows(want string) {
 	got := unknown
 	if is := st.Running.Is; is != nil {
 		got = map[bool]string{true: loaded, false: notLoaded}[*is]
+	} else if st.Running.IfRead {
+		got = ifRead
 	}
 	if got != want {
 		s.t.Errorf("status says %s (%s), want %s", got, st.Running.Why, want)
@@ -236,7 +239,7 @@ func TestClockThatWasSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStand(t, nginxtest.Options{})
-			s.knows(loaded)
+			s.knows(ifRead)
 			info, err := os.Stat(s.PIDFile)
 			if err != nil {
 				t.Fatal(err)
@@ -283,7 +286,7 @@ func TestLinkMadeAnew(t *testing.T) {
 			}
 			lead(c.blue)
 			s := newStandIn(t, dir, nginxtest.Options{})
-			s.knows(loaded)
+			s.knows(ifRead)
 			lead(c.green)
 			s.knows(unknown)
 			if err := os.WriteFile(green, []byte(s.fileOf(switcher.Green)), 0o644); err != nil {
@@ -527,9 +530,9 @@ func TestEditedByHand(t *testing.T) {
 func TestYoungerMaster(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, nginxtest.Options{})
-	s.knows(loaded)
+	s.knows(ifRead)
 	s.crash()
-	s.knows(loaded)
+	s.knows(ifRead)
 	s.loadsOnce(switcher.Blue)
 }
 

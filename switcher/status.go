@@ -97,6 +97,28 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	return st
 }
 
+// Serves says that the live color has the traffic, and not only by the file: it
+// answers through nginx, or nginx is known to have loaded the file, and to read
+// it still.
+func (st Status) Serves() bool {
+	if st.Live == "" || len(st.Drift) > 0 {
+		return false
+	}
+	return st.Answers == st.Live || st.Running.Is != nil && *st.Running.Is && !st.Running.IfRead
+}
+
+// Learn adds to what is known of nginx whether its test has read the file.
+func (st *Status) Learn(way Way) {
+	loaded := &st.Running.Loaded
+	switch {
+	case errors.Is(way.Err, ErrDecidesNothing):
+		loaded.IfRead = true
+	case way.read && loaded.IfRead:
+		*loaded = loaded.known(true, "%s", loaded.Why)
+		loaded.IfRead = false
+	}
+}
+
 func (s *Switcher) readStatus(st *Status) *livefile.File {
 	file, err := livefile.Read(s.Site.File)
 	if err != nil {

@@ -28,6 +28,7 @@ type Way struct {
 	To     Color
 	Tested bool // nginx has accepted the file that would be put in place
 	Err    error
+	read   bool // its test has shown that it reads the file, and passes to what that decides
 }
 
 // WayBack is a survey of a switch to the idle color, without the lock and
@@ -38,12 +39,12 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 	survey := s.newSurvey(Request{DryRun: true, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
-	way := Way{To: survey.plan().To, Tested: survey.accepted.new}
+	way := Way{To: survey.plan().To, Tested: survey.accepted.new, read: survey.accepted.dump != nil}
 	var failed *Error
 	if !errors.As(err, &failed) {
 		return way
 	}
-	way.Err = failed.Err
+	way.Err, way.read = failed.Err, false
 	because := map[string]error{"use the state folder": ErrNoState, stepFind: ErrNoMaster, stepReplaceable: ErrNotReplaceable}[failed.Step]
 	if because != nil && !errors.Is(failed.Err, because) {
 		way.Err = fmt.Errorf("%w: %w", because, failed.Err)

@@ -39,9 +39,10 @@ func status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var statuses []switcher.Status
-	for _, site := range sites {
-		statuses = append(statuses, s.switcherFor(site, t).Status(c.Context))
+	statuses := make([]switcher.Status, len(sites))
+	inParallel(siteLimit, len(sites), func(i int) { statuses[i] = s.switcherFor(sites[i], t).Status(c.Context) })
+	if c.Context.Err() != nil { // half of what was asked had no time to answer
+		return &switcher.Error{Outcome: switcher.Interrupted, Step: "see the state", Err: errors.New("interrupted")}
 	}
 	if err := t.showStatuses(statuses); err != nil {
 		return err
@@ -114,15 +115,21 @@ func (t *terminal) showStatus(st switcher.Status) {
 func (t *terminal) line(name string, text any) { t.result("  %-9s%s", name, text) }
 
 func (t *terminal) headline(st switcher.Status) ink {
+	sick := inked("")
+	if !health.Healthy(st.Colors[st.Live]) {
+		sick = inked(" and %s", t.painted(sgrRed, "UNHEALTHY"))
+	}
 	switch {
 	case st.Live == "":
 		return t.painted(sgrRed, "the live color is unknown")
 	case len(st.Drift) > 0:
-		return inked("%s by the file, with %s", t.color(st.Live), t.painted(sgrRed, "DRIFT"))
+		return inked("%s by the file%s, with %s", t.color(st.Live), sick, t.painted(sgrRed, "DRIFT"))
+	case st.Serves():
+		return inked("%s is live%s", t.color(st.Live), sick)
 	case st.Running.Is == nil:
-		return inked("%s by the file; whether nginx has loaded it is unknown", t.color(st.Live))
+		return inked("%s by the file%s; whether nginx has loaded it is unknown", t.color(st.Live), sick)
 	}
-	return inked("%s is live", t.color(st.Live))
+	return inked("%s by the file%s; others have started or loaded nginx since the last switch", t.color(st.Live), sick)
 }
 
 func (t *terminal) fileWords(st switcher.Status) ink {

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -219,8 +220,38 @@ func TestManySites(t *testing.T) {
 	if n := strings.Count(out, "no way back: green "+mute.Addr().String()+" no answer within 3s"); n != 49 {
 		t.Errorf("%d of 49 sites are told of:\n%s", n, out)
 	}
+	shown := s.exits(0, "status")
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("50 sites took %s, with their status", took)
+	}
+	if names := siteNames.FindAllString(shown, -1); len(names) != 50 || !slices.IsSorted(names) {
+		t.Errorf("the sites are not shown in their order: %v", names)
+	}
 	if strings.Count(out, "\n") != 1 || !strings.HasSuffix(strings.Fields(out)[len(strings.Fields(out))-1], "=U") {
 		t.Errorf("not one line with data at its end: %s", out)
+	}
+}
+
+var siteNames = regexp.MustCompile(`(?m)^\w+  `)
+
+// Who interrupts has not found anything out.
+func TestInterruptedLooks(t *testing.T) {
+	t.Parallel()
+	s := newVerifyStand(t, "")
+	s.set(fmt.Sprintf("    confirm: {url: %q, blue: \"X-Color: blue\", green: \"X-Color: green\"}\n", s.URL()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		command, said string
+		code          int
+	}{
+		{"status", "bgswitch: cannot see the state: interrupted\n", exitInterrupted},
+		{"verify", "BGSWITCH UNKNOWN - myapp: interrupted before everything was asked | blue=U green=U\n", 3},
+	} {
+		var out bytes.Buffer
+		if code := run(ctx, []string{"bgswitch", "--config", s.Settings, c.command}, &out, &out); code != c.code || out.String() != c.said {
+			t.Errorf("%s exits %d: %s", c.command, code, &out)
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ func (v *Verifier) judge(f *Finding, found facts) {
 		f.Memory.isLive(live)
 		v.judgeAnswers(f)
 		colors = append(colors, v.liveWords(f, live), v.idleWords(f, live.Other()))
-		if v.byFileAlone(f) {
+		if v.unknownLoaded(f) {
 			colors = append(colors, "whether nginx has loaded it is unknown")
 		}
 	}
@@ -199,13 +199,12 @@ func worstOf(problems []Problem) Level {
 	return worst
 }
 
-// liveWords judges the live color. It is live by the file alone where nginx is
-// not known to have that, or to let it decide.
+// liveWords judges the live color.
 func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 	streak, bad := v.asked(f, live)
-	is := "live"
-	if v.byFileAlone(f) || len(f.Status.Drift) > 0 || errors.Is(f.Way.Err, switcher.ErrDecidesNothing) {
-		is = "live by the file"
+	is := "live by the file"
+	if f.Status.Serves() {
+		is = "live"
 	}
 	p := Problem{string(live), Critical, fmt.Sprintf("%s is %s and UNHEALTHY: %s", live, is, bad)}
 	f.addAnswer(p, bad != "", streak)
@@ -218,9 +217,9 @@ func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 	return fmt.Sprintf("%s %s (%s)%s", live, is, healthyWords(f.Status.Colors[live]), v.times(streak))
 }
 
-// byFileAlone says that nothing but the file tells which color is live: neither
+// unknownLoaded says that nothing but the file tells which color is live: neither
 // what nginx has loaded is known, nor who answers.
-func (v *Verifier) byFileAlone(f *Finding) bool {
+func (v *Verifier) unknownLoaded(f *Finding) bool {
 	running := f.Status.Running
 	return running.Matters && running.Err == nil && running.Is == nil && v.Switcher.Site.Confirm == nil && f.Status.Holder == nil
 }

@@ -86,6 +86,7 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 	default:
 		f.running()
 		f.way = v.wayBack(ctx)
+		f.status.Learn(f.way)
 		f.judgeWay(len(v.Switcher.Nginx.Test) > 0)
 	}
 	if err := f.status.HolderErr; err != nil {

@@ -161,7 +161,7 @@ func TestLockHeld(t *testing.T) {
 	take := func(s *stand) { s.held = s.lockNow() }
 	s.play([]step{
 		allWell,
-		{"taken", take, OK, "", `^blue live \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
+		{"taken", take, OK, "", `^blue live by the file \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
 		{"for too long", later(20 * time.Minute), Warning, EventChange, `no way back: another bgswitch has been at work for \d+m: process \d+ \(to\)`, 0},
 		{"let go", func(s *stand) { _ = s.held.Close() }, OK, EventOver, `way back open`, 0},
 		{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
