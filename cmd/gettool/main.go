@@ -1,13 +1,14 @@
 // Command gettool prints the path of a program that the tests and the demo
 // need, and makes it available where it is missing.
 //
-//	gettool [-private] nginx|promtool|strace
+//	gettool [-private] nginx|strace|sudo
 //
 // An installed program is taken where there is one: what BGSWITCH_TEST_NGINX
 // (BGSWITCH_TEST_STRACE, ...) names, else what PATH or the sbin folders hold, else
 // what an earlier run unpacked. Otherwise root gets it through apt, and
 // everyone else gets the same packages unpacked in a private folder: bgswitch
-// in the user's cache folder. With -private only that folder counts.
+// in the user's cache folder. With -private only that folder counts: sudo, with
+// doas beside it, must not come into the system for a test.
 //
 // The path goes to standard output, everything said on the way to standard
 // error. Exit code 1: it cannot be had, and the last line on standard error
@@ -38,7 +39,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|promtool|strace")
+	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|strace|sudo")
 	flag.PrintDefaults()
 }
 

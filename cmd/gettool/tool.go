@@ -20,9 +20,9 @@ type tool struct {
 // package nginx since Debian 12, in nginx-light before; nginx-common holds
 // mime.types and the like.
 var tools = map[string]tool{
-	"nginx":    {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
-	"promtool": {name: "promtool", packages: []string{"prometheus"}, proof: []string{"--version"}},
-	"strace":   {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
+	"nginx":  {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
+	"strace": {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
+	"sudo":   {name: "sudo", packages: []string{"sudo", "opendoas"}, proof: []string{"-h"}},
 }
 
 // sbinFolders are searched too, since an ordinary user's PATH, and cron's,

@@ -53,8 +53,9 @@ func unpack(t tool, folder string) (string, error) {
 }
 
 // download lets apt choose and fetch, with its checks of signatures and
-// hashes, what an installation would need. Reinstall: a package that dpkg has
-// as installed is wanted here all the same.
+// hashes, what an installation would need: by the system's lists, or where they
+// do not help, by fresh ones. Reinstall: a package that dpkg has as installed is
+// wanted here all the same.
 func (t tool) download(work string) error {
 	lists, cache := filepath.Join(work, "lists"), filepath.Join(work, "cache")
 	for _, folder := range []string{lists, filepath.Join(cache, "archives")} {
@@ -63,15 +64,21 @@ func (t tool) download(work string) error {
 		}
 	}
 	private := []string{
-		"-o", "Dir::State::Lists=" + lists,
 		"-o", "Dir::Cache=" + cache,
 		"-o", "Debug::NoLocking=1",
 		"-o", "Acquire::Languages=none",
 		"-o", "APT::Sandbox::User=root", // its own user may not enter a private folder
 	}
+	fetch := func(options []string) error {
+		args := append([]string{"install", "--download-only", "--reinstall", "--yes", "--no-install-recommends"}, options...)
+		return run("apt-get", append(args, t.packages...)...)
+	}
+	if fetch(private) == nil {
+		return nil
+	}
+	private = append(private, "-o", "Dir::State::Lists="+lists)
 	update(private...)
-	args := append([]string{"install", "--download-only", "--reinstall", "--yes", "--no-install-recommends"}, private...)
-	return run("apt-get", append(args, t.packages...)...)
+	return fetch(private)
 }
 
 // extract unpacks what was downloaded into work/root.

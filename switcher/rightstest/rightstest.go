@@ -79,12 +79,12 @@ func Chroot(empty string) []string {
 
 // InsideMounts is Inside with mounts of its own; without root, in a user
 // namespace of its own.
-func InsideMounts(t *testing.T) bool {
+func InsideMounts(t *testing.T, env ...string) bool {
 	t.Helper()
 	if os.Getenv(insideVariable) != t.Name() {
 		Needs(t, OwnMounts)
 	}
-	return Inside(t, ownMounts())
+	return Inside(t, ownMounts(), env...)
 }
 
 // Nobody is a user without rights, for Inside.
