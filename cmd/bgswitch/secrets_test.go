@@ -35,7 +35,7 @@ func secretSettings(s *nginxtest.Site, green, hook string) string {
       headers: {X-Token: "Bearer t0ken-of-the-check"}
       green_url: http://ops:pa55word-of-green@` + green + `?key=t0ken-of-green
     confirm: {url: "http://ops:pa55word-of-the-proof@` + s.Addr + `/?key=t0ken-of-the-proof", blue: "X-Color: blue", green: "X-Color: green"}
-verify: {rise: 1, fall: 1}
+verify: {rise: 1, fall: 1, metrics_file: ` + s.Dir + `/metrics}
 notify:
   webhooks:
     - {url: "http://ops:pa55word-of-the-hook@` + hook + `/p4th-of-the-hook?key=t0ken-of-the-hook", headers: {X-Key: t0ken-of-its-header}, headers_file: ` + s.Dir + `/headers}
@@ -107,7 +107,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		v.keepsSecrets(name, out)
 		for _, args := range [][]string{
 			{"to", "green", "--json"}, {"to", "blue", "--verbose", "--json"}, {"back", "--dry-run", "--verbose"}, {"to", "blue"},
-			{"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify", "--metrics-file", metrics}, {"verify", "--json", "--verbose"},
+			{"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify"}, {"verify", "--json", "--verbose"},
 		} {
 			_, out := v.bgswitch(args...)
 			v.keepsSecrets(name+": "+strings.Join(args, " "), out)

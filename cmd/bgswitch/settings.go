@@ -36,6 +36,8 @@ type settings struct {
 	sites    []switcher.Site
 	verify   verify.Options
 	notify   notify.Channels
+
+	metricsFile string // where verify leaves them; empty: nowhere
 }
 
 // The settings file as it is written. Values that need a closer look than YAML
@@ -102,6 +104,7 @@ type verifyYAML struct {
 	Deadline *string      `yaml:"deadline"`
 	Failover bool         `yaml:"failover"`
 	Cooldown *string      `yaml:"cooldown"`
+	Metrics  string       `yaml:"metrics_file"`
 }
 
 type notifyYAML struct {

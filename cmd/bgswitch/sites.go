@@ -15,11 +15,12 @@ import (
 
 // settings turns what is written into what is used.
 func (c *checker) settings(written settingsYAML) settings {
-	s := settings{stateDir: written.StateDir, nginx: written.Nginx, verify: c.verify(written.Verify), notify: c.notify(written.Notify)}
+	s := settings{stateDir: written.StateDir, nginx: written.Nginx, verify: c.verify(written.Verify), notify: c.notify(written.Notify), metricsFile: written.Verify.Metrics}
 	if s.stateDir == "" {
 		s.stateDir = defaultStateDir
 	}
 	c.absolute(s.stateDir, "state_dir")
+	c.absolute(s.metricsFile, "verify", "metrics_file")
 	c.absolute(s.nginx.Conf, "nginx", "conf")
 	c.absolute(s.nginx.Prefix, "nginx", "prefix")
 	c.program([]string{s.nginx.Binary}, "nginx", "binary")

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -32,7 +30,7 @@ func verifyCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "failover", Usage: "switch to the idle color when the live one is down (or set it in the settings)"},
 			&cli.BoolFlag{Name: "ack", Usage: "acknowledge the last failover, so that the next one may come"},
-			&cli.StringFlag{Name: "metrics-file", Usage: "write Prometheus metrics to this `FILE`"},
+			&cli.StringFlag{Name: "metrics-file", Usage: "write Prometheus metrics to this `FILE` (as root: only to the settings' metrics_file)"},
 		},
 		Action:             verifySites,
 		CustomHelpTemplate: verifyHelp,
@@ -60,6 +58,10 @@ func verifySites(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	metrics, err := s.metricsAt(c.String("metrics-file"))
+	if err != nil {
+		return err
+	}
 	s.verify.Failover = s.verify.Failover || c.Bool("failover")
 	verifiers := s.verifiers(sites, c.Bool("strict"), t)
 	ctx, cancel := context.WithTimeout(c.Context, s.verify.Deadline)
@@ -68,7 +70,7 @@ func verifySites(c *cli.Context) error {
 		return t.acknowledge(ctx, verifiers)
 	}
 	findings := verifyAll(ctx, verifiers)
-	t.writeMetrics(c.String("metrics-file"), findings)
+	s.writeMetrics(metrics, findings, t)
 	unread := t.showFindings(findings)
 	code := int(verify.LevelOf(findings))
 	s.tell(ctx, findings, code, t)
@@ -113,37 +115,6 @@ func inParallel(limit, n int, do func(i int)) {
 		})
 	}
 	wait.Wait()
-}
-
-// writeMetrics leaves the file alone where another run is at work: that one
-// knows more. A file that cannot be written is no verdict on the sites.
-func (t *terminal) writeMetrics(path string, findings []verify.Finding) {
-	overlaps := slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Overlaps })
-	if path == "" || overlaps {
-		return
-	}
-	if err := writeWhole(path, verify.Metrics(findings, time.Now())); err != nil {
-		printLines(t.stderr, "bgswitch: cannot write the metrics: "+err.Error())
-	}
-}
-
-// writeWhole renames the file into place: the node exporter reads whenever it
-// wants, and only what ends in .prom.
-func writeWhole(path string, text []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }
 
 // tell tells of what is news, and pings the dead man's switch with the exit code
