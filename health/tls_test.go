@@ -3,6 +3,7 @@ package health
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -23,11 +25,15 @@ func TestTLS(t *testing.T) {
 	t.Cleanup(s.Close)
 	dir := t.TempDir()
 	ca, empty := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "empty.pem")
+	fifo, large := filepath.Join(dir, "fifo"), filepath.Join(dir, "large.pem")
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}
 	for path, content := range map[string][]byte{ca: pem.EncodeToMemory(block), empty: nil} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.WriteFile(large, nil, 0o600), os.Truncate(large, 1<<30)); err != nil {
+		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
 		set     func(*Check)
@@ -41,6 +47,10 @@ func TestTLS(t *testing.T) {
 		"insecure":          {func(c *Check) { c.Insecure, c.Host = true, "other.test" }, true, "status 200"},
 		"plain to tls":      {func(c *Check) { c.Scheme = "http" }, false, `status 400: "Client sent an HTTP request to an HTTPS server."`},
 		"no such ca":        {func(c *Check) { c.CAFile = dir + "/none" }, false, "cannot read the CA file: " + dir + "/none: no such file or directory"},
+		"a folder":          {func(c *Check) { c.CAFile = dir }, false, dir + ": a regular file of at most 1 MiB is needed"},
+		"a FIFO":            {func(c *Check) { c.CAFile = fifo }, false, "a regular file of at most 1 MiB is needed"},
+		"a device":          {func(c *Check) { c.CAFile = "/dev/zero" }, false, "a regular file of at most 1 MiB is needed"},
+		"a gibibyte":        {func(c *Check) { c.CAFile = large }, false, "a regular file of at most 1 MiB is needed"},
 		"empty ca":          {func(c *Check) { c.CAFile = empty }, false, "it holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
