@@ -95,6 +95,8 @@ func TestWhatIsSent(t *testing.T) {
 			sent{URI: "/healthz", Host: b.Name, Agent: "me", Auth: "Bearer x"}},
 		"url with a path":   {func(*Check) {}, withURL("http://" + b.Address + "/ready?x=1"), sent{URI: "/ready?x=1", Host: b.Address, Agent: "bgswitch"}},
 		"url without":       {func(*Check) {}, withURL("http://" + b.Address), sent{URI: "/healthz", Host: b.Address, Agent: "bgswitch"}},
+		"url with a slash":  {func(*Check) {}, withURL("http://" + b.Address + "/"), sent{URI: "/healthz", Host: b.Address, Agent: "bgswitch"}},
+		"url with a query":  {func(*Check) {}, withURL("http://" + b.Address + "/?x=1"), sent{URI: "/?x=1", Host: b.Address, Agent: "bgswitch"}},
 		"url with password": {func(*Check) {}, withURL("http://me:pw@" + b.Address), sent{URI: "/healthz", Host: b.Address, Agent: "bgswitch", Auth: "Basic bWU6cHc="}},
 	} {
 		t.Run(name, func(t *testing.T) {

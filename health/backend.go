@@ -11,8 +11,8 @@ type Backend struct {
 	Name    string // as nginx writes it
 	Network string // "tcp" or "unix"
 	Address string // to dial: host:port, or the path of a socket
-	// URL is asked instead where it is set. Where it has no path of its own,
-	// the path of the Check is added.
+	// URL is asked instead where it is set. Where it has no path of its own
+	// but /, and no query, the path of the Check is added.
 	URL URL
 }
 
@@ -57,7 +57,7 @@ func placeOf(c Check, b Backend) (place, error) {
 
 // orPath is the URL, with a path where it has none of its own.
 func (u URL) orPath(path *url.URL) URL {
-	if u.whole.Path != "" || u.whole.RawQuery != "" {
+	if u.whole.Path != "" && u.whole.Path != "/" || u.whole.RawQuery != "" {
 		return u
 	}
 	full := *u.whole
