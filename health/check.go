@@ -2,8 +2,11 @@ package health
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,55 +52,50 @@ func Defaults() Check {
 	}
 }
 
-// Validate names the first setting that cannot be used, and what is allowed there. It reads no files.
+// Validate finds the settings that cannot be used, as Mistakes. It reads no files.
 func (c Check) Validate() error {
-	return cmp.Or(
-		oneOf("type", c.Type, TypeHTTP, TypeTCP),
-		oneOf("scheme", c.Scheme, "http", "https"),
-		c.validatePath(),
-		validateHost(c.Host),
-		validateHeaders(c.Headers),
-		c.Status.validate(),
-		c.validateTCP(),
-		between("timeout", c.Timeout, time.Millisecond, 5*time.Minute, Short),
-		between("attempts", c.Attempts, 1, 1000, count),
-		between("interval", c.Interval, 0, 5*time.Minute, Short),
-		between("passes", c.Passes, 1, 100, count),
-		c.validateTLS(),
-	)
+	var m Mistakes
+	m.Add(oneOf(c.Type, TypeHTTP, TypeTCP), "type")
+	m.Add(oneOf(c.Scheme, "http", "https"), "scheme")
+	m.Add(validatePath(c.Path), "path")
+	m.Add(ValidateHost(c.Host), "host")
+	m.Add(c.validateHeaders(), "headers")
+	m.Add(c.Status.validate(), "status")
+	m.Add(c.validateTCP())
+	m.Add(between(c.Timeout, time.Millisecond, 5*time.Minute, Short), "timeout")
+	m.Add(between(c.Attempts, 1, 1000, count), "attempts")
+	m.Add(between(c.Interval, 0, 5*time.Minute, Short), "interval")
+	m.Add(between(c.Passes, 1, 100, count), "passes")
+	if c.CAFile != "" && c.Insecure {
+		m.Add(errors.New("not allowed beside a CA file, want one of the two"), "insecure")
+	}
+	return m.Found()
 }
 
-func (c Check) validatePath() error {
-	if _, err := url.ParseRequestURI(c.Path); err != nil || c.Path[0] != '/' || strings.Contains(c.Path, "#") {
-		shown, _, _ := strings.Cut(c.Path, "?") // a query may hold a key
-		return fmt.Errorf("path: %q is not allowed, want a path that begins with /, without #", shown)
+func validatePath(path string) error {
+	if _, err := url.ParseRequestURI(path); err != nil || path[0] != '/' || strings.Contains(path, "#") {
+		shown, _, _ := strings.Cut(path, "?") // a query may hold a key
+		return fmt.Errorf("%q is not allowed, want a path that begins with /, without #", shown)
 	}
 	return nil
 }
 
 // validateTCP refuses what would silently not be looked at.
 func (c Check) validateTCP() error {
-	switch {
-	case c.Type != TypeTCP:
-		return nil
-	case c.Contains != "":
-		return fmt.Errorf("contains: a tcp check reads no answer, want type http")
-	case len(c.Headers) > 0:
-		return fmt.Errorf("headers: a tcp check sends none, want type http")
+	var m Mistakes
+	if c.Type == TypeTCP && c.Contains != "" {
+		m.Add(errors.New("a tcp check reads no answer, want type http"), "contains")
 	}
-	return nil
+	if c.Type == TypeTCP && len(c.Headers) > 0 {
+		m.Add(errors.New("a tcp check sends none, want type http"), "headers")
+	}
+	return m.Found()
 }
 
-func (c Check) validateTLS() error {
-	if c.CAFile != "" && c.Insecure {
-		return fmt.Errorf("insecure: not allowed beside a CA file, want one of the two")
-	}
-	return nil
-}
-
-func validateHost(host string) error {
+// ValidateHost tells whether something may be a Host header.
+func ValidateHost(host string) error {
 	if strings.ContainsFunc(host, outsideHost) {
-		return fmt.Errorf("host: %q is not allowed, want a name or address, with a port or without", host)
+		return fmt.Errorf("%q is not allowed, want a name or address, with a port or without", host)
 	}
 	return nil
 }
@@ -107,23 +105,40 @@ func outsideHost(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune(`/\?#@"<>`, r)
 }
 
-// IsHeader tells whether a header can be sent as it is.
-func IsHeader(name, value string) bool {
-	return isToken(name) && !strings.ContainsFunc(value, outsideValue)
+// validateHeaders: a Host would need the TLS server name to go with it.
+func (c Check) validateHeaders() error {
+	var m Mistakes
+	for name := range c.Headers {
+		if strings.EqualFold(name, "Host") {
+			m = append(m, Mistake{[]string{name}, errors.New("headers: Host is not allowed here, want it in host")})
+		}
+	}
+	m.Add(ValidateHeaders(c.Headers))
+	return m.Found()
 }
 
-func validateHeaders(headers map[string]string) error {
-	for name, value := range headers {
-		switch {
-		case !isToken(name):
-			return fmt.Errorf("headers: %q is not allowed, want a header name", name)
-		case strings.EqualFold(name, "Host"):
-			return fmt.Errorf("headers: Host is not allowed here, want it in host")
-		case ownHeader(name):
-			return fmt.Errorf("headers: %s is not allowed, each attempt sets it itself", name)
-		case strings.ContainsFunc(value, outsideValue):
-			return fmt.Errorf("headers: the value of %s holds a control byte, want printable text", name)
+// ValidateHeaders finds the headers that cannot be sent, as Mistakes at their
+// names.
+func ValidateHeaders(headers map[string]string) error {
+	var m Mistakes
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if err := ValidateHeader(name, headers[name]); err != nil {
+			m = append(m, Mistake{[]string{name}, fmt.Errorf("headers: %w", err)})
 		}
+	}
+	return m.Found()
+}
+
+// ValidateHeader tells whether one header can be sent. Its error repeats no
+// value, and nothing of a line that was taken for a name.
+func ValidateHeader(name, value string) error {
+	switch {
+	case !isToken(name):
+		return errors.New("that is no name of a header, want letters, digits and dashes")
+	case ownHeader(name):
+		return fmt.Errorf("%s is not allowed, each attempt sets it itself", name)
+	case strings.ContainsFunc(value, outsideValue):
+		return fmt.Errorf("the value of %s holds a control byte, want printable text", name)
 	}
 	return nil
 }
@@ -148,18 +163,16 @@ func isToken(s string) bool {
 	})
 }
 
-func oneOf(field, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+func oneOf(value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
 	}
-	return fmt.Errorf("%s: %q is not allowed, want %s", field, value, strings.Join(allowed, " or "))
+	return fmt.Errorf("%q is not allowed, want %s", value, strings.Join(allowed, " or "))
 }
 
-func between[T cmp.Ordered](field string, value, low, high T, show func(T) string) error {
+func between[T cmp.Ordered](value, low, high T, show func(T) string) error {
 	if value < low || value > high {
-		return fmt.Errorf("%s: %s is not allowed, want %s to %s", field, show(value), show(low), show(high))
+		return fmt.Errorf("%s is not allowed, want %s to %s", show(value), show(low), show(high))
 	}
 	return nil
 }

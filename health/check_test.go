@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestValidate(t *testing.T) {
 		`host: "a b" is not allowed`:                                  func(c *Check) { c.Host = "a b" },
 		`host: "a/b" is not allowed`:                                  func(c *Check) { c.Host = "a/b" },
 		`headers: Host is not allowed here, want it in host`:          header("hOST", "x"),
-		`headers: "a b" is not allowed, want a header name`:           header("a b", "x"),
+		`headers: that is no name of a header`:                        header("secret b", "x"),
 		`headers: Connection is not allowed`:                          header("Connection", "upgrade"),
 		`headers: the value of X-A holds a control byte`:              header("X-A", "secret\r\nX-B: c"),
 		`status: none given`:                                          func(c *Check) { c.Status = nil },
@@ -46,6 +47,24 @@ func TestValidate(t *testing.T) {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// Every setting that cannot be used is found, at its place.
+func TestValidateFindsAll(t *testing.T) {
+	t.Parallel()
+	c := Check{Type: "udp", Scheme: "ftp", Path: "x", Host: " ", Headers: map[string]string{"hOST": "x", "b": "\n"}, Timeout: -1, Interval: -1, CAFile: "/ca", Insecure: true}
+	var found Mistakes
+	if !errors.As(c.Validate(), &found) {
+		t.Fatal("nothing was found")
+	}
+	var at []string
+	for _, mistake := range found {
+		at = append(at, strings.Join(mistake.At, "."))
+	}
+	want := []string{"type", "scheme", "path", "host", "headers.hOST", "headers.b", "status", "timeout", "attempts", "interval", "passes", "insecure"}
+	if diff := cmp.Diff(want, at); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -71,11 +90,18 @@ func TestBackendValidate(t *testing.T) {
 	}
 }
 
-func TestParseStatusRanges(t *testing.T) {
+func TestParseStatusRange(t *testing.T) {
 	t.Parallel()
-	got, err := ParseStatusRanges([]string{"200", "300-302"})
-	if diff := cmp.Diff(StatusRanges{{200, 200}, {300, 302}}, got); diff != "" || err != nil {
-		t.Error(diff, err)
+	var got StatusRanges
+	for _, text := range []string{"200", "300-302"} {
+		r, err := ParseStatusRange(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r)
+	}
+	if diff := cmp.Diff(StatusRanges{{200, 200}, {300, 302}}, got); diff != "" {
+		t.Error(diff)
 	}
 	for status, want := range map[int]bool{199: false, 200: true, 201: false, 300: true, 302: true, 303: false} {
 		if got.Has(status) != want {
@@ -83,7 +109,7 @@ func TestParseStatusRanges(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "ok", "2xx", "200-", "-200", "299-200", "100", "600", "200-99999", "+200", "200-299-300", " 200"} {
-		if _, err := ParseStatusRanges([]string{"200", text}); err == nil || !strings.Contains(err.Error(), `status: "`+text) {
+		if _, err := ParseStatusRange(text); err == nil || !strings.Contains(err.Error(), `"`+text) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -26,19 +26,6 @@ func (r StatusRange) String() string {
 // StatusRanges are the good answers: those inside any of them.
 type StatusRanges []StatusRange
 
-// ParseStatusRanges reads "200" and "200-299". Its error names the text it could not read.
-func ParseStatusRanges(texts []string) (StatusRanges, error) {
-	var ranges StatusRanges
-	for _, text := range texts {
-		r, err := parseStatusRange(text)
-		if err != nil {
-			return nil, err
-		}
-		ranges = append(ranges, r)
-	}
-	return ranges, ranges.validate()
-}
-
 // Has tells whether status is inside one of the ranges.
 func (rs StatusRanges) Has(status int) bool {
 	return slices.ContainsFunc(rs, func(r StatusRange) bool { return r.From <= status && status <= r.To })
@@ -46,17 +33,25 @@ func (rs StatusRanges) Has(status int) bool {
 
 func (rs StatusRanges) validate() error {
 	if len(rs) == 0 {
-		return fmt.Errorf("status: none given, want at least one such as 200 or 200-299")
+		return fmt.Errorf("none given, want at least one such as 200 or 200-299")
 	}
 	for _, r := range rs {
-		if r.From < lowestStatus || r.To > highestStatus || r.From > r.To {
-			return errStatus(r.String())
+		if err := r.validate(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func parseStatusRange(text string) (StatusRange, error) {
+func (r StatusRange) validate() error {
+	if r.From < lowestStatus || r.To > highestStatus || r.From > r.To {
+		return errStatus(r.String())
+	}
+	return nil
+}
+
+// ParseStatusRange reads "200" or "200-299". Its error names the text.
+func ParseStatusRange(text string) (StatusRange, error) {
 	from, to, isRange := strings.Cut(text, "-")
 	if !isRange {
 		to = from
@@ -66,9 +61,10 @@ func parseStatusRange(text string) (StatusRange, error) {
 	if errLow != nil || errHigh != nil {
 		return StatusRange{}, errStatus(text)
 	}
-	return StatusRange{int(low), int(high)}, nil
+	r := StatusRange{int(low), int(high)}
+	return r, r.validate()
 }
 
 func errStatus(text string) error {
-	return fmt.Errorf("status: %q is not allowed, want %d to %d or a range such as 200-299", text, lowestStatus, highestStatus)
+	return fmt.Errorf("%q is not allowed, want %d to %d or a range such as 200-299", text, lowestStatus, highestStatus)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,10 +20,15 @@ type URL struct{ whole *url.URL }
 // does not repeat the text, as the one of net/url does, password and all.
 func ParseURL(text string) (URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Scheme != "http" && u.Scheme != "https" {
-		return URL{}, errors.New("url: not one that can be asked, want http://host:port/path or https://host:port/path")
+	if err != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Scheme != "http" && u.Scheme != "https" || !isPort(u.Port()) {
+		return URL{}, errors.New("not one that can be asked, want http://host:port/path or https://host:port/path")
 	}
 	return URL{u}, nil
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && port > 0
 }
 
 // MustParseURL is ParseURL for a text that is known to be one.

@@ -43,7 +43,7 @@ func TestURLShowsNoSecret(t *testing.T) {
 func TestParseURLRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"", "//user:secret@host", "http://user:sec ret@host", "http://host/#secret", "http://host/#", "http://:80/", "ftp://user:secret@host",
+		"", "//user:secret@host", "http://user:sec ret@host", "http://host/#secret", "http://host/#", "http://:80/", "http://", "http:///secret", "http://host:99999/", "http://host:0/", "ftp://user:secret@host",
 		"http://user:secret@host:port", "http://host/%zzsecret", "secret", "http:secret", "http://secret\x1b@host/",
 	} {
 		if u, err := ParseURL(text); err == nil || strings.Contains(err.Error(), "sec") {

@@ -152,7 +152,7 @@ func FuzzAddress(f *testing.F) {
 			t.Fatalf("%q is written %q, which reads %v, %v", s, written, again, err)
 		}
 		other := Colors{Blue: {a}, Green: addresses(t, "the-other.example:1")}
-		if other.validate() != nil {
+		if other.Validate() != nil {
 			return
 		}
 		checkWritten(t, written, Layout{Sole: other})

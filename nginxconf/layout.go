@@ -26,7 +26,7 @@ func (l Layout) Validate() error {
 		return fmt.Errorf("cannot use layout: %w", err)
 	}
 	for _, name := range l.names() {
-		if err := l[name].validate(); err != nil {
+		if err := l[name].Validate(); err != nil {
 			return fmt.Errorf("cannot use layout: %s: %w", title(name), err)
 		}
 	}
@@ -49,7 +49,21 @@ func (l Layout) checkNames() error {
 	return nil
 }
 
-func (c Colors) validate() error {
+// ColorError is about one color of an upstream.
+type ColorError struct {
+	Color  Color
+	Server int // its place in the color; -1: the color as a whole
+	Err    error
+}
+
+func (e *ColorError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ColorError) Unwrap() error { return e.Err }
+
+// Validate tells what in the colors no file can fit. What is about one of them
+// is a *ColorError.
+func (c Colors) Validate() error {
 	for color := range c {
 		if _, err := ParseColor(string(color)); err != nil {
 			return err
@@ -57,7 +71,11 @@ func (c Colors) validate() error {
 	}
 	blue, green := len(c[Blue]), len(c[Green])
 	if blue != green || blue == 0 {
-		return fmt.Errorf("blue has %d servers and green has %d servers, expected equally many, and at least one", blue, green)
+		short := Green
+		if blue < green {
+			short = Blue
+		}
+		return &ColorError{short, -1, fmt.Errorf("blue has %d servers and green has %d servers, expected equally many, and at least one", blue, green)}
 	}
 	return c.checkDistinct()
 }
@@ -65,14 +83,16 @@ func (c Colors) validate() error {
 // checkDistinct refuses an address that stands for both colors, or twice.
 func (c Colors) checkDistinct() error {
 	var seen []Address
-	for _, a := range slices.Concat(c[Blue], c[Green]) {
-		if a == (Address{}) {
-			return errors.New("an address is empty")
+	for _, color := range []Color{Blue, Green} {
+		for i, a := range c[color] {
+			if a == (Address{}) {
+				return &ColorError{color, i, errors.New("an address is empty")}
+			}
+			if slices.ContainsFunc(seen, a.Equal) {
+				return &ColorError{color, i, fmt.Errorf("%s is named twice", a)}
+			}
+			seen = append(seen, a)
 		}
-		if slices.ContainsFunc(seen, a.Equal) {
-			return fmt.Errorf("%s is named twice", a)
-		}
-		seen = append(seen, a)
 	}
 	return nil
 }
@@ -100,8 +120,11 @@ func (c Colors) String() string {
 
 // title is how messages call an upstream.
 func title(name string) string {
-	if name == "" {
+	switch name {
+	case "":
 		return "the file"
+	case Sole:
+		return "the upstream"
 	}
 	return "upstream " + name
 }

@@ -23,6 +23,44 @@ func confirmed(t *testing.T, blue, green switcher.Mark) *stand {
 	return s
 }
 
+// A confirm that cannot work is refused before it costs a cut-over.
+func TestConfirmValidate(t *testing.T) {
+	t.Parallel()
+	const url, inside = "http://127.0.0.1/", "stands inside the other"
+	for _, test := range []struct {
+		url, host   string
+		blue, green switcher.Mark
+		want        string // of the error; empty: it can work
+	}{
+		{url, "", "X-Color: blue", "X-Color: green", ""},
+		{url, "www.example.com:8080", "X-Color: blue", "X-Color: blue2", ""}, // values of headers are compared whole
+		{url, "", "I am blue", "I am green", ""},
+		{url, "", "X-Color: blue", "blue", ""},
+		{"https://[::1]:8443/up?full=1", "", "X-Color: blue", "X-Other: blue", ""},
+		{"", "", "b", "g", "url: "},
+		{url, "a b", "b", "g", "host: "},
+		{url, "a/b", "b", "g", "host: "},
+		{url, "", "", "g", "blue: a header"},
+		{url, "", "b", " \t", "green: a header"},
+		{url, "", "X-Color:", "g", "blue: the header"},
+		{url, "", "b", "one\ntwo", "green: the mark"},
+		{url, "", "X-Color: \x1b[1m", "g", "blue: the mark"},
+		{url, "", "same", "same", "green: it is the same"},
+		{url, "", "X-Color: a", "x-color:  a ", "green: it is the same"},
+		{url, "", "blue", "blue2", inside},
+		{url, "", "app 2 (green)", "2", inside},
+	} {
+		var at health.URL
+		if test.url != "" {
+			at = health.MustParseURL(test.url)
+		}
+		err := switcher.Confirm{URL: at, Host: test.host, Marks: map[switcher.Color]switcher.Mark{switcher.Blue: test.blue, switcher.Green: test.green}}.Validate()
+		if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
 // A page may take its time: it is waited for.
 func TestConfirmWaitsForASlowPage(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -37,22 +38,25 @@ const siteNameLimit = 64
 
 var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// Validate says what cannot work, in the order of the fields.
+// Validate finds what cannot work, as health.Mistakes at their settings.
 func (s Site) Validate() error {
-	if len(s.Name) > siteNameLimit || !siteName.MatchString(s.Name) {
-		return fmt.Errorf("site name %q: only letters, digits, dot, dash and underscore, at most 64", s.Name)
-	}
+	var m health.Mistakes
+	m.Add(ValidateName(s.Name))
 	if !strings.HasPrefix(s.File, "/") {
-		return fmt.Errorf("file %q: an absolute path is needed", s.File)
+		m.Add(fmt.Errorf("%q: an absolute path is needed", s.File), "file")
 	}
-	if err := s.Layout.Validate(); err != nil {
-		return err
-	}
-	if err := s.Check.Validate(); err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
+	m.Add(s.Layout.Validate())
+	m.Add(s.Check.Validate(), "check")
 	if s.Confirm != nil {
-		return s.Confirm.Validate()
+		m.Add(s.Confirm.Validate(), "confirm")
+	}
+	return m.Found()
+}
+
+// ValidateName tells whether a site may have a name: it names a folder, too.
+func ValidateName(name string) error {
+	if len(name) > siteNameLimit || !siteName.MatchString(name) {
+		return fmt.Errorf("site name %q: only letters, digits, dot, dash and underscore, at most 64", name)
 	}
 	return nil
 }
@@ -85,18 +89,39 @@ type Confirm struct {
 	Marks map[Color]Mark
 }
 
-// Validate says what is missing or cannot tell the colors apart.
+// Validate finds what is missing or cannot tell the colors apart, as
+// health.Mistakes at their settings.
 func (c Confirm) Validate() error {
+	var m health.Mistakes
 	if c.URL.IsZero() {
-		return errors.New("confirm: a url is needed, such as http://127.0.0.1/")
+		m.Add(errors.New("none given, want one such as http://127.0.0.1/"), "url")
 	}
+	m.Add(health.ValidateHost(c.Host), "host")
 	for _, color := range []Color{Blue, Green} {
-		if c.Marks[color] == "" {
-			return fmt.Errorf("confirm: %s: a header (`X-Color: %s`) or a text of the body is needed", color, color)
-		}
+		m.Add(c.Marks[color].validate(color), string(color))
 	}
-	if c.Marks[Blue] == c.Marks[Green] {
-		return fmt.Errorf("confirm: blue and green have the same mark %q", c.Marks[Blue])
+	if len(m) == 0 {
+		m.Add(c.tellApart(), string(Green))
+	}
+	return m.Found()
+}
+
+// tellApart: a page with the longer one of two texts has the other one, too.
+// Values of headers are compared whole.
+func (c Confirm) tellApart() error {
+	blue, green := c.Marks[Blue], c.Marks[Green]
+	nameBlue, valueBlue, headerBlue := blue.header()
+	nameGreen, valueGreen, headerGreen := green.header()
+	switch {
+	case headerBlue != headerGreen:
+	case headerBlue:
+		if nameBlue == nameGreen && valueBlue == valueGreen {
+			return fmt.Errorf("it is the same mark as blue's, %q", blue)
+		}
+	case blue == green:
+		return fmt.Errorf("it is the same mark as blue's, %q", blue)
+	case strings.Contains(string(blue), string(green)), strings.Contains(string(green), string(blue)):
+		return fmt.Errorf("one mark stands inside the other, %q and %q: a page with the longer one has both", blue, green)
 	}
 	return nil
 }
@@ -105,17 +130,34 @@ func (c Confirm) Validate() error {
 // a text in the body.
 type Mark string
 
-var headerMark = regexp.MustCompile("^([!#$%&'*+.^_`|~0-9A-Za-z-]+): *(.+)$")
+var headerMark = regexp.MustCompile("^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$")
+
+// header is the mark as a header; ok is false where it is a text of the body.
+func (m Mark) header() (name, value string, ok bool) {
+	header := headerMark.FindStringSubmatch(string(m))
+	if header == nil {
+		return "", "", false
+	}
+	return http.CanonicalHeaderKey(header[1]), strings.TrimSpace(header[2]), true
+}
+
+func (m Mark) validate(color Color) error {
+	_, value, header := m.header()
+	switch {
+	case strings.TrimSpace(string(m)) == "":
+		return fmt.Errorf("a header (`X-Color: %s`) or a text of the body is needed", color)
+	case strings.ContainsFunc(string(m), unicode.IsControl):
+		return fmt.Errorf("the mark %q holds a control character, want a header (`X-Color: %s`) or a text of one line", m, color)
+	case header && value == "":
+		return fmt.Errorf("the header %q has no value, want `X-Color: %s`", m, color)
+	}
+	return nil
+}
 
 // On says whether a page carries the mark.
 func (m Mark) On(page health.Page) bool {
-	if header := headerMark.FindStringSubmatch(string(m)); header != nil {
-		for _, value := range page.Header[http.CanonicalHeaderKey(header[1])] {
-			if value == strings.TrimSpace(header[2]) {
-				return true
-			}
-		}
-		return false
+	if name, value, ok := m.header(); ok {
+		return slices.Contains(page.Header[name], value)
 	}
 	return strings.Contains(string(page.Body), string(m))
 }

@@ -63,7 +63,9 @@ func TestReadmeSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range yamlKeys(reflect.TypeFor[settingsYAML]()) {
+	r := newReader()
+	_ = r.document([]byte(block)).settings()
+	for key := range r.known {
 		if !regexp.MustCompile(`(?m)[ {]` + key + `:|^` + key + `:`).MatchString(block) {
 			t.Errorf("the setting %s is not shown", key)
 		}
@@ -81,25 +83,6 @@ func TestReadmeSettings(t *testing.T) {
 	if site.File != defaultFile {
 		t.Errorf("file is %s, the default %s", site.File, defaultFile)
 	}
-}
-
-// yamlKeys are the keys of a settings struct and of all below it.
-func yamlKeys(in reflect.Type) []string {
-	switch in.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice:
-		return yamlKeys(in.Elem())
-	case reflect.Struct:
-	default:
-		return nil
-	}
-	var keys []string
-	for i := range in.NumField() {
-		if key, _, _ := strings.Cut(in.Field(i).Tag.Get("yaml"), ","); key != "" {
-			keys = append(keys, key)
-		}
-		keys = append(keys, yamlKeys(in.Field(i).Type)...)
-	}
-	return keys
 }
 
 // The table of exit codes is that of the program's help, word by word.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -13,8 +11,6 @@ import (
 	"bgswitch/switcher/notify"
 	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // What holds where nothing is set.
@@ -32,7 +28,7 @@ const settingsLimit = 1 << 20
 // settings is what the operator set.
 type settings struct {
 	stateDir string
-	nginx    nginxYAML
+	nginx    nginxSettings
 	sites    []switcher.Site
 	verify   verify.Options
 	notify   notify.Channels
@@ -40,107 +36,9 @@ type settings struct {
 	metricsFile string // where verify leaves them; empty: nowhere
 }
 
-// The settings file as it is written. Values that need a closer look than YAML
-// gives them stay text here.
-type settingsYAML struct {
-	StateDir string               `yaml:"state_dir"`
-	Nginx    nginxYAML            `yaml:"nginx"`
-	Sites    map[string]*siteYAML `yaml:"sites"`
-	Verify   verifyYAML           `yaml:"verify"`
-	Notify   notifyYAML           `yaml:"notify"`
-}
-
-type nginxYAML struct {
-	Binary string   `yaml:"binary"`
-	Conf   string   `yaml:"conf"`
-	Prefix string   `yaml:"prefix"`
-	Test   []string `yaml:"test"`
-	Reload []string `yaml:"reload"`
-}
-
-type siteYAML struct {
-	File         string `yaml:"file"`
-	upstreamYAML `yaml:",inline"`
-	Upstream     string                   `yaml:"upstream"`
-	Upstreams    map[string]*upstreamYAML `yaml:"upstreams"`
-	Check        checkYAML                `yaml:"check"`
-	Confirm      *confirmYAML             `yaml:"confirm"`
-}
-
-type upstreamYAML struct {
-	Blue  oneOrMore `yaml:"blue"`
-	Green oneOrMore `yaml:"green"`
-}
-
-type checkYAML struct {
-	Type     *string           `yaml:"type"`
-	Scheme   *string           `yaml:"scheme"`
-	Path     *string           `yaml:"path"`
-	Host     *string           `yaml:"host"`
-	Headers  map[string]string `yaml:"headers"`
-	Status   oneOrMore         `yaml:"status"`
-	Contains *string           `yaml:"contains"`
-	Timeout  *string           `yaml:"timeout"`
-	Attempts *wholeNumber      `yaml:"attempts"`
-	Interval *string           `yaml:"interval"`
-	Passes   *wholeNumber      `yaml:"passes"`
-	CA       *string           `yaml:"ca"`
-	Insecure *bool             `yaml:"insecure"`
-	BlueURL  string            `yaml:"blue_url"`
-	GreenURL string            `yaml:"green_url"`
-}
-
-type confirmYAML struct {
-	URL   string `yaml:"url"`
-	Host  string `yaml:"host"`
-	Blue  string `yaml:"blue"`
-	Green string `yaml:"green"`
-}
-
-type verifyYAML struct {
-	Rise     *wholeNumber `yaml:"rise"`
-	Fall     *wholeNumber `yaml:"fall"`
-	Remind   *string      `yaml:"remind"`
-	Deadline *string      `yaml:"deadline"`
-	Failover bool         `yaml:"failover"`
-	Cooldown *string      `yaml:"cooldown"`
-	Metrics  string       `yaml:"metrics_file"`
-}
-
-type notifyYAML struct {
-	Webhooks []webhookYAML `yaml:"webhooks"`
-	Commands [][]string    `yaml:"commands"`
-	Ping     string        `yaml:"ping"`
-}
-
-type webhookYAML struct {
-	URL         string            `yaml:"url"`
-	Headers     map[string]string `yaml:"headers"`
-	HeadersFile string            `yaml:"headers_file"`
-}
-
-// oneOrMore is written as one value or as a list.
-type oneOrMore []string
-
-// UnmarshalYAML takes both forms.
-func (o *oneOrMore) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode {
-		*o = oneOrMore{node.Value}
-		return nil
-	}
-	return node.Decode((*[]string)(o))
-}
-
-// wholeNumber does not let YAML cut 1.5 down to 1.
-type wholeNumber int
-
-// UnmarshalYAML takes integers only.
-func (n *wholeNumber) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind != yaml.ScalarNode || node.ShortTag() != "!!int" {
-		text := fmt.Sprintf("line %d: cannot unmarshal %s `%s` into int", node.Line, node.ShortTag(), node.Value)
-		return &yaml.TypeError{Errors: []string{text}}
-	}
-	return node.Decode((*int)(n))
+type nginxSettings struct {
+	binary, conf, prefix string
+	test, reload         []string
 }
 
 // loadSettings reads the settings file, or takes the defaults where the
@@ -159,17 +57,12 @@ func loadSettings(path string, given bool, judge trust.Judge) (settings, error) 
 }
 
 func parseSettings(path string, text []byte) (settings, error) {
-	var root yaml.Node
-	var written settingsYAML
-	problems := decodeStrictly(text, &root, &written)
-	c := &checker{root: &root}
-	if len(problems) == 0 {
-		s := c.settings(written)
-		if problems = c.sorted(); len(problems) == 0 {
-			return s, nil
-		}
+	r := newReader()
+	s := r.document(text).settings()
+	if found := r.found(path); len(found) > 0 {
+		return settings{}, &hinted{found, "mend the lines above; the README shows every setting"}
 	}
-	return settings{}, &hinted{mistakesIn(path, problems), "mend the lines above; the README shows every setting"}
+	return s, nil
 }
 
 // mistakes is an error of several lines.
@@ -177,31 +70,27 @@ type mistakes []string
 
 func (m mistakes) Error() string { return strings.Join(m, "\n") }
 
-func mistakesIn(path string, problems []problem) mistakes {
-	var lines mistakes
-	begin := "cannot read the settings: "
-	for _, p := range problems {
-		lines = append(lines, fmt.Sprintf("%s%s:%d: %s", begin, path, p.line, p.text))
-		begin = "  "
-	}
-	return lines
-}
-
-// decodeStrictly reads one document; a field that nobody knows is a mistake.
-func decodeStrictly(text []byte, root *yaml.Node, into *settingsYAML) []problem {
-	if err := yaml.Unmarshal(text, root); err != nil {
-		return yamlProblems(err)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return yamlProblems(err)
-	}
-	var second yaml.Node
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return []problem{{max(second.Line, 1), "the settings are one YAML document; a second one begins here"}}
-	}
-	return nil
+// settings reads all that there is to set, and what holds where nothing is.
+func (w written) settings() settings {
+	s := settings{stateDir: defaultStateDir, verify: verify.Defaults()}
+	w.has(takes{
+		"state_dir": absolute(&s.stateDir),
+		"nginx": func(w written) {
+			w.has(takes{
+				"binary": binary(&s.nginx.binary),
+				"conf":   absolute(&s.nginx.conf),
+				"prefix": absolute(&s.nginx.prefix),
+				"test":   argv(&s.nginx.test),
+				"reload": argv(&s.nginx.reload),
+			})
+		},
+		"sites": func(w written) {
+			w.each(func(name string, w written) { s.sites = append(s.sites, w.site(name)) })
+		},
+		"verify": func(w written) { w.verify(&s) },
+		"notify": func(w written) { w.notify(&s.notify) },
+	})
+	return s
 }
 
 // site picks the site that a command is about.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,22 +35,22 @@ func TestSettingsMistakes(t *testing.T) {
 		{"unknown field", "nginxx: {}\n", `f:1: there is no setting "nginxx" here`},
 		{"unknown field of a site", site(bothColors + "    gren: a:1\n"), `f:6: there is no setting "gren" here`},
 		{"unknown field of a check", site(bothColors + "    check:\n      pat: /\n"), `f:7: there is no setting "pat" here`},
-		{"unknown field of confirm", site(bothColors + "    confirm: {uri: x}\n"), `f:6: there is no setting "uri" here`},
-		{"text for a number", site(bothColors + "    check: {attempts: many}\n"), `f:6: expected a whole number, found "many"`},
-		{"list for a number", site(bothColors + "    check: {passes: [1]}\n"), `f:6: expected a whole number, found a list`},
-		{"text for yes or no", site(bothColors + "    check: {insecure: perhaps}\n"), `f:6: expected true or false, found "perhaps"`},
-		{"list for a text", "state_dir: [a]\n", `f:1: expected a text, found a list`},
-		{"text for a list", "nginx: {test: nginx -t}\n", `f:1: expected a list of texts, found "nginx -t"`},
-		{"text for settings", "nginx: /usr/sbin/nginx\n", `f:1: expected settings below it, found "/usr/sb\.\.\."`},
-		{"text for the sites", "sites: app\n", `f:1: expected settings below it, found "app"`},
-		{"settings for an address", site("    blue: {a: b}\n    green: a:1\n"), `f:4: expected a list of texts, found settings below it`},
+		{"unknown field of confirm", site(bothColors + "    confirm: {uri: x}\n"), `(?s)f:6: blue: .*\n  f:6: green: .*\n  f:6: there is no setting "uri" here\n  f:6: url: .*`},
+		{"text for a number", site(bothColors + "    check: {attempts: many}\n"), `f:6: attempts: expected a whole number, found "many"`},
+		{"list for a number", site(bothColors + "    check: {passes: [1]}\n"), `f:6: passes: expected a whole number, found a list`},
+		{"text for yes or no", site(bothColors + "    check: {insecure: perhaps}\n"), `f:6: insecure: expected true or false, found "perhaps"`},
+		{"list for a text", "state_dir: [a]\n", `f:1: state_dir: expected a text, found a list`},
+		{"text for a list", "nginx: {test: nginx -t}\n", `f:1: test: expected a list, found a text`},
+		{"text for settings", "nginx: /usr/sbin/nginx\n", `f:1: nginx: expected settings below it, found a text`},
+		{"text for the sites", "sites: app\n", `f:1: sites: expected settings below it, found a text`},
+		{"settings for an address", site("    blue: {a: b}\n    green: a:1\n"), `f:4: blue: expected a list, found settings below it`},
 		{"duplicated key", "state_dir: /a\nstate_dir: /b\n", `f:2: "state_dir" is set twice, first in line 1`},
-		{"duplicated site", "sites:\n  app: {}\n  app: {}\n", `f:3: "app" is set twice, first in line 2`},
+		{"duplicated site", "sites:\n  app: {}\n  app: {}\n", `(?s)f:2: .*\n  f:3: "app" is set twice, first in line 2`},
 		{"second document", "state_dir: /a\n---\nstate_dir: /b\n", `f:2: the settings are one YAML document; a second one begins here`},
 		{"broken second document", "state_dir: /a\n---\n[\n", `f:\d+: the settings are one YAML document; a second one begins here`},
 		{"no YAML", "sites: [\n", `f:\d+: .+`},
 		{"tab", "sites:\n\tapp: {}\n", `f:2: .+`},
-		{"a list at the top", "- a\n", `f:1: expected settings below it, found a list`},
+		{"a list at the top", "- a\n", `f:1: the settings: expected settings below it, found a list`},
 		{"nil site", "sites:\n  app:\n", `f:2: nothing is set for this site`},
 		{"nil upstream", site("    upstreams: {a: }\n"), `f:4: nothing is set for this upstream`},
 		{"missing color", site("    blue: a:1\n"), `f:2: green: an address is needed, as nginx writes it: 127.0.0.1:3001`},
@@ -58,24 +60,24 @@ func TestSettingsMistakes(t *testing.T) {
 		{"bad address in a list", site("    blue: [a:1, 'b:2;']\n    green: [c:1, d:1]\n"), `f:4: cannot read address: "b:2;": it holds one of .*`},
 		{"injection", site("    blue: a:1\n    green: '127.0.0.1:1; } evil {'\n"), `f:5: cannot read address: "127.0.0.1:1; } evil {": it holds a blank.*`},
 		{"number as address", site("    blue: 3001\n    green: 3002\n"), "f:4: cannot read address: \"3001\": .*\n  f:5: cannot read address: \"3002\": .*"},
-		{"equal colors", site("    blue: a:1\n    green: A:1\n"), `f:2: cannot use layout: upstream \*: a:1 is named twice|f:2: .*a:1 is named twice`},
-		{"equal colors by port 80", site("    blue: a\n    green: a:80\n"), `f:2: .*a:80 is named twice`},
-		{"unequal counts", site("    blue: [a:1, a:2]\n    green: b:1\n"), `f:2: .*blue has 2 servers and green has 1 servers?, expected equally many, and at least one`},
+		{"equal colors", site("    blue: a:1\n    green: A:1\n"), `f:5: a:1 is named twice`},
+		{"equal colors by port 80", site("    blue: a\n    green: a:80\n"), `f:5: a:80 is named twice`},
+		{"unequal counts", site("    blue: [a:1, a:2]\n    green: b:1\n"), `f:5: blue has 2 servers and green has 1 servers?, expected equally many, and at least one`},
 		{"verify's rise", "verify: {rise: 0}\n", `f:1: rise: 0 is not allowed, want 1 to 100`},
-		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:1: deadline: 2m0s is not allowed, .*less than a minute`},
-		{"half a number", "verify:\n  fall: 1.5\n", `f:2: expected a whole number, found "1.5"`},
-		{"webhook without scheme", "notify:\n  webhooks:\n  - url: chat.example\n", `f:\d: url: not one that can be asked, .*`},
-		{"command without path", "notify:\n  commands:\n  - [page, me]\n", `f:\d: "page": an absolute path is needed`},
-		{"empty command", "notify:\n  commands: [[]]\n", `f:2: a command is a list: .*`},
-		{"relative state folder", "state_dir: state\n", `f:1: "state": an absolute path is needed`},
-		{"relative conf", "nginx:\n  binary: nginx\n  conf: nginx.conf\n", `f:3: "nginx.conf": an absolute path is needed`},
-		{"binary below the caller's folder", "nginx:\n  binary: bin/nginx\n", `f:2: "bin/nginx": an absolute path is needed`},
-		{"command below the caller's folder", "nginx:\n  test: [./test.sh]\n  reload: [../reload]\n", "f:2: \"./test.sh\": an absolute path is needed\n  f:3: \"../reload\": an absolute path is needed"},
-		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: "./nginx": an absolute path is needed`},
-		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:\d: file "app.conf": an absolute path is needed`},
+		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:2: deadline: 2m is not allowed, .*less than a minute`},
+		{"half a number", "verify:\n  fall: 1.5\n", `f:2: fall: expected a whole number, found "1.5"`},
+		{"webhook without scheme", "notify:\n  webhooks:\n  - url: chat.example\n", `f:3: url: not one that can be asked, .*`},
+		{"command without path", "notify:\n  commands:\n  - [page, me]\n", `f:3: commands: "page": an absolute path is needed`},
+		{"empty command", "notify:\n  commands: [[]]\n", `f:2: commands: a command is a list: .*`},
+		{"relative state folder", "state_dir: state\n", `f:1: state_dir: "state": an absolute path is needed`},
+		{"relative conf", "nginx:\n  binary: nginx\n  conf: nginx.conf\n", `f:3: conf: "nginx.conf": an absolute path is needed`},
+		{"binary below the caller's folder", "nginx:\n  binary: bin/nginx\n", `f:2: binary: "bin/nginx": an absolute path is needed`},
+		{"command below the caller's folder", "nginx:\n  test: [./test.sh]\n  reload: [../reload]\n", "f:2: test: \"./test.sh\": an absolute path is needed\n  f:3: reload: \"../reload\": an absolute path is needed"},
+		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: prefix: "./nginx": an absolute path is needed`},
+		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:5: file: "app.conf": an absolute path is needed`},
 		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},
-		{"bad duration", site(bothColors + "    check:\n      interval: 1s\n      timeout: soon\n"), `f:8: "soon" is no duration: write 2s, 200ms or 1m`},
-		{"number as duration", site(bothColors + "    check: {timeout: 2}\n"), `f:6: "2" is no duration: write 2s, 200ms or 1m`},
+		{"bad duration", site(bothColors + "    check:\n      interval: 1s\n      timeout: soon\n"), `f:8: timeout: "soon" is no duration: write 2s, 200ms or 1m`},
+		{"number as duration", site(bothColors + "    check: {timeout: 2}\n"), `f:6: timeout: "2" is no duration: write 2s, 200ms or 1m`},
 		{"duration out of range", site(bothColors + "    check: {timeout: 1h}\n"), `f:6: timeout: .* is not allowed, want 1ms to 5m`},
 		{"bad status", site(bothColors + "    check:\n      status: [200, 2xx]\n"), `f:7: status: "2xx" is not allowed, want 200 to 599 or a range such as 200-299`},
 		{"status the wrong way round", site(bothColors + "    check: {status: 299-200}\n"), `f:6: status: "299-200" is not allowed, .*`},
@@ -83,12 +85,12 @@ func TestSettingsMistakes(t *testing.T) {
 		{"attempts out of range", site(bothColors + "    check: {attempts: 0}\n"), `f:6: attempts: 0 is not allowed, want 1 to 1000`},
 		{"bad path", site(bothColors + "    check: {path: health}\n"), `f:6: path: "health" is not allowed, want a path that begins with /, without #`},
 		{"bad url of a color", site(bothColors + "    check:\n      green_url: ftp://a/\n"), `f:7: .+`},
-		{"confirm without url", site(bothColors + "    confirm: {blue: a, green: b}\n"), `f:6: confirm: a url is needed.*`},
-		{"confirm without mark", site(bothColors + "    confirm: {url: http://a/, blue: b}\n"), "f:6: confirm: green: a header \\(`X-Color: green`\\) or a text of the body is needed"},
-		{"confirm with equal marks", site(bothColors + "    confirm: {url: http://a/, blue: x, green: x}\n"), `f:6: confirm: blue and green have the same mark "x"`},
+		{"confirm without url", site(bothColors + "    confirm: {blue: a, green: b}\n"), `f:6: url: none given, .*`},
+		{"confirm without mark", site(bothColors + "    confirm: {url: http://a/, blue: b}\n"), "f:6: green: a header \\(`X-Color: green`\\) or a text of the body is needed"},
+		{"confirm with equal marks", site(bothColors + "    confirm: {url: http://a/, blue: x, green: x}\n"), `f:6: green: it is the same mark as blue's, "x"`},
 		{"upstreams beside colors", site(bothColors + "    upstreams: {a: {blue: a:1, green: a:2}}\n"), `f:6: upstreams: set blue and green either here, or for the site`},
 		{"several at once", "state_dir: a\nnginx: {conf: b}\n" + site("    blue: 1;\n    green: b:1\n"),
-			"f:1: \"a\": an absolute path is needed\n  f:2: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
+			"f:1: state_dir: \"a\": an absolute path is needed\n  f:2: conf: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
 		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {blue: a:1, green: a:2, check: {attempts: -1}}\n",
 			"f:2: attempts: 0 is not allowed, .*\n  f:3: attempts: -1 is not allowed, .*"},
 	} {
@@ -101,12 +103,166 @@ func TestSettingsMistakes(t *testing.T) {
 			if !regexp.MustCompile(`^cannot read the settings: (?:` + test.want + `)$`).MatchString(err.Error()) {
 				t.Errorf("error:\n%s\nwant it to match:\n%s", err, test.want)
 			}
-			for _, foreign := range []string{"unmarshal", "main.", "YAML: ", "yaml: ", "!!"} {
-				if strings.Contains(err.Error(), foreign) {
-					t.Errorf("the error speaks of %q: %s", foreign, err)
-				}
-			}
+			noForeignWords(t, err)
 		})
+	}
+}
+
+// noForeignWords: what YAML and Go call things is not what the operator wrote.
+func noForeignWords(t *testing.T, err error) {
+	t.Helper()
+	for _, foreign := range []string{"unmarshal", "main.", "YAML: ", "yaml: ", "!!", "upstream *", "network", "[]string", "layout"} {
+		if strings.Contains(err.Error(), foreign) {
+			t.Errorf("the error speaks of %q: %s", foreign, err)
+		}
+	}
+}
+
+const everySetting = `
+state_dir: /s
+nginx:
+  binary: nginx
+  conf: /c
+  prefix: /p
+  test:
+  - t1
+  - t2
+  reload:
+  - r1
+  - r2
+sites:
+  one:
+    file: /f
+    blue:
+    - a:1
+    - a:2
+    green:
+    - b:1
+    - b:2
+    upstream: web
+    check:
+      type: http
+      scheme: http
+      path: /up
+      host: h
+      headers:
+        X-A: a1
+        X-B: b1
+      status:
+      - 200
+      - 301-302
+      contains: ok
+      timeout: 1s
+      attempts: 4
+      interval: 5ms
+      passes: 2
+      ca: /ca
+      insecure: false
+      blue_url: http://b/
+      green_url: http://g/
+    confirm:
+      url: http://c/
+      host: ch
+      blue: "X-Color: blue"
+      green: "X-Color: green"
+  two:
+    upstreams:
+      api:
+        blue: c:1
+        green: d:1
+      www:
+        blue: c:2
+        green: d:2
+verify:
+  rise: 1
+  fall: 3
+  remind: 1h
+  deadline: 20s
+  failover: true
+  cooldown: 5m
+  metrics_file: /m
+notify:
+  webhooks:
+  - url: http://w1/
+    headers:
+      X-C: c1
+    headers_file: /h1
+  - url: http://w2/
+  commands:
+  - - /bin/c1
+    - c2
+  - - /bin/c3
+  ping: http://ping/
+`
+
+// One thing that is wrong is told once, at its own line, whichever it is; and
+// all of them in one run.
+func TestEachMistakeAtItsLine(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(everySetting, "\n")
+	if _, err := parseSettings("f", []byte(everySetting)); err != nil {
+		t.Fatal(err)
+	}
+	all, wanted := slices.Clone(lines), 0
+	for _, replaced := range [][2]string{
+		{"state_dir: /s", "state_dir: s"}, {"state_dir: /s", "state_dir: {a: b}"}, {"  conf: /c", "  conf: c"}, {"  prefix: /p", "  prefix: p"},
+		{"  binary: nginx", "  binary: [nginx]"}, {"  - t2", "  - {a: b}"}, {"  - r2", "  - [a]"}, {"  - r2", "  -"},
+		{"    file: /f", "    file: f"}, {"    file: /f", "    fill: /f"}, {"    - a:2", "    - a:0"}, {"    - b:2", "    - b:x"}, {"    - b:2", "    - a:1"}, {"    - b:1", "    -"},
+		{"    upstream: web", "    upstream: [web]"},
+		{"      type: http", "      type: udp"}, {"      type: http", "      type: [http]"}, {"      type: http", "      typ: http"},
+		{"      scheme: http", "      scheme: ftp"}, {"      path: /up", "      path: up"}, {"      host: h", "      host: h h"},
+		{"        X-A: a1", "        X A: a1"}, {"        X-B: b1", "        X-B: \"b\\n\""}, {"        X-B: b1", "        Host: b1"}, {"        X-B: b1", "        X-B: [b1]"},
+		{"      - 301-302", "      - 302-301"}, {"      - 200", "      - two"}, {"      - 200", "      - [200]"}, {"      - 200", "      -"},
+		{"      contains: ok", "      contains: [ok]"}, {"      timeout: 1s", "      timeout: 1"}, {"      timeout: 1s", "      timeout: 1h"},
+		{"      attempts: 4", "      attempts: 0"}, {"      attempts: 4", "      attempts: 4.5"}, {"      interval: 5ms", "      interval: -5ms"}, {"      passes: 2", "      passes: two"},
+		{"      ca: /ca", "      ca: ca"}, {"      insecure: false", "      insecure: true"}, {"      insecure: false", "      insecure: perhaps"},
+		{"      blue_url: http://b/", "      blue_url: b"}, {"      green_url: http://g/", "      green_url: http://"},
+		{"      url: http://c/", "      url: http://"}, {"      url: http://c/", "      url: http://c c/"}, {"      url: http://c/", "      url: ftp://c/"}, {"      url: http://c/", "      url: [c]"},
+		{"      host: ch", "      host: c h"}, {"      green: \"X-Color: green\"", "      green: \"a\\nb\""}, {"      green: \"X-Color: green\"", "      green: \"x-color:  blue\""},
+		{"      blue: \"X-Color: blue\"", "      blue: \"X-Color:\""}, {"      blue: \"X-Color: blue\"", "      blue: \"  \""}, {"      blue: \"X-Color: blue\"", "      blue: {}"},
+		{"        blue: c:1", "        blue: c:x"}, {"        green: d:2", "        green: c:2"}, {"        green: d:2", "        geen: [e:1, d:2]\n        green: d:2"},
+		{"  rise: 1", "  rise: 0"}, {"  fall: 3", "  fall: 1000"}, {"  remind: 1h", "  remind: 1s"}, {"  deadline: 20s", "  deadline: 2m"}, {"  failover: true", "  failover: 2"},
+		{"  cooldown: 5m", "  cooldown: -5m"}, {"  cooldown: 5m", "  cooldown: [5m]"}, {"  metrics_file: /m", "  metrics_file: m"},
+		{"  - url: http://w2/", "  - url: w2"}, {"  - url: http://w2/", "  - {}"}, {"  - url: http://w2/", "  - w2"}, {"      X-C: c1", "      X-C: \"\\r\""}, {"    headers_file: /h1", "    headers_file: h1"},
+		{"  - - /bin/c3", "  - c3"}, {"  - - /bin/c3", "  - - c3"}, {"  - - /bin/c3", "  - []"}, {"    - c2", "    - {c: 2}"}, {"  ping: http://ping/", "  ping: ping"},
+	} {
+		at := slices.Index(lines, replaced[0])
+		if at < 0 {
+			t.Fatalf("no line %q", replaced[0])
+		}
+		wrong := slices.Clone(lines)
+		if wrong[at] = replaced[1]; all[at] == lines[at] {
+			all[at] = replaced[1]
+			wanted++
+		}
+		t.Run(strings.TrimSpace(replaced[1]), func(t *testing.T) {
+			t.Parallel()
+			_, err := parseSettings("f", []byte(strings.Join(wrong, "\n")))
+			if err == nil {
+				t.Fatal("the settings were accepted")
+			}
+			if told := err.Error(); !strings.HasPrefix(told, fmt.Sprintf("cannot read the settings: f:%d: ", at+1)) || strings.Contains(told, "\n") {
+				t.Errorf("want one mistake, in line %d:\n%s", at+1, told)
+			}
+			noForeignWords(t, err)
+		})
+	}
+	_, err := parseSettings("f", []byte(strings.Join(all, "\n")))
+	if told := strings.Split(fmt.Sprint(err), "\n"); len(told) != wanted {
+		t.Errorf("%d mistakes, %d were told:\n%s", wanted, len(told), err)
+	}
+}
+
+// What one site has can be the other's, too.
+func TestSettingsMerge(t *testing.T) {
+	t.Parallel()
+	s, err := parseSettings("f", []byte(site(bothColors+"    check: &c {path: /up, passes: 2}\n  b: {<<: {file: /b, blue: x:1}, blue: c:1, green: d:1, check: {<<: [*c, {passes: 3, attempts: 4}]}}\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.sites[1]
+	if b.File != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Layout[nginxconf.Sole][switcher.Blue][0].String() != "c:1" {
+		t.Errorf("%+v", b)
 	}
 }
 
@@ -141,7 +297,7 @@ notify:
 			Commands: [][]string{{"/bin/page", "me"}}, Ping: health.MustParseURL("http://ping/"),
 		},
 		stateDir: "/s",
-		nginx:    nginxYAML{Binary: "/n", Conf: "/c", Prefix: "/p", Test: []string{"a", "-t"}, Reload: []string{"b", "c d"}},
+		nginx:    nginxSettings{binary: "/n", conf: "/c", prefix: "/p", test: []string{"a", "-t"}, reload: []string{"b", "c d"}},
 		sites: []switcher.Site{{
 			Name: "web", File: "/f",
 			Layout: nginxconf.Layout{
@@ -159,7 +315,7 @@ notify:
 			}},
 		}},
 	}
-	options := cmp.AllowUnexported(settings{}, nginxconf.Address{})
+	options := cmp.AllowUnexported(settings{}, nginxSettings{}, nginxconf.Address{})
 	urls := cmp.Comparer(func(a, b health.URL) bool { return a.Secret() == b.Secret() })
 	if diff := cmp.Diff(want, got, options, urls); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -227,6 +383,8 @@ func FuzzSettings(f *testing.F) {
 	f.Add(site("    upstreams: {a: {blue: a:1, green: a:2}}\n"))
 	f.Add("a: &a [*a]\n---\n")
 	f.Add("sites: {<<: {a: {blue: b:1}}}")
+	f.Add("sites: &a {<<: *a, b: {<<: [*a, 1], ? [x] : y}}")
+	f.Add(everySetting)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := parseSettings("f", []byte(text))
 		for _, site := range s.sites {

@@ -173,8 +173,8 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 	return &switcher.Switcher{
 		Site: site,
 		Nginx: &nginx.Nginx{
-			Binary: s.nginx.Binary, Conf: s.nginx.Conf, Prefix: s.nginx.Prefix,
-			Test: s.nginx.Test, Reload: s.nginx.Reload,
+			Binary: s.nginx.binary, Conf: s.nginx.conf, Prefix: s.nginx.prefix,
+			Test: s.nginx.test, Reload: s.nginx.reload,
 		},
 		State: statedir.Of(s.stateDir, site.Name),
 		Asker: health.Asker{Log: log},

@@ -1,190 +1,161 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"path/filepath"
-	"slices"
-	"time"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// settings turns what is written into what is used.
-func (c *checker) settings(written settingsYAML) settings {
-	s := settings{stateDir: written.StateDir, nginx: written.Nginx, verify: c.verify(written.Verify), notify: c.notify(written.Notify), metricsFile: written.Verify.Metrics}
-	if s.stateDir == "" {
-		s.stateDir = defaultStateDir
+// site reads one site. What is not set has its default.
+func (w written) site(name string) switcher.Site {
+	site := switcher.Site{Name: name, File: defaultFile, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
+	w.wrong(switcher.ValidateName(name))
+	if w.node == nil {
+		w.wrong(errors.New("nothing is set for this site"))
+		return site
 	}
-	c.absolute(s.stateDir, "state_dir")
-	c.absolute(s.metricsFile, "verify", "metrics_file")
-	c.absolute(s.nginx.Conf, "nginx", "conf")
-	c.absolute(s.nginx.Prefix, "nginx", "prefix")
-	c.program([]string{s.nginx.Binary}, "nginx", "binary")
-	c.program(s.nginx.Test, "nginx", "test")
-	c.program(s.nginx.Reload, "nginx", "reload")
-	for _, name := range slices.Sorted(maps.Keys(written.Sites)) {
-		if written.Sites[name] == nil {
-			c.wrong(errors.New("nothing is set for this site"), "sites", name)
-			continue
-		}
-		s.sites = append(s.sites, c.site(name, *written.Sites[name]))
-	}
-	return s
-}
-
-func (c *checker) absolute(path string, at ...string) {
-	if path != "" && !filepath.IsAbs(path) {
-		c.wrong(fmt.Errorf("%q: an absolute path is needed", path), at...)
-	}
-}
-
-// program is a name or an absolute path: another one would mean a file of
-// whoever types the command, in the folder where he stands.
-func (c *checker) program(argv []string, at ...string) {
-	if len(argv) > 0 && argv[0] != filepath.Base(argv[0]) {
-		c.absolute(argv[0], at...)
-	}
-}
-
-func (c *checker) site(name string, written siteYAML) switcher.Site {
-	at := []string{"sites", name}
-	before := len(c.problems)
-	site := switcher.Site{
-		Name:   name,
-		File:   written.File,
-		Layout: c.layout(written, at),
-		Check:  c.check(written.Check, append(at, "check")),
-		URLs: map[switcher.Color]health.URL{
-			switcher.Blue:  c.url(written.Check.BlueURL, "sites", name, "check", "blue_url"),
-			switcher.Green: c.url(written.Check.GreenURL, "sites", name, "check", "green_url"),
-		},
-	}
-	if site.File == "" {
-		site.File = defaultFile
-	}
-	if written.Confirm != nil {
-		w := written.Confirm
-		site.Confirm = &switcher.Confirm{URL: c.url(w.URL, append(at, "confirm", "url")...), Host: w.Host, Marks: map[switcher.Color]switcher.Mark{
-			switcher.Blue: switcher.Mark(w.Blue), switcher.Green: switcher.Mark(w.Green),
-		}}
-		if len(c.problems) == before {
-			c.wrong(site.Confirm.Validate(), append(at, "confirm")...)
-		}
-		site.Confirm = onlyIf(len(c.problems) == before, site.Confirm)
-	}
-	if len(c.problems) == before {
-		c.wrong(site.Validate(), at...)
+	var blue, green, upstream, upstreams written
+	w.has(takes{
+		"file":      absolute(&site.File),
+		"blue":      keep(&blue),
+		"green":     keep(&green),
+		"upstream":  keep(&upstream),
+		"upstreams": keep(&upstreams),
+		"check":     func(w written) { w.check(&site) },
+		"confirm":   func(w written) { site.Confirm = w.confirm() },
+	})
+	switch {
+	case upstreams.node == nil:
+		site.Layout = nginxconf.Layout{w.upstreamName(upstream): w.colors(blue, green)}
+	case blue.node != nil || green.node != nil || upstream.node != nil:
+		upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
+	default:
+		site.Layout = upstreams.layout()
 	}
 	return site
 }
 
-func onlyIf[T any](ok bool, value *T) *T {
-	if ok {
-		return value
+func (w written) upstreamName(upstream written) string {
+	if upstream.node == nil {
+		return nginxconf.Sole
 	}
-	return nil
+	return cmp.Or(upstream.text(), nginxconf.Sole)
 }
 
-// layout takes the colors of the site, or those of its upstreams.
-func (c *checker) layout(written siteYAML, at []string) nginxconf.Layout {
-	if len(written.Upstreams) == 0 {
-		name := nginxconf.Sole
-		if written.Upstream != "" {
-			name = written.Upstream
-		}
-		return nginxconf.Layout{name: c.colors(written.upstreamYAML, at)}
-	}
-	if len(written.Blue)+len(written.Green) > 0 || written.Upstream != "" {
-		c.wrong(errors.New("upstreams: set blue and green either here, or for the site"), append(at, "upstreams")...)
-	}
+// layout reads several upstreams that switch together.
+func (w written) layout() nginxconf.Layout {
 	layout := nginxconf.Layout{}
-	for _, name := range slices.Sorted(maps.Keys(written.Upstreams)) {
-		here := append(slices.Clone(at), "upstreams", name)
-		if written.Upstreams[name] == nil {
-			c.wrong(errors.New("nothing is set for this upstream"), here...)
-			continue
+	w.each(func(name string, w written) {
+		if name == "" || name == nginxconf.Sole {
+			w.wrong(fmt.Errorf("%q: several upstreams each need their name", name))
 		}
-		layout[name] = c.colors(*written.Upstreams[name], here)
+		if w.node == nil {
+			w.wrong(errors.New("nothing is set for this upstream"))
+			return
+		}
+		var blue, green written
+		w.has(takes{"blue": keep(&blue), "green": keep(&green)})
+		layout[name] = w.colors(blue, green)
+	})
+	if w.node.Kind == yaml.MappingNode && len(w.node.Content) == 0 {
+		w.wrong(errors.New("upstreams: it names no upstream"))
 	}
 	return layout
 }
 
-func (c *checker) colors(written upstreamYAML, at []string) nginxconf.Colors {
-	colors := nginxconf.Colors{
-		switcher.Blue:  c.addresses(written.Blue, append(slices.Clone(at), "blue")),
-		switcher.Green: c.addresses(written.Green, append(slices.Clone(at), "green")),
+// colors reads the addresses of both colors of w.
+func (w written) colors(blue, green written) nginxconf.Colors {
+	places := map[switcher.Color]written{switcher.Blue: blue, switcher.Green: green}
+	before, colors := len(w.mistakes), nginxconf.Colors{}
+	for color, place := range places {
+		colors[color] = place.addresses()
+		missing := fmt.Errorf("%s: an address is needed, as nginx writes it: 127.0.0.1:3001", color)
+		switch {
+		case place.node == nil:
+			w.wrong(missing)
+		case len(colors[color]) == 0 && !place.bad[place.node]:
+			place.wrong(missing)
+		}
+	}
+	if len(w.mistakes) > before {
+		return colors
+	}
+	if misfit := (*nginxconf.ColorError)(nil); errors.As(colors.Validate(), &misfit) {
+		at := places[misfit.Color]
+		if misfit.Server >= 0 {
+			at = at.oneOrMore()[misfit.Server]
+		}
+		at.wrong(misfit)
 	}
 	return colors
 }
 
-func (c *checker) addresses(written []string, at []string) []nginxconf.Address {
-	if len(written) == 0 {
-		c.wrong(fmt.Errorf("%s: an address is needed, as nginx writes it: 127.0.0.1:3001", at[len(at)-1]), at...)
-	}
+func (w written) addresses() []nginxconf.Address {
 	var addresses []nginxconf.Address
-	for _, text := range written {
-		address, err := nginxconf.ParseAddress(text)
-		c.wrong(err, at...)
+	for _, item := range w.oneOrMore() {
+		if !item.scalar() {
+			continue
+		}
+		address, err := nginxconf.ParseAddress(item.node.Value)
+		item.wrong(err)
 		addresses = append(addresses, address)
 	}
 	return addresses
 }
 
 // check lays what is written over the defaults.
-func (c *checker) check(written checkYAML, at []string) health.Check {
-	before := len(c.problems)
-	check := health.Defaults()
-	set(&check.Type, written.Type)
-	set(&check.Scheme, written.Scheme)
-	set(&check.Path, written.Path)
-	set(&check.Host, written.Host)
-	set(&check.Contains, written.Contains)
-	set(&check.CAFile, written.CA)
-	set(&check.Insecure, written.Insecure)
-	check.Headers = written.Headers
-	set(&check.Attempts, (*int)(written.Attempts))
-	set(&check.Passes, (*int)(written.Passes))
-	c.duration(&check.Timeout, written.Timeout, append(at, "timeout"))
-	c.duration(&check.Interval, written.Interval, append(at, "interval"))
-	if len(written.Status) > 0 {
-		ranges, err := health.ParseStatusRanges(written.Status)
-		c.wrong(err, append(at, "status")...)
-		check.Status = ranges
-	}
-	c.absolute(check.CAFile, append(at, "ca")...)
-	if len(c.problems) == before {
-		c.wrong(check.Validate(), at...)
-	}
-	return check
+func (w written) check(site *switcher.Site) {
+	c := &site.Check
+	var blue, green health.URL
+	w.has(takes{
+		"type":      plain(&c.Type),
+		"scheme":    plain(&c.Scheme),
+		"path":      plain(&c.Path),
+		"host":      plain(&c.Host),
+		"headers":   named(&c.Headers),
+		"status":    statusRanges(&c.Status),
+		"contains":  plain(&c.Contains),
+		"timeout":   duration(&c.Timeout),
+		"attempts":  number(&c.Attempts),
+		"interval":  duration(&c.Interval),
+		"passes":    number(&c.Passes),
+		"ca":        absolute(&c.CAFile),
+		"insecure":  yes(&c.Insecure),
+		"blue_url":  address(&blue),
+		"green_url": address(&green),
+	})
+	w.judge(c.Validate())
+	site.URLs = map[switcher.Color]health.URL{switcher.Blue: blue, switcher.Green: green}
 }
 
-// url is one that may be left out.
-func (c *checker) url(written string, at ...string) health.URL {
-	if written == "" {
-		return health.URL{}
+func statusRanges(into *health.StatusRanges) func(written) {
+	return func(w written) {
+		var ranges health.StatusRanges
+		before := len(w.mistakes)
+		for _, item := range w.oneOrMore() {
+			r, err := health.ParseStatusRange(item.text())
+			if err != nil && !item.bad[item.node] {
+				item.wrongf("%w", err)
+			}
+			ranges = append(ranges, r)
+		}
+		if len(w.mistakes) == before {
+			*into = ranges
+		}
 	}
-	url, err := health.ParseURL(written)
-	c.wrong(err, at...)
-	return url
 }
 
-func set[T any](to, from *T) {
-	if from != nil {
-		*to = *from
-	}
-}
-
-func (c *checker) duration(to *time.Duration, from *string, at []string) {
-	if from == nil {
-		return
-	}
-	d, err := time.ParseDuration(*from)
-	if err != nil {
-		c.wrong(fmt.Errorf("%q is no duration: write 2s, 200ms or 1m", *from), at...)
-	}
-	*to = d
+func (w written) confirm() *switcher.Confirm {
+	var c switcher.Confirm
+	var blue, green string
+	w.has(takes{"url": address(&c.URL), "host": plain(&c.Host), "blue": plain(&blue), "green": plain(&green)})
+	c.Marks = map[switcher.Color]switcher.Mark{switcher.Blue: switcher.Mark(blue), switcher.Green: switcher.Mark(green)}
+	w.judge(c.Validate())
+	return &c
 }

@@ -2,54 +2,65 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"path/filepath"
-	"strconv"
 
 	"bgswitch/health"
 	"bgswitch/switcher/notify"
-	"bgswitch/switcher/verify"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // verify lays what is written over the defaults.
-func (c *checker) verify(written verifyYAML) verify.Options {
-	options := verify.Defaults()
-	options.Failover = written.Failover
-	before := len(c.problems)
-	set(&options.Rise, (*int)(written.Rise))
-	set(&options.Fall, (*int)(written.Fall))
-	c.duration(&options.Remind, written.Remind, []string{"verify", "remind"})
-	c.duration(&options.Deadline, written.Deadline, []string{"verify", "deadline"})
-	c.duration(&options.Cooldown, written.Cooldown, []string{"verify", "cooldown"})
-	if len(c.problems) == before {
-		c.wrong(options.Validate(), "verify")
-	}
-	return options
+func (w written) verify(s *settings) {
+	o := &s.verify
+	w.has(takes{
+		"metrics_file": absolute(&s.metricsFile),
+		"rise":         number(&o.Rise),
+		"fall":         number(&o.Fall),
+		"remind":       duration(&o.Remind),
+		"deadline":     duration(&o.Deadline),
+		"failover":     yes(&o.Failover),
+		"cooldown":     duration(&o.Cooldown),
+	})
+	w.judge(o.Validate())
 }
 
-// notify takes the channels.
-func (c *checker) notify(written notifyYAML) notify.Channels {
-	channels := notify.Channels{Commands: written.Commands, Ping: c.url(written.Ping, "notify", "ping")}
-	for i, hook := range written.Webhooks {
-		at := []string{"notify", "webhooks", strconv.Itoa(i)}
-		url, err := health.ParseURL(hook.URL)
-		c.wrong(err, append(at, "url")...)
-		c.absolute(hook.HeadersFile, append(at, "headers_file")...)
-		channels.Webhooks = append(channels.Webhooks, notify.Webhook{URL: url, Headers: hook.Headers, HeadersFile: hook.HeadersFile})
-	}
-	for i, argv := range written.Commands {
-		c.wrong(runnable(argv), "notify", "commands", strconv.Itoa(i))
-	}
-	return channels
+// notify reads the channels.
+func (w written) notify(c *notify.Channels) {
+	w.has(takes{
+		"webhooks": func(w written) {
+			for _, item := range w.items() {
+				c.Webhooks = append(c.Webhooks, item.webhook())
+			}
+		},
+		"commands": func(w written) {
+			for _, item := range w.items() {
+				c.Commands = append(c.Commands, item.command())
+			}
+		},
+		"ping": address(&c.Ping),
+	})
 }
 
-// runnable: which program runs must not depend on somebody's PATH.
-func runnable(argv []string) error {
-	if len(argv) == 0 {
-		return errors.New("a command is a list: [/path/of/program, argument]")
+func (w written) webhook() notify.Webhook {
+	var hook notify.Webhook
+	w.has(takes{"url": address(&hook.URL), "headers": named(&hook.Headers), "headers_file": absolute(&hook.HeadersFile)})
+	var found health.Mistakes
+	if hook.URL.IsZero() {
+		found.Add(errors.New("none given, want one such as https://chat.example.com/hook"), "url")
 	}
-	if !filepath.IsAbs(argv[0]) {
-		return fmt.Errorf("%q: an absolute path is needed", argv[0])
+	found.Add(health.ValidateHeaders(hook.Headers), "headers")
+	w.judge(found.Found())
+	return hook
+}
+
+// command reads an argv. Which program runs must not depend on somebody's PATH.
+func (w written) command() []string {
+	if w.node.Kind != yaml.SequenceNode || len(w.node.Content) == 0 {
+		w.wrong(errors.New("commands: a command is a list: [/path/of/program, argument]"))
+		return nil
 	}
-	return nil
+	var argv []string
+	words(&argv)(w)
+	_ = w.items()[0].absolute()
+	return argv
 }

@@ -81,7 +81,7 @@ func (w Webhook) headers(judge trust.Judge) (map[string]string, error) {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
-		case !health.IsHeader(name, value): // a line without a name is all value
+		case health.ValidateHeader(name, value) != nil: // a line without a name is all value
 			return nil, fmt.Errorf("%s:%d: a header is written `Name: value`", w.HeadersFile, i+1)
 		default:
 			headers[http.CanonicalHeaderKey(name)] = value

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 )
 
@@ -76,19 +77,27 @@ func Defaults() Options {
 	return Options{Rise: 2, Fall: 3, Remind: 6 * time.Hour, Deadline: 30 * time.Second, Cooldown: 10 * time.Minute}
 }
 
-// Validate names the first option that cannot be used.
+// Validate finds the options that cannot be used, as health.Mistakes at their
+// settings.
 func (o Options) Validate() error {
-	switch {
-	case o.Rise < 1 || o.Rise > 100:
-		return fmt.Errorf("rise: %d is not allowed, want 1 to 100", o.Rise)
-	case o.Fall < 1 || o.Fall > 100:
-		return fmt.Errorf("fall: %d is not allowed, want 1 to 100", o.Fall)
-	case o.Remind < time.Minute:
-		return fmt.Errorf("remind: %s is not allowed, want 1m or more", o.Remind)
-	case o.Deadline < time.Second || o.Deadline >= time.Minute:
-		return fmt.Errorf("deadline: %s is not allowed, want 1s or more, and less than a minute", o.Deadline)
-	case o.Cooldown < 0:
-		return fmt.Errorf("cooldown: %s is not allowed, it cannot be negative", o.Cooldown)
+	var m health.Mistakes
+	m.Add(row(o.Rise), "rise")
+	m.Add(row(o.Fall), "fall")
+	if o.Remind < time.Minute {
+		m.Add(fmt.Errorf("%s is not allowed, want 1m or more", health.Short(o.Remind)), "remind")
+	}
+	if o.Deadline < time.Second || o.Deadline >= time.Minute {
+		m.Add(fmt.Errorf("%s is not allowed, want 1s or more, and less than a minute", health.Short(o.Deadline)), "deadline")
+	}
+	if o.Cooldown < 0 {
+		m.Add(fmt.Errorf("%s is not allowed, it cannot be negative", o.Cooldown), "cooldown")
+	}
+	return m.Found()
+}
+
+func row(n int) error {
+	if n < 1 || n > 100 {
+		return fmt.Errorf("%d is not allowed, want 1 to 100", n)
 	}
 	return nil
 }

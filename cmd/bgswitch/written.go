@@ -1,0 +1,399 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"bgswitch/health"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// mistake is one mistake in the settings, in the operator's words.
+type mistake struct {
+	line int
+	text string
+}
+
+// reader reads the settings by their keys, and notes every mistake.
+type reader struct {
+	mistakes []mistake
+	bad      map[*yaml.Node]bool // the values with a mistake: nothing more is said of them
+	known    map[string]bool     // the keys that were looked for
+	mappings map[*yaml.Node]map[string]written
+}
+
+// written is what is written for a key of the settings.
+type written struct {
+	*reader
+	key  string
+	line int        // of its key, or of itself in a list
+	node *yaml.Node // nil: nothing is
+}
+
+func newReader() *reader {
+	return &reader{bad: map[*yaml.Node]bool{}, known: map[string]bool{}, mappings: map[*yaml.Node]map[string]written{}}
+}
+
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.*))$`)
+
+// document reads one YAML document.
+func (r *reader) document(text []byte) written {
+	top := written{reader: r, key: "the settings", line: 1}
+	var root, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		return top
+	} else if err != nil {
+		r.noYAML(err)
+		return top
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		r.mistakes = append(r.mistakes, mistake{max(second.Line, 1), "the settings are one YAML document; a second one begins here"})
+		return top
+	}
+	top.node, top.line = value(root.Content[0]), root.Content[0].Line
+	return top
+}
+
+func (r *reader) noYAML(err error) {
+	line, text := 1, err.Error()
+	if match := yamlLine.FindStringSubmatch(text); match != nil {
+		line, _ = strconv.Atoi(match[1])
+		text = match[2]
+	}
+	r.mistakes = append(r.mistakes, mistake{line, "cannot be read: " + text})
+}
+
+// value is what a node stands for; nil where it says null.
+func value(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.ShortTag() == "!!null" {
+		return nil
+	}
+	return node
+}
+
+// found are the mistakes from top to bottom.
+func (r *reader) found(path string) mistakes {
+	slices.SortFunc(r.mistakes, func(a, b mistake) int { return cmp.Or(a.line-b.line, cmp.Compare(a.text, b.text)) })
+	var lines mistakes
+	begin := "cannot read the settings: "
+	for _, m := range slices.Compact(r.mistakes) { // an anchor is read wherever it is used
+		lines = append(lines, fmt.Sprintf("%s%s:%d: %s", begin, path, m.line, m.text))
+		begin = "  "
+	}
+	return lines
+}
+
+// wrong notes a mistake of this value.
+func (w written) wrong(err error) {
+	if err == nil {
+		return
+	}
+	w.mistakes = append(w.mistakes, mistake{w.line, err.Error()})
+	if w.node != nil {
+		w.bad[w.node] = true
+	}
+}
+
+func (w written) wrongf(format string, args ...any) {
+	w.wrong(fmt.Errorf("%s: %w", w.label(), fmt.Errorf(format, args...)))
+}
+
+var plainKey = regexp.MustCompile(`^[\w. -]+$`)
+
+// label is the key as it is shown.
+func (w written) label() string {
+	if plainKey.MatchString(w.key) {
+		return w.key
+	}
+	return strconv.Quote(w.key)
+}
+
+// kind is what is written, in the operator's words.
+func (w written) kind() string {
+	switch {
+	case w.node.Kind == yaml.MappingNode:
+		return "settings below it"
+	case w.node.Kind == yaml.SequenceNode:
+		return "a list"
+	case w.node.ShortTag() == "!!null":
+		return "nothing"
+	}
+	return "a text"
+}
+
+// takes are the settings that a mapping may hold, and what takes each.
+type takes map[string]func(written)
+
+// has takes the settings below this one; another one is a mistake.
+func (w written) has(settings takes) {
+	for key := range settings {
+		w.known[key] = true
+	}
+	for key, below := range w.below() {
+		if take, ok := settings[key]; !ok {
+			below.wrong(fmt.Errorf("there is no setting %q here", key))
+		} else if below.node != nil {
+			take(below)
+		}
+	}
+}
+
+// below is what a mapping holds, by key; with `<<: *other` also what that one
+// holds, where it is not set here (yaml.org/type/merge.html).
+func (w written) below() map[string]written {
+	switch {
+	case w.node == nil:
+		return nil
+	case w.node.Kind != yaml.MappingNode:
+		w.wrongf("expected settings below it, found %s", w.kind())
+		return nil
+	case w.mappings[w.node] != nil: // read before, or just now: it may be merged into itself
+		return w.mappings[w.node]
+	}
+	found := map[string]written{}
+	w.mappings[w.node] = found
+	for _, other := range w.pairs(found) {
+		for key, below := range other.below() {
+			if _, set := found[key]; !set {
+				found[key] = below
+			}
+		}
+	}
+	return found
+}
+
+// pairs finds what stands in a mapping itself, and returns what is merged into it.
+func (w written) pairs(found map[string]written) (others []written) {
+	for i := 0; i+1 < len(w.node.Content); i += 2 {
+		key := w.node.Content[i]
+		below := written{w.reader, key.Value, key.Line, value(w.node.Content[i+1])}
+		first, twice := found[key.Value]
+		switch {
+		case key.ShortTag() == "!!merge" && below.node != nil && below.node.Kind == yaml.SequenceNode:
+			others = append(others, below.items()...)
+		case key.ShortTag() == "!!merge":
+			others = append(others, below)
+		case key.Kind != yaml.ScalarNode:
+			below.wrong(errors.New("the name of a setting is a text"))
+		case twice:
+			below.wrong(fmt.Errorf("%q is set twice, first in line %d", key.Value, first.line))
+		default:
+			found[key.Value] = below
+		}
+	}
+	return others
+}
+
+// each are the settings below this one whose names the operator gives.
+func (w written) each(take func(name string, below written)) {
+	below := w.below()
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		take(name, below[name])
+	}
+}
+
+// items is a list.
+func (w written) items() []written {
+	switch {
+	case w.node == nil:
+		return nil
+	case w.node.Kind != yaml.SequenceNode:
+		w.wrongf("expected a list, found %s", w.kind())
+		return nil
+	}
+	var list []written
+	for _, item := range w.node.Content {
+		list = append(list, written{w.reader, w.key, item.Line, cmp.Or(value(item), item)})
+	}
+	return list
+}
+
+// oneOrMore is written as one value or as a list.
+func (w written) oneOrMore() []written {
+	if w.node != nil && w.node.Kind == yaml.ScalarNode {
+		return []written{w}
+	}
+	return w.items()
+}
+
+// at is what is written for a setting below, or this where it is not.
+func (w written) at(keys []string) written {
+	if len(keys) == 0 || w.node == nil || w.node.Kind != yaml.MappingNode {
+		return w
+	}
+	if below, ok := w.below()[keys[0]]; ok {
+		return below.at(keys[1:])
+	}
+	return w
+}
+
+// judge notes what a Validate found of the settings below this one, but for
+// those that could not be read in the first place.
+func (w written) judge(err error) {
+	var found health.Mistakes
+	if w.bad[w.node] || !errors.As(err, &found) {
+		return
+	}
+	for _, m := range found {
+		if at := w.at(m.At); at.node == w.node || !at.bad[at.node] {
+			at.wrong(m.Err)
+		}
+	}
+}
+
+// scalar tells whether it is a single value.
+func (w written) scalar() bool {
+	if w.kind() == "a text" {
+		return true
+	}
+	w.wrongf("expected a text, found %s", w.kind())
+	return false
+}
+
+func (w written) text() string {
+	if !w.scalar() {
+		return ""
+	}
+	return w.node.Value
+}
+
+func plain(into *string) func(written) {
+	return func(w written) { *into = w.text() }
+}
+
+func (w written) absolute() string {
+	path := w.text()
+	if !filepath.IsAbs(path) && !w.bad[w.node] {
+		w.wrongf("%q: an absolute path is needed", path)
+	}
+	return path
+}
+
+// absolute is a path that is; an empty text sets nothing.
+func absolute(into *string) func(written) {
+	return func(w written) {
+		if w.text() != "" {
+			*into = w.absolute()
+		}
+	}
+}
+
+// address is a URL; an empty text sets nothing.
+func address(into *health.URL) func(written) {
+	return func(w written) {
+		text := w.text()
+		if text == "" {
+			return
+		}
+		url, err := health.ParseURL(text)
+		if err != nil {
+			w.wrongf("%w", err)
+		}
+		*into = url
+	}
+}
+
+// number does not let YAML cut 1.5 down to 1.
+func number(into *int) func(written) {
+	return func(w written) {
+		if w.node.ShortTag() != "!!int" || w.node.Decode(into) != nil {
+			w.wrongf("expected a whole number, found %s", w.shown())
+		}
+	}
+}
+
+func yes(into *bool) func(written) {
+	return func(w written) {
+		if w.node.Decode(into) != nil {
+			w.wrongf("expected true or false, found %s", w.shown())
+		}
+	}
+}
+
+func (w written) shown() string {
+	if w.node.Kind == yaml.ScalarNode {
+		return strconv.Quote(w.node.Value)
+	}
+	return w.kind()
+}
+
+func duration(into *time.Duration) func(written) {
+	return func(w written) {
+		if !w.scalar() {
+			return
+		}
+		d, err := time.ParseDuration(w.node.Value)
+		if err != nil {
+			w.wrongf("%q is no duration: write 2s, 200ms or 1m", w.node.Value)
+			return
+		}
+		*into = d
+	}
+}
+
+// words is a list of texts.
+func words(into *[]string) func(written) {
+	return func(w written) {
+		for _, item := range w.items() {
+			*into = append(*into, item.text())
+		}
+	}
+}
+
+// program is a name or an absolute path: another one would mean a file of
+// whoever types the command, in the folder where he stands.
+func (w written) program() string {
+	if name := w.text(); name == filepath.Base(name) {
+		return name
+	}
+	return w.absolute()
+}
+
+func binary(into *string) func(written) {
+	return func(w written) {
+		if w.text() != "" {
+			*into = w.program()
+		}
+	}
+}
+
+// argv is a command that nginx's own is replaced by.
+func argv(into *[]string) func(written) {
+	return func(w written) {
+		words(into)(w)
+		if len(*into) > 0 {
+			_ = w.items()[0].program()
+		}
+	}
+}
+
+// named are texts by names that the operator gives.
+func named(into *map[string]string) func(written) {
+	return func(w written) {
+		*into = map[string]string{}
+		w.each(func(name string, below written) {
+			if below.key = w.key; below.node != nil {
+				(*into)[name] = below.text()
+			}
+		})
+	}
+}
+
+// keep is for what needs more than its own value.
+func keep(into *written) func(written) {
+	return func(w written) { *into = w }
+}
