@@ -63,9 +63,8 @@ func (s settings) isNews(failed error) bool {
 	if _, err := folder.Load(metricsMemoryFile, &last); err == nil && last == now {
 		return false
 	}
-	held, err := folder.TryLock(metricsLock)
-	if err == nil {
-		err = errors.Join(folder.Store(metricsMemoryFile, now), held.Release())
+	if held, err := folder.TryLock(metricsLock); err == nil {
+		_ = errors.Join(folder.Store(metricsMemoryFile, now), held.Release())
 	}
 	return true
 }
