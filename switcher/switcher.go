@@ -68,7 +68,13 @@ func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string)
 	if err != nil {
 		return nil, err
 	}
-	return journal.Take(ctx, s.journalFolder(live), live, wait, command, s.waiting(wait).forLock)
+	folder := s.journalFolder(live)
+	if folder != filepath.Dir(live) {
+		if err := (statedir.Folder{Path: folder}).Create(); err != nil {
+			return nil, err
+		}
+	}
+	return journal.Take(ctx, folder, live, wait, command, s.waiting(wait).forLock)
 }
 
 // Holder says who switches the site's live file now; ok is false when nobody
@@ -83,7 +89,8 @@ func (s *Switcher) Holder() (holder lock.Holder, ok bool, err error) {
 
 // journalFolder is where the journal of a live file stands: beside it, so that
 // all who switch it meet. Only where that folder cannot be written, and the
-// file is mounted there by itself, it is below the state folder.
+// file is mounted there by itself, it is in a folder of the file's own below the
+// state folder: sites that share the file meet there.
 func (s *Switcher) journalFolder(live string) string {
 	beside := filepath.Dir(live)
 	if access.Writable(beside) == nil {
@@ -96,7 +103,7 @@ func (s *Switcher) journalFolder(live string) string {
 	if mounted, err := file.MountPoint(); err != nil || !mounted {
 		return beside
 	}
-	return s.State.Path
+	return filepath.Join(filepath.Dir(s.State.Path), ".mounted-"+livefile.Hash([]byte(live))[:16])
 }
 
 func (s *Switcher) say(text string) {

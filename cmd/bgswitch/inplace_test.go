@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -85,7 +86,7 @@ func TestKilledWhileWritingInPlace(t *testing.T) {
 		inside      bool // bgswitch runs among nginx's mounts
 	}{
 		{"seen by nginx alone", `mount --bind "$0" "$0"`, false},
-		{"in a read-only folder", `f=${0%/*} && mount --bind $f $f && mount --bind "$0" "$0" && mount -o remount,ro,bind $f`, true},
+		{"in a read-only folder", mountedReadOnly, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,10 +94,45 @@ func TestKilledWhileWritingInPlace(t *testing.T) {
 			left := filepath.Dir(v.Live)
 			if test.inside {
 				v.inside = []string{"nsenter", "-m", "-t", fmt.Sprint(v.PID)}
-				left = filepath.Join(v.StateDir, "myapp")
+				left = filepath.Join(v.StateDir, ".mounted-*")
 			}
 			v.killedInPlace(left)
 		})
+	}
+}
+
+const mountedReadOnly = `f=${0%/*} && mount --bind $f $f && mount --bind "$0" "$0" && mount -o remount,ro,bind $f`
+
+// Two sites of one state folder meet at a file beside which nothing can stand.
+func TestMountedFileHasOneLock(t *testing.T) {
+	t.Parallel()
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
+	v := mountedVictim(t, mountedReadOnly)
+	v.inside = []string{"nsenter", "-m", "-t", fmt.Sprint(v.PID)}
+	text := v.SettingsText(fmt.Sprintf("  other: {file: %s, blue: %s, green: %s}\n", v.Live, v.Blue.Addr, v.Green.Addr))
+	if err := os.WriteFile(v.Settings, []byte(strings.Replace(text, "timeout: 2s", "timeout: 1m", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.Green.Mute(true)
+	first := make(chan int)
+	go func() {
+		code, _ := v.bgswitch("to", "green", "--site", "myapp")
+		first <- code
+	}()
+	if err := nginxtest.Eventually(patience, func() error {
+		if v.Green.Asked() == 0 {
+			return errors.New("nobody has asked green")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := v.bgswitch("to", "green", "--site", "other", "--force"); code != exitBusy {
+		t.Errorf("the second exits %d, want %d: %s", code, exitBusy, out)
+	}
+	v.Green.Mute(false)
+	if code := <-first; code != exitDone {
+		t.Errorf("the first exits %d", code)
 	}
 }
 
@@ -123,7 +159,7 @@ func (v *victim) killedInPlace(left string) {
 		v.between(what)
 		found += len(v.left(left))
 		v.agree(what, colors[(round/2)%2])
-		if kept := append(v.left(filepath.Dir(v.Live)), v.left(filepath.Join(v.StateDir, "myapp"))...); len(kept) != 0 {
+		if kept := append(v.left(filepath.Dir(v.Live)), v.left(filepath.Join(v.StateDir, "*"))...); len(kept) != 0 {
 			v.t.Errorf("%s: left after the next switch: %v", what, kept)
 		}
 		return r.met
