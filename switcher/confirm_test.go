@@ -167,6 +167,30 @@ func TestConfirmThatFails(t *testing.T) {
 	}
 }
 
+// One answer is luck: it takes several in a row and, where old and new workers
+// may answer side by side, for longer than they do.
+func TestConfirmWantsARow(t *testing.T) {
+	t.Parallel()
+	for name, lasts := range map[string]time.Duration{"seen": 0, "unseen": 300 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, nginxtest.Options{Workers: 1})
+			if lasts > 0 {
+				s.Switcher.Nginx.Binary, s.Switcher.Nginx.Test = s.Dir+"/nowhere", []string{"true"}
+				s.Switcher.Nginx.Reload = []string{"kill", "-HUP", fmt.Sprint(s.PID)}
+			}
+			var first time.Time
+			answers := s.askedPage(func() { first = time.Now() })
+			if _, err := s.to(switcher.Green); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(first); *answers < 5 || took < lasts {
+				t.Errorf("%d answers in %s were enough", *answers, took)
+			}
+		})
+	}
+}
+
 // Of an nginx that cannot be seen only the answers prove anything: that it is
 // back, too, where it did not take the new file.
 func TestRolledBackByTheAnswersAlone(t *testing.T) {

@@ -195,11 +195,12 @@ func TestEditorOverOurs(t *testing.T) {
 	}
 }
 
-// askedPage is a page for confirm that answers what the live file says, and
-// calls do when it is first asked with ours in place.
-func (s *stand) askedPage(do func()) {
+// askedPage is a page for confirm that answers what the live file says, calls do
+// when it is first asked with ours in place, and counts from then on.
+func (s *stand) askedPage(do func()) (answers *int) {
 	s.t.Helper()
 	ours, done := nginxtest.LiveFile(s.Green.Addr), false
+	answers = new(int)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		color := "blue"
 		if done || s.live() == ours {
@@ -208,12 +209,14 @@ func (s *stand) askedPage(do func()) {
 				done = true
 				do()
 			}
+			*answers++
 		}
 		w.Header().Set("X-Color", color)
 	}))
 	s.t.Cleanup(page.Close)
 	s.confirmed()
 	s.Switcher.Site.Confirm.URL = health.MustParseURL(page.URL)
+	return answers
 }
 
 // An edit while the answers are asked for is in nobody's proof.

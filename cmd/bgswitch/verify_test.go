@@ -22,6 +22,7 @@ import (
 
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/verify"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -288,5 +289,17 @@ func TestInParallel(t *testing.T) {
 	})
 	if done != 20 || most > 3 {
 		t.Errorf("%d done, %d at the same time", done, most)
+	}
+}
+
+// A run that has not looked itself knows less than the one that is at work.
+func TestOverlappingRunWritesNoMetrics(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bgswitch.prom")
+	for _, overlaps := range []bool{true, false} {
+		(&terminal{stderr: io.Discard}).writeMetrics(path, []verify.Finding{{Site: "one"}, {Site: "two", Overlaps: overlaps}})
+		if _, err := os.Stat(path); overlaps != errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("overlaps %v: %v", overlaps, err)
+		}
 	}
 }

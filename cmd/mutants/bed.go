@@ -117,7 +117,7 @@ func (b *bed) try(ctx context.Context, m mutant) (e end, err error) {
 		case ctx.Err() != nil:
 			return end{}, ctx.Err()
 		case strings.Contains(said, "[build failed]") || strings.Contains(said, "[setup failed]"):
-			return end{}, fmt.Errorf("it does not build: mend the list\n%s", said)
+			return end{lives: true, how: "it does not build: mend the list\n" + said}, nil
 		case failed != nil:
 			return end{how: told(said, failed)}, nil
 		}
@@ -145,8 +145,8 @@ func told(said string, failed error) string {
 	return "its tests pass"
 }
 
-// killAfter is what go test gets beyond its own limit.
-const killAfter = 30 * time.Second
+// killAfter is what go test gets beyond its own limit, to build.
+const killAfter = 5 * time.Minute
 
 // test runs tests in the copy, and ends what they leave behind.
 func (b *bed) test(ctx context.Context, t tests) (said string, err error) {

@@ -289,6 +289,21 @@ func TestEditOfTheOldFileIsKept(t *testing.T) {
 	wantContent(t, r.Old.Path, green)
 }
 
+// Then the old file is written anew, and his is kept.
+func TestPutBackPastAnEditOfTheOldFile(t *testing.T) {
+	t.Parallel()
+	r := prepared(t, live(t))
+	must(t, r.Put())
+	write(t, r.Kept, edit)
+	must(t, r.Restore())
+	wantContent(t, r.Old.Path, blue)
+	if len(r.Notes) != 1 || !errors.Is(r.Notes[0], ErrChanged) {
+		t.Fatalf("notes %v", r.Notes)
+	}
+	_, kept, _ := strings.Cut(r.Notes[0].Error(), "stands in ")
+	wantContent(t, kept, edit)
+}
+
 func TestSweepTakesNobodysEdit(t *testing.T) {
 	t.Parallel()
 	r := prepared(t, live(t))

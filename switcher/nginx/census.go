@@ -1,8 +1,6 @@
 package nginx
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -24,8 +22,7 @@ func Census() (Processes, error) {
 		if err != nil {
 			continue
 		}
-		title, err := readProc(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil || !bytes.HasPrefix(title, []byte("nginx: ")) {
+		if title, err := titleOf(pid); err != nil || !strings.HasPrefix(title, "nginx: ") {
 			continue
 		}
 		if p, err := readProcess(pid); err == nil {

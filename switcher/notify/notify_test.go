@@ -83,6 +83,25 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// A server that takes a question and never answers it is asked again: the next
+// one may be well.
+func TestMuteAttempt(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	h := listen(t, func(n int, _ http.ResponseWriter) {
+		if n == 1 {
+			<-ended
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	failures := Channels{Webhooks: []Webhook{{URL: health.MustParseURL(h.URL)}}}.Tell(ctx, message)
+	close(ended)
+	if len(failures) > 0 {
+		t.Errorf("it was not asked again: %v", failures)
+	}
+}
+
 // An answer that may be better next time is asked for again, others are not.
 func TestRetries(t *testing.T) {
 	t.Parallel()
