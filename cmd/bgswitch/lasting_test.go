@@ -40,15 +40,15 @@ func (d *disk) watch(pid int, call uint64, args [6]uint64) {
 		delete(d.loses, opened(pid, args[0]))
 		delete(d.loses, opened(pid, args[0])+"/")
 	case unix.SYS_OPENAT:
-		if path := text(pid, args[1]); args[2]&unix.O_CREAT != 0 && !there(path) {
+		if path := pathMeant(pid, args[0], args[1]); args[2]&unix.O_CREAT != 0 && !there(path) {
 			d.loseName(path)
 		}
 	case unix.SYS_MKDIRAT:
-		d.loseName(text(pid, args[1]))
+		d.loseName(pathMeant(pid, args[0], args[1]))
 	case unix.SYS_UNLINKAT:
-		delete(d.loses, text(pid, args[1]))
+		delete(d.loses, pathMeant(pid, args[0], args[1]))
 	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
-		d.rename(text(pid, args[1]), text(pid, args[3]))
+		d.rename(pathMeant(pid, args[0], args[1]), pathMeant(pid, args[2], args[3]))
 	case unix.SYS_PIDFD_SEND_SIGNAL:
 		if unix.Signal(args[1]) == unix.SIGHUP {
 			d.settled("nginx is told to load", "conf.d/")
@@ -93,8 +93,9 @@ func there(path string) bool {
 	return err == nil
 }
 
-// text is the C string at an address of a process.
-func text(pid int, at uint64) string {
+// pathMeant is the path that the C string at an address of a process means below an
+// open folder of it.
+func pathMeant(pid int, folder, at uint64) string {
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
 	if err != nil {
 		return ""
@@ -103,7 +104,10 @@ func text(pid int, at uint64) string {
 	var all [unix.PathMax]byte
 	n, _ := memory.ReadAt(all[:], int64(at))
 	path, _, _ := bytes.Cut(all[:n], []byte{0})
-	return string(path)
+	if filepath.IsAbs(string(path)) {
+		return string(path)
+	}
+	return filepath.Join(opened(pid, folder), string(path))
 }
 
 // lasts runs bgswitch and wants all that it has done on the disk when it ends,

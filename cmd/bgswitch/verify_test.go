@@ -297,7 +297,8 @@ func TestOverlappingRunWritesNoMetrics(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bgswitch.prom")
 	for _, overlaps := range []bool{true, false} {
-		(&terminal{stderr: io.Discard}).writeMetrics(path, []verify.Finding{{Site: "one"}, {Site: "two", Overlaps: overlaps}})
+		findings := []verify.Finding{{Site: "one"}, {Site: "two", Overlaps: overlaps}}
+		settings{stateDir: filepath.Dir(path)}.writeMetrics(path, findings, &terminal{stderr: io.Discard})
 		if _, err := os.Stat(path); overlaps != errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("overlaps %v: %v", overlaps, err)
 		}

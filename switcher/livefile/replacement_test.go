@@ -289,7 +289,19 @@ func TestEditOfTheOldFileIsKept(t *testing.T) {
 	wantContent(t, r.Old.Path, green)
 }
 
-// Then the old file is written anew, and his is kept.
+// Without the old file there is nothing to exchange with: it is written anew,
+// and never over an edit.
+func TestEditAfterPutWhereTheOldFileIsLost(t *testing.T) {
+	t.Parallel()
+	r := prepared(t, live(t))
+	must(t, r.Put())
+	must(t, os.Remove(r.Kept))
+	write(t, r.Old.Path, edit)
+	wantErr(t, r.Restore(), ErrChanged)
+	wantContent(t, r.Old.Path, edit)
+}
+
+// An old file that somebody has written to is written anew, and his is kept.
 func TestPutBackPastAnEditOfTheOldFile(t *testing.T) {
 	t.Parallel()
 	r := prepared(t, live(t))
