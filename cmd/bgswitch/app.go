@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -14,10 +13,13 @@ import (
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
-	t := &terminal{stdout: stdout, stderr: stderr, json: slices.Contains(args, "--json")}
+	l := arrange(app, args)
+	t := &terminal{stdout: stdout, stderr: stderr, json: l.json, plugin: l.command() == verifyName}
 	app.Metadata = map[string]any{terminalKey: t}
-	err := app.RunContext(ctx, arrange(app, args))
-	return t.exit(err)
+	if l.wrong != nil && !l.help {
+		return t.exit(l.wrong)
+	}
+	return t.exit(app.RunContext(ctx, l.arranged()))
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
@@ -78,7 +80,6 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	hint := "bgswitch --help"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
 		hint = "bgswitch " + c.Command.Name + " --help"
-		c.App.Metadata[terminalKey].(*terminal).plugin = c.Command.Name == verifyName
 	}
 	return usage("`"+hint+"` lists what there is", "%v", err)
 }

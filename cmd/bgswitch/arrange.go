@@ -1,78 +1,121 @@
 package main
 
 import (
-	"slices"
+	"cmp"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
+// line is a command line, taken apart.
+type line struct {
+	program      string
+	flags, words []string // flags as they are typed, with their values
+	help, json   bool
+	wrong        error // a flag has no value
+}
+
 // arrange puts the flags before the other arguments: cli stops reading flags
 // at the first argument, so `to green --dry-run` would switch for real. All
 // flags belong to the commands, so those typed before the command go behind it.
-func arrange(app *cli.App, args []string) []string {
-	var flags, words []string
-	takesValue := valueFlags(app)
-	rest := args[min(1, len(args)):]
+func arrange(app *cli.App, args []string) line {
+	l := line{program: args[0]}
+	known := flagNames(app)
+	rest := args[1:]
 	for i := 0; i < len(rest); i++ {
 		arg := rest[i]
+		name, value, attached := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
 		case arg == "--":
-			words = append(words, rest[i+1:]...)
+			l.words = append(l.words, rest[i+1:]...)
 			i = len(rest)
+			continue
 		case !strings.HasPrefix(arg, "-") || arg == "-":
-			words = append(words, arg)
-		default:
-			flags = append(flags, arg)
-			if !takesValue[strings.TrimLeft(arg, "-")] {
-				continue
-			}
-			if i++; i == len(rest) {
-				return assemble(args[0], flags, onlyCommand(words))
-			}
-			flags = append(flags, rest[i])
+			l.words = append(l.words, arg)
+			continue
+		}
+		l.flags = append(l.flags, arg)
+		switch {
+		case !known[name]:
+			l.asks(name, value, attached)
+		case attached:
+			l.check(arg[:strings.Index(arg, "=")], value, known)
+		case i+1 == len(rest):
+			l.words = onlyCommand(l.words)
+		case l.check(arg, rest[i+1], known):
+			i++
+			l.flags = append(l.flags, rest[i])
 		}
 	}
-	if asksForHelp(flags) {
-		words = onlyCommand(words)
+	if l.help {
+		l.words = onlyCommand(l.words)
 	}
-	return assemble(args[0], flags, words)
+	return l
+}
+
+// asks takes in a flag without a value that tells how to answer, also where
+// the rest is wrong.
+func (l *line) asks(name, value string, attached bool) {
+	on, err := strconv.ParseBool(value)
+	switch on = !attached || err == nil && on; name {
+	case "help", "h":
+		l.help = l.help || on
+	case "json":
+		l.json = on
+	}
+}
+
+// check refuses the value that a script gives whose variable is not set: an
+// empty one, or, where it stands unquoted, the flag that comes next.
+func (l *line) check(flag, value string, known map[string]bool) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(value, "-"), "=")
+	_, ours := known[name]
+	switch {
+	case value == "":
+		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s is empty", flag))
+	case value == "--", strings.HasPrefix(value, "-") && ours:
+		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s has no value: %s after it is a flag", flag, value))
+		return false
+	}
+	return true
+}
+
+// command is the one that is named, or empty.
+func (l line) command() string {
+	if len(l.words) == 0 {
+		return ""
+	}
+	return l.words[0]
 }
 
 // onlyCommand leaves out the arguments: a flag without its value has to come
 // last, else it would take one of them, and cli's help takes one for a topic.
 func onlyCommand(words []string) []string { return words[:min(1, len(words))] }
 
-func asksForHelp(flags []string) bool {
-	return slices.ContainsFunc(flags, func(flag string) bool {
-		name := strings.TrimLeft(flag, "-")
-		return name == "help" || name == "h"
-	})
-}
-
-func assemble(program string, flags, words []string) []string {
-	arranged := []string{program}
+// arranged is the line as cli has to read it.
+func (l line) arranged() []string {
+	words := l.words
+	arranged := []string{l.program}
 	if len(words) > 0 {
 		arranged = append(arranged, words[0])
 		words = words[1:]
 	}
-	arranged = append(arranged, flags...)
+	arranged = append(arranged, l.flags...)
 	if len(words) > 0 {
 		arranged = append(append(arranged, "--"), words...)
 	}
 	return arranged
 }
 
-// valueFlags are the names of the flags that take the next argument.
-func valueFlags(app *cli.App) map[string]bool {
-	names := map[string]bool{}
+// flagNames are the names of all flags, and whether they take a value.
+func flagNames(app *cli.App) map[string]bool {
+	names := map[string]bool{"help": false, "h": false, "version": false, "v": false}
 	for _, command := range app.Commands {
 		for _, flag := range command.Flags {
-			if _, isBool := flag.(*cli.BoolFlag); isBool {
-				continue
-			}
-			for name := range slices.Values(flag.Names()) {
-				names[name] = true
+			_, isBool := flag.(*cli.BoolFlag)
+			for _, name := range flag.Names() {
+				names[name] = !isBool
 			}
 		}
 	}

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
 
+	"bgswitch/switcher/verify"
+
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 )
 
 // Flags come behind the command and before its arguments, values stay with
@@ -24,7 +29,9 @@ func TestArrange(t *testing.T) {
 		{"to --site app green", "to --site app -- green"},
 		{"to --site=app green", "to --site=app -- green"},
 		{"to green --reason to", "to --reason to -- green"},
-		{"to green --reason --dry-run", "to --reason --dry-run -- green"},
+		{"to green --reason help", "to --reason help -- green"},
+		{"to green --reason h", "to --reason h -- green"},
+		{"to green --reason -x", "to --reason -x -- green"},
 		{"to green --wait 1m --wait-lock 2m", "to --wait 1m --wait-lock 2m -- green"},
 		{"to green --blue a --blue b", "to --blue a --blue b -- green"},
 		{"history -n 5", "history -n 5"},
@@ -50,7 +57,11 @@ func TestArrange(t *testing.T) {
 		t.Run(test.typed, func(t *testing.T) {
 			t.Parallel()
 			typed := append([]string{"bgswitch"}, strings.Fields(test.typed)...)
-			got := arrange(newApp(io.Discard, io.Discard), typed)
+			l := arrange(newApp(io.Discard, io.Discard), typed)
+			got := l.arranged()
+			if l.wrong != nil {
+				t.Error(l.wrong)
+			}
 			want := append([]string{"bgswitch"}, strings.Fields(test.want)...)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("arrange(%q) (-want +got):\n%s", test.typed, diff)
@@ -59,12 +70,61 @@ func TestArrange(t *testing.T) {
 	}
 }
 
+// A script whose variable is not set gives no value, or the flag that comes
+// next as one: `to green --reason $WHY --dry-run` would switch for real.
+func TestFlagsWithoutValue(t *testing.T) {
+	t.Parallel()
+	app := newApp(io.Discard, io.Discard)
+	tried := 0
+	for _, command := range app.Commands {
+		for _, flag := range command.Flags {
+			if _, isBool := flag.(*cli.BoolFlag); isBool {
+				continue
+			}
+			for _, name := range flag.Names() {
+				for _, typed := range [][]string{
+					{"--" + name, ""}, {"--" + name + "="}, {"-" + name, ""},
+					{"--" + name, "--dry-run"}, {"-" + name, "-json"}, {"--" + name, "--site=x"}, {"--" + name + "=--quiet"}, {"--" + name, "-h"}, {"--" + name, "--"},
+				} {
+					tried++
+					for _, args := range [][]string{append([]string{"bgswitch", command.Name}, typed...), append(append([]string{"bgswitch"}, typed...), command.Name)} {
+						if l := arrange(app, args); l.wrong == nil || l.command() != command.Name {
+							t.Errorf("%q is accepted: %+v", args, l)
+						}
+					}
+				}
+			}
+		}
+	}
+	if tried < 100 {
+		t.Errorf("only %d were tried", tried)
+	}
+}
+
+// JSON is asked for by --json however it is written, also where the rest is wrong.
+func TestJSONOnWrongUsage(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]bool{
+		"to purple --json": true, "to purple --json=true": true, "--json=1 to purple": true, "to purple -json=t": true,
+		"to purple --json=false": false, "to purple --json --json=false": false, "to purple": false,
+		"to green --reason --json": true, "to green --nonsense --json=true": true, "verify --site= --json=true": true,
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), append([]string{"bgswitch"}, strings.Fields(typed)...), &stdout, &stderr); code != exitFailed && code != int(verify.Unknown) {
+			t.Errorf("%s: exit %d", typed, code)
+		}
+		if json.Valid(stdout.Bytes()) != want {
+			t.Errorf("%s: printed %q", typed, &stdout)
+		}
+	}
+}
+
 // Every flag of every command that takes a value is known to take one: else it
 // would leave its value behind as an argument.
 func TestArrangeKnowsEveryFlag(t *testing.T) {
 	t.Parallel()
 	app := newApp(io.Discard, io.Discard)
-	takesValue := valueFlags(app)
+	takesValue := flagNames(app)
 	for name, want := range map[string]bool{
 		"config": true, "site": true, "file": true, "blue": true, "green": true, "reason": true,
 		"wait": true, "wait-lock": true, "handover": true, "n": true,

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -20,7 +18,7 @@ import (
 
 // setup reads the settings and the flags that stand in their place.
 func setup(c *cli.Context, t *terminal) (settings, error) {
-	if err := errors.Join(refuseEmpty(c), raiseLimits()); err != nil {
+	if err := raiseLimits(); err != nil {
 		return settings{}, err
 	}
 	path := c.String("config")
@@ -69,18 +67,6 @@ func raiseLimits() error {
 		fmt.Errorf("cannot begin: %w", err),
 		fmt.Sprintf("`ulimit %s unlimited`, in a shell where it was not lowered before", low.Option),
 	}
-}
-
-// refuseEmpty is for the script whose variable is not set: an empty name must
-// not mean the default.
-func refuseEmpty(c *cli.Context) error {
-	for _, name := range []string{"config", "site", "file"} {
-		fromEnv := name == "config" && os.Getenv("BGSWITCH_CONFIG") == "" && !slices.Contains(c.LocalFlagNames(), name)
-		if c.IsSet(name) && c.String(name) == "" && !fromEnv {
-			return usage("name it, or leave the flag out", "--%s is empty", name)
-		}
-	}
-	return nil
 }
 
 // withoutSites makes the one site of the origin page's set-up.
