@@ -73,15 +73,34 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	}
 	same, err := sameFile(at+"/root", "/")
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && sameRootMount(p.id.pid):
 		_, err := n.runsOurBinary(p, n.parseTitle(p.title, reach{}).binary)
 		return false, err
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrPermission):
 		return false, err
 	case !same:
 		return false, marked{fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid), ErrNotHere}
 	}
 	return n.runsOurBinary(p, at+"/exe")
+}
+
+// sameRootMount is for those who may not follow a process's root folder: below
+// another one its table of mounts names another for `/`, or none
+// (proc_pid_mountinfo(5)).
+func sameRootMount(pid int) bool {
+	theirs, err := rootMount(strconv.Itoa(pid))
+	ours, errOurs := rootMount("self")
+	return err != nil || errOurs != nil || theirs == ours
+}
+
+func rootMount(process string) (found string, err error) {
+	text, err := readProc("/proc/" + process + "/mountinfo")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" {
+			found = fields[2] + " " + fields[3] // the device, and the folder of it
+		}
+	}
+	return found, err
 }
 
 // runsOurBinary compares executables by device and inode; one that a package
@@ -105,6 +124,17 @@ func (n *Nginx) runsOurBinary(p process, exe string) (sure bool, err error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("process %d runs %s, not %s", p.id.pid, exe, binary)
+}
+
+// mayBeOfAnotherBuild: a master that tells neither a path nor a configuration
+// runs with the one built in, and whose that is only its executable says.
+func (n *Nginx) mayBeOfAnotherBuild(p process) bool {
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.id.pid))
+	if !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(p.title, masterTitle) {
+		return false
+	}
+	line := n.parseTitle(p.title, reach{})
+	return !filepath.IsAbs(line.binary) && line.conf == ""
 }
 
 func isScript(path string) bool {

@@ -196,7 +196,9 @@ func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) erro
 // good. A master that is stopped counts, for its workers go on. The census may
 // be older than the master. The error wraps ErrNotProved or is an OrphansError.
 func (n *Nginx) Only(m *Master, census Processes) error {
-	others := slices.DeleteFunc(slices.Clone(census), func(p process) bool { return p.id == m.id || p.parent == m.PID })
+	others := slices.DeleteFunc(slices.Clone(census), func(p process) bool {
+		return p.id == m.id || p.parent == m.PID || n.mayBeOfAnotherBuild(p)
+	})
 	if masters := n.masters(others, func(user int) bool { return user == m.user }); len(masters) > 0 {
 		return fmt.Errorf("%w: two masters run with this configuration, processes %d and %d", ErrNotProved, m.PID, masters[0].id.pid)
 	}
@@ -221,7 +223,7 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 			return n.byPIDFile(own, mayRun)
 		}
 	}
-	orphans := slices.DeleteFunc(n.orphans(census), func(p process) bool { return !n.mayServe(p, mayRun) })
+	orphans := n.orphans(census, mayRun)
 	notRunning := errors.Is(cause, ErrNotRunning)
 	switch {
 	case notRunning && len(masters) > 0:

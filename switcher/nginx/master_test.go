@@ -95,6 +95,7 @@ func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
 	r := start(t, rightstest.OpenFolder(t), shared, "")
 	r.second(append(rightstest.Chroot(t.TempDir()), binary(t))...)
 	r.isMaster()
+	r.isMasterToNobody(binary(t))
 }
 
 // Its workers go on taking connections.
@@ -199,15 +200,23 @@ func TestAHiddenMasterIsNotGone(t *testing.T) {
 	t.Parallel()
 	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
-	look := exec.Command("unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2 proc /proc && exec "$0"`, os.Args[0])
-	look.Env = append(os.Environ(), hiddenConf+"="+r.Conf)
-	out, err := look.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if want := fmt.Sprintf("proved false, running true, here true, permitted false: .*process %d, which cannot be seen", r.PID); !regexp.MustCompile(want).Match(out) {
+	out := r.seenByNobody(binary(t), "unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2 proc /proc && exec "$0"`)
+	if want := fmt.Sprintf("proved false, running true, here true, permitted false: .*process %d, which cannot be seen", r.PID); !regexp.MustCompile(want).MatchString(out) {
 		t.Errorf("got %s, want %s", out, want)
 	}
+}
+
+// seenByNobody is what nobody sees of a master, the binary being that one.
+func (r *running) seenByNobody(binary string, through ...string) string {
+	r.t.Helper()
+	argv := append(through, os.Args[0])
+	look := exec.Command(argv[0], argv[1:]...)
+	look.Env = append(os.Environ(), hiddenConf+"="+r.Conf, "BGSWITCH_TEST_NGINX="+binary)
+	out, err := look.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
 }
 
 func lookAsNobody(conf string) {
@@ -216,6 +225,6 @@ func lookAsNobody(conf string) {
 		return
 	}
 	binary, _ := nginxtest.Binary()
-	_, err := (&nginx.Nginx{Binary: binary, Conf: conf}).FindMaster()
+	_, err := (&nginx.Nginx{Binary: binary, Conf: conf}).Master()
 	fmt.Printf("proved %t, running %t, here %t, permitted %t: %v", !errors.Is(err, nginx.ErrNotProved), !errors.Is(err, nginx.ErrNotRunning), !errors.Is(err, nginx.ErrNotHere), !errors.Is(err, fs.ErrPermission), err)
 }

@@ -21,10 +21,15 @@ func (e *OrphansError) Error() string { return fmt.Sprintf("%s: processes %v", E
 // Unwrap makes it an ErrOrphans.
 func (e *OrphansError) Unwrap() error { return ErrOrphans }
 
-// Orphans are the workers without a master that listen where the master does.
-// An ordinary user may not look at another user's sockets: then there are none.
+// Orphans are the workers without a master that listen where the master does,
+// and run as its workers may: nobody else's could share its sockets or, with
+// reuseport, its port (inet_csk_get_port in the kernel's
+// net/ipv4/inet_connection_sock.c). An ordinary user may not look at another user's sockets: then there are none.
 func (n *Nginx) Orphans(m *Master, census Processes) []int {
-	orphans := n.orphans(census)
+	orphans := n.orphans(census, func(user int) bool {
+		workers := m.workerUser()
+		return user == m.user || workers != nil && user == int(workers.Uid)
+	})
 	if len(orphans) == 0 {
 		return nil
 	}
@@ -43,8 +48,9 @@ func sameNetwork(one, other int) bool {
 }
 
 // orphans are workers of our nginx whose master has ended: they belong to init,
-// or to whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER).
-func (n *Nginx) orphans(census Processes) []process {
+// or to whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER). Their user
+// is a master's who counts, or that of its workers.
+func (n *Nginx) orphans(census Processes, mayRun func(user int) bool) []process {
 	var orphans []process
 	for _, p := range census {
 		if !p.serving() {
@@ -54,7 +60,7 @@ func (n *Nginx) orphans(census Processes) []process {
 		if err == nil && strings.HasPrefix(parent.title, masterTitle) || err != nil && !ended(p.parent, err) {
 			continue
 		}
-		if _, err := n.isOurs(p); err == nil {
+		if _, err := n.isOurs(p); err == nil && n.mayServe(p, mayRun) {
 			orphans = append(orphans, p)
 		}
 	}

@@ -33,14 +33,17 @@ func (n *Nginx) parseTitle(title string, seen reach) commandLine {
 
 // valueOf is what stands behind the last such flag.
 func valueOf(name string, words []string, exists func(string) bool) string {
-	value := ""
-	for i, word := range words {
+	for i, word := range slices.Backward(words) {
 		if match := flag.FindStringSubmatch(word); match != nil && match[1] == name {
-			value = longest(match[2], words[i+1:], exists)
+			return longest(match[2], words[i+1:], exists)
 		}
 	}
-	return value
+	return ""
 }
+
+// mostBlanks is how many words a path may consist of; a title of a million is
+// a stranger's, who wants us to try them all.
+const mostBlanks = 64
 
 // longest is the longest run of words that names something, else all of them
 // up to the next flag. The first word may be a part of its flag's word.
@@ -48,7 +51,7 @@ func longest(attached string, words []string, exists func(string) bool) string {
 	if attached != "" {
 		words = slices.Concat([]string{attached}, words)
 	}
-	for n := len(words); n > 0; n-- {
+	for n := min(len(words), mostBlanks); n > 0; n-- {
 		if text := strings.Join(words[:n], " "); text != "" && exists(text) {
 			return text
 		}
