@@ -1,6 +1,9 @@
 package nginxconf
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Color names one of the two copies of a site. The zero value is neither.
 type Color string
@@ -10,6 +13,14 @@ const (
 	Blue  Color = "blue"
 	Green Color = "green"
 )
+
+// MarshalJSON writes null for neither.
+func (c Color) MarshalJSON() ([]byte, error) {
+	if c == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(c))
+}
 
 // Other returns the opposite color.
 func (c Color) Other() Color {

@@ -22,7 +22,7 @@ func (s *Switcher) undoneAlready(p Plan) error {
 			continue
 		}
 		ago := time.Since(r.Time).Abs()
-		if r.Command != "back" || ago >= backOnceWithin || r.To != string(p.From) {
+		if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
 			return nil
 		}
 		return &Error{

@@ -34,7 +34,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 	}
 	if last != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
 		at := last.Time.Local().Format(time.DateTime)
-		sameBytes, generation := last.HashAfter == file.Hash(), workers.Knows(*last.Generation)
+		sameBytes, generation := string(last.HashAfter) == file.Hash(), workers.Knows(*last.Generation)
 		switch {
 		case last.File != nil && *last.File == file.Identity() && sameBytes:
 			return Loaded{given: true, IfRead: !generation}.known(true, "the switch at %s gave it to nginx, and it is unchanged", at)

@@ -33,16 +33,16 @@ func (s *Survey) draining() int {
 func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record {
 	p := s.plan()
 	r := statedir.Record{
-		Time: s.began.UTC(), Site: s.Site.Name, Command: s.request.Command, From: string(p.From), To: string(p.To),
-		Who: s.request.Who, Host: s.Host, Reason: s.request.Reason, Forced: s.request.Force,
-		Outcome: string(outcome), Proof: proof.Kind, Steps: s.steps, TookMS: milliseconds(time.Since(s.began)),
+		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: s.Site.Name, Command: s.request.Command, From: p.From, To: p.To,
+		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force,
+		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, TookMS: milliseconds(time.Since(s.began)),
 	}
 	var failed *Error
 	if errors.As(err, &failed) {
-		r.Error = failed.Error()
+		r.Error = statedir.Text(failed.Error())
 	}
 	if outcome != Stuck && proof.Generation != nil {
-		r.Generation, r.CutOverMS = proof.Generation, milliseconds(proof.Generation.CutOver)
+		r.Generation, r.CutOverMS = proof.Generation, known(milliseconds(proof.Generation.CutOver))
 	}
 	s.recordFile(&r)
 	return r
@@ -55,14 +55,22 @@ func (s *Survey) recordFile(r *statedir.Record) {
 		return
 	}
 	c := s.Changes[0]
-	r.HashBefore, r.HashAfter = c.file.Hash(), c.file.Hash()
+	r.HashBefore, r.HashAfter = statedir.Text(c.file.Hash()), statedir.Text(c.file.Hash())
 	if c.opened != nil && r.Generation != nil {
 		identity := c.given()
-		r.File, r.HashAfter = &identity, c.opened.Hash()
+		r.File, r.HashAfter = &identity, statedir.Text(c.opened.Hash())
 		return
 	}
 	if now, err := livefile.Read(c.file.Path); err == nil {
 		identity := now.Identity()
-		r.HashAfter, r.File = now.Hash(), &identity
+		r.HashAfter, r.File = statedir.Text(now.Hash()), &identity
 	}
+}
+
+// known is nil for a zero, which is no measurement.
+func known(ms float64) *float64 {
+	if ms == 0 {
+		return nil
+	}
+	return &ms
 }

@@ -162,7 +162,7 @@ func (s *seenNginx) never(first, second loading) bool {
 
 // generation is what serves, as a record keeps it.
 func (s *seenNginx) generation() *nginx.Generation {
-	return &nginx.Generation{Master: s.master.PID, MasterStart: s.master.Start(), Workers: s.workers.Serving, Newest: s.workers.Newest}
+	return &nginx.Generation{Master: s.master.PID, MasterStart: s.master.Start(), Workers: append([]int{}, s.workers.Serving...), Draining: append([]int{}, s.workers.Draining...), Newest: s.workers.Newest}
 }
 
 func (s *seenNginx) draining() int {

@@ -27,7 +27,7 @@ func (s *story) take(name string, do func() error) error {
 	taken := statedir.StepRecord{Step: name, TookMS: milliseconds(time.Since(began))}
 	if err != nil {
 		failed := asError(name, err)
-		taken.Error, err = failed.Error(), failed
+		taken.Error, err = statedir.Text(failed.Error()), failed
 	}
 	s.steps = append(s.steps, taken)
 	s.log.Debug().Float64("ms", taken.TookMS).Err(err).Msg(name)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
 )
 
@@ -92,7 +93,7 @@ func (t *terminal) exit(err error) int {
 	}
 	hint := hintOf(err)
 	if t.json {
-		_ = t.object(errorObject{schema, err.Error(), hint}) // the exit code says it, too
+		_ = t.object(errorObject{schema, errorText(err), statedir.Text(hint)}) // the exit code says it, too
 	}
 	lines := linesOf(err)
 	lines[0] = "bgswitch: " + lines[0]
@@ -102,9 +103,9 @@ func (t *terminal) exit(err error) int {
 
 // errorObject is what --json prints where a command could not begin.
 type errorObject struct {
-	Schema int    `json:"schema"`
-	Error  string `json:"error"`
-	Hint   string `json:"hint,omitempty"`
+	Schema int           `json:"schema"`
+	Error  statedir.Text `json:"error"`
+	Hint   statedir.Text `json:"hint"`
 }
 
 // unknown is how a monitoring plugin fails: in one line on stdout.

@@ -1,44 +1,39 @@
 package main
 
 import (
-	"time"
-
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
 )
 
 // findingsObject is what `verify` prints with --json.
 type findingsObject struct {
 	Schema int             `json:"schema"`
-	Level  string          `json:"level"`
+	Level  verify.Level    `json:"level"`
 	Exit   int             `json:"exit"`
+	Error  statedir.Text   `json:"error"`
+	Hint   statedir.Text   `json:"hint"`
 	Sites  []findingObject `json:"sites"`
 }
 
 type findingObject struct {
 	Site     string           `json:"site"`
-	Level    string           `json:"level"`
+	Level    verify.Level     `json:"level"`
 	Text     string           `json:"text"`
-	Event    string           `json:"event,omitempty"`
-	LastedS  float64          `json:"lasted_s,omitempty"`
-	Since    *time.Time       `json:"since"` // when this level began; null: it is not remembered
-	Problems []problemObject  `json:"problems"`
+	Event    statedir.Text    `json:"event"`
+	LastedS  *float64         `json:"lasted_s"`
+	Since    statedir.Moment  `json:"since"`
+	Problems []verify.Problem `json:"problems"`
 	WayBack  wayBackObject    `json:"way_back"`
 	Failover *verify.Failover `json:"failover"`
 	Totals   verify.Totals    `json:"totals"`
 	Notes    []string         `json:"notes"`
-	Status   siteObject       `json:"status"`
-}
-
-type problemObject struct {
-	Key   string `json:"key"`
-	Level string `json:"level"`
-	Text  string `json:"text"`
+	Status   *siteObject      `json:"status"`
 }
 
 type wayBackObject struct {
-	Open   *bool  `json:"open"`
-	Tested bool   `json:"tested"`
-	Error  string `json:"error,omitempty"`
+	Open   *bool         `json:"open"`
+	Tested bool          `json:"tested"`
+	Error  statedir.Text `json:"error"`
 }
 
 // ackObject is what `verify --ack` prints with --json.
@@ -49,12 +44,12 @@ type ackObject struct {
 
 type ackedObject struct {
 	Site         string `json:"site"`
-	Acknowledged bool   `json:"acknowledged"` // false: there was nothing to acknowledge
+	Acknowledged bool   `json:"acknowledged"`
 }
 
 func findingsObjectOf(findings []verify.Finding) findingsObject {
 	level := verify.LevelOf(findings)
-	o := findingsObject{Schema: schema, Level: level.String(), Exit: int(level), Sites: []findingObject{}}
+	o := findingsObject{Schema: schema, Level: level, Exit: int(level), Sites: []findingObject{}}
 	for _, f := range findings {
 		o.Sites = append(o.Sites, findingObjectOf(f))
 	}
@@ -63,33 +58,24 @@ func findingsObjectOf(findings []verify.Finding) findingsObject {
 
 func findingObjectOf(f verify.Finding) findingObject {
 	o := findingObject{
-		Site: f.Site, Level: f.Level.String(), Text: f.Text, Event: f.Event, LastedS: f.Lasted.Seconds(),
-		Problems: []problemObject{}, Notes: append([]string{}, f.Notes...), Failover: f.Memory.Failover, Totals: f.Memory.Totals,
+		Site: f.Site, Level: f.Level, Text: f.Text, Event: statedir.Text(f.Event), Since: statedir.Moment{Time: f.Memory.Since},
+		Problems: append([]verify.Problem{}, f.Problems...), Notes: append([]string{}, f.Notes...),
+		Failover: f.Memory.Failover, Totals: f.Memory.Totals,
 		WayBack: wayBackObject{Open: f.WayOpen, Tested: f.Way.Tested, Error: errorText(f.Way.Err)},
-		Status:  siteObjectOf(f.Status),
 	}
-	if !f.Memory.Since.IsZero() {
-		o.Since = &f.Memory.Since
+	if lasted := f.Lasted.Seconds(); lasted > 0 {
+		o.LastedS = &lasted
 	}
-	for _, p := range f.Problems {
-		o.Problems = append(o.Problems, problemObject{p.Key, p.Level.String(), p.Text})
+	if !f.Overlaps {
+		status := siteObjectOf(f.Status)
+		o.Status = &status
 	}
 	return o
 }
 
-// unknownObject is what `verify --json` prints where it could not begin.
-type unknownObject struct {
-	Schema int             `json:"schema"`
-	Level  string          `json:"level"`
-	Exit   int             `json:"exit"`
-	Error  string          `json:"error"`
-	Hint   string          `json:"hint,omitempty"`
-	Sites  []findingObject `json:"sites"`
-}
-
-func unknownObjectOf(err error) unknownObject {
-	return unknownObject{
-		Schema: schema, Level: verify.Unknown.String(), Exit: int(verify.Unknown),
-		Error: err.Error(), Hint: hintOf(err), Sites: []findingObject{},
-	}
+// unknownObjectOf is what `verify --json` prints where it could not begin.
+func unknownObjectOf(err error) findingsObject {
+	o := findingsObjectOf(nil)
+	o.Level, o.Exit, o.Error, o.Hint = verify.Unknown, int(verify.Unknown), errorText(err), statedir.Text(hintOf(err))
+	return o
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"bgswitch/switcher"
 	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
@@ -55,7 +56,7 @@ func history(c *cli.Context) error {
 func recordWords(r statedir.Record) string {
 	words := fmt.Sprintf("%s  %s to %s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), r.To, r.Outcome, shortMS(r.TookMS), r.Who)
 	if r.Proof != "" {
-		words += ", proof by " + r.Proof
+		words += ", proof by " + string(r.Proof)
 	}
 	if r.Forced {
 		words += ", forced"
@@ -64,14 +65,14 @@ func recordWords(r statedir.Record) string {
 		words += fmt.Sprintf(", %q", r.Reason)
 	}
 	if r.Error != "" {
-		words += ": " + r.Error
+		words += ": " + string(r.Error)
 	}
 	return words
 }
 
-func orUnknown(color string) string {
+func orUnknown(color switcher.Color) string {
 	if color == "" {
 		return "?"
 	}
-	return color
+	return string(color)
 }

@@ -9,45 +9,30 @@ import (
 	"bgswitch/switcher/statedir"
 )
 
-// schema is the version of every JSON object that is printed.
+// schema is the version of every JSON object that is printed. What their fields
+// mean stands in examples/json.md.
 const schema = 1
 
-// switchObject is what `to` and `back` print with --json.
+// switchObject is what `to` and `back` print with --json: the record, and what
+// it does not keep.
 type switchObject struct {
-	Schema   int                   `json:"schema"`
-	Site     string                `json:"site"`
-	Outcome  switcher.Outcome      `json:"outcome"`
-	From     switcher.Color        `json:"from"`
-	To       switcher.Color        `json:"to"`
-	Proof    string                `json:"proof"`
-	TookMS   float64               `json:"took_ms"`
-	CutOver  float64               `json:"cut_over_ms"`
-	Handover string                `json:"handover"`
-	Draining int                   `json:"draining"`
-	Steps    []statedir.StepRecord `json:"steps"`
-	Would    []string              `json:"would,omitempty"`
-	Diff     string                `json:"diff,omitempty"`
-	Target   *colorObject          `json:"target,omitempty"`
-	Notes    []string              `json:"notes"`
-	Error    string                `json:"error,omitempty"`
-	Traffic  string                `json:"traffic,omitempty"`
-	Hint     string                `json:"hint,omitempty"`
+	statedir.Record
+	Draining *int          `json:"draining"`
+	Would    []string      `json:"would"`
+	Diff     statedir.Text `json:"diff"`
+	Target   *colorObject  `json:"target"`
+	Notes    []string      `json:"notes"`
+	Traffic  statedir.Text `json:"traffic"`
+	Hint     statedir.Text `json:"hint"`
 }
 
 func switchObjectOf(r switcher.Result, err error) switchObject {
-	o := switchObject{
-		Schema: schema, Site: r.Record.Site, Outcome: r.Outcome, From: r.Plan.From, To: r.Plan.To,
-		Proof: r.Record.Proof, TookMS: r.Record.TookMS, CutOver: r.Record.CutOverMS,
-		Steps: r.Record.Steps, Would: r.Steps, Notes: r.Notes, Draining: r.Draining,
-	}
-	if o.Notes == nil {
-		o.Notes = []string{}
-	}
-	if g := r.Record.Generation; g != nil {
-		o.Handover = string(g.Handover)
+	o := switchObject{Record: r.Record, Would: r.Steps, Notes: append([]string{}, r.Notes...)}
+	if r.Record.Generation != nil {
+		o.Draining = &r.Draining
 	}
 	if r.Outcome == switcher.Planned {
-		o.Diff = r.Plan.Diff()
+		o.Diff = statedir.Text(r.Plan.Diff())
 	}
 	if len(r.Verdicts) > 0 {
 		target := colorObjectOf(r.Verdicts)
@@ -55,7 +40,7 @@ func switchObjectOf(r switcher.Result, err error) switchObject {
 	}
 	var failed *switcher.Error
 	if errors.As(err, &failed) {
-		o.Error, o.Traffic, o.Hint = failed.Error(), failed.Traffic, failed.Hint
+		o.Traffic, o.Hint = statedir.Text(failed.Traffic), statedir.Text(failed.Hint)
 	}
 	return o
 }
@@ -64,25 +49,30 @@ func switchObjectOf(r switcher.Result, err error) switchObject {
 type colorObject struct {
 	Backends []backendObject `json:"backends"`
 	Healthy  bool            `json:"healthy"`
-	TookMS   float64         `json:"took_ms"`
-	Reason   string          `json:"reason"`
+	TookMS   *float64        `json:"took_ms"`
+	Reason   statedir.Text   `json:"reason"`
 }
 
 type backendObject struct {
-	Backend string  `json:"backend"`
-	Healthy bool    `json:"healthy"`
-	TookMS  float64 `json:"took_ms"`
-	Reason  string  `json:"reason"`
+	Backend string   `json:"backend"`
+	Healthy bool     `json:"healthy"`
+	TookMS  *float64 `json:"took_ms"`
+	Reason  string   `json:"reason"`
 }
 
 func colorObjectOf(verdicts []health.Verdict) colorObject {
 	o := colorObject{Healthy: health.Healthy(verdicts), Backends: []backendObject{}}
 	for _, v := range verdicts {
-		took := float64(v.Latency.Microseconds()) / 1000
+		var took *float64
+		if ms := float64(v.Latency.Microseconds()) / 1000; ms > 0 {
+			took = &ms
+		}
+		if o.TookMS == nil || took != nil && *took > *o.TookMS {
+			o.TookMS = took
+		}
 		o.Backends = append(o.Backends, backendObject{v.Backend, v.Healthy, took, v.Reason})
-		o.TookMS = max(o.TookMS, took)
 		if !v.Healthy && o.Reason == "" {
-			o.Reason = v.Backend + ": " + v.Reason
+			o.Reason = statedir.Text(v.Backend + ": " + v.Reason)
 		}
 	}
 	return o
@@ -96,61 +86,53 @@ type statusObject struct {
 
 type siteObject struct {
 	Site       string           `json:"site"`
-	Live       *switcher.Color  `json:"live"`
+	Live       switcher.Color   `json:"live"`
 	File       fileObject       `json:"file"`
 	Running    runningObject    `json:"running"`
-	Answers    *switcher.Color  `json:"answers"`
+	Answers    switcher.Color   `json:"answers"`
 	Drift      []switcher.Drift `json:"drift"`
 	Blue       colorObject      `json:"blue"`
 	Green      colorObject      `json:"green"`
 	LastSwitch *statedir.Record `json:"last_switch"`
-	Switching  *lock.Holder     `json:"switching,omitempty"`
+	Switching  *lock.Holder     `json:"switching"`
 }
 
 type fileObject struct {
-	Path  string          `json:"path"`
-	Color *switcher.Color `json:"color"`
-	Error string          `json:"error,omitempty"`
+	Path  string         `json:"path"`
+	Color switcher.Color `json:"color"`
+	Error statedir.Text  `json:"error"`
 }
 
 type runningObject struct {
-	PID      *int   `json:"pid"`
-	Workers  int    `json:"workers"`
-	Draining int    `json:"draining"`
-	Loaded   *bool  `json:"loaded"`
-	Why      string `json:"why"`
+	PID      *int          `json:"pid"`
+	Workers  *int          `json:"workers"`
+	Draining *int          `json:"draining"`
+	Loaded   *bool         `json:"loaded"`
+	Why      statedir.Text `json:"why"`
 }
 
 func siteObjectOf(st switcher.Status) siteObject {
-	o := siteObject{
-		Site: st.Site, Live: known(st.Live), Answers: known(st.Answers), Drift: st.Drift,
-		File: fileObject{Path: st.Path, Color: known(st.Live), Error: errorText(st.FileErr)},
-		Running: runningObject{
-			Workers: len(st.Running.Workers.Serving), Draining: len(st.Running.Workers.Draining),
-			Loaded: st.Running.Is, Why: st.Running.Why,
-		},
-		Blue: colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
+	return siteObject{
+		Site: st.Site, Live: st.Live, Answers: st.Answers, Drift: append([]switcher.Drift{}, st.Drift...),
+		File:    fileObject{Path: st.Path, Color: st.Live, Error: errorText(st.FileErr)},
+		Running: runningObjectOf(st.Running),
+		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
 		LastSwitch: st.Last, Switching: st.Holder,
 	}
-	if o.Drift == nil {
-		o.Drift = []switcher.Drift{}
-	}
-	if st.Running.Err == nil {
-		o.Running.PID = &st.Running.Workers.Master
+}
+
+func runningObjectOf(r switcher.Running) runningObject {
+	o := runningObject{Loaded: r.Is, Why: statedir.Text(r.Why)}
+	if r.Err == nil {
+		serving, draining := len(r.Workers.Serving), len(r.Workers.Draining)
+		o.PID, o.Workers, o.Draining = &r.Workers.Master, &serving, &draining
 	}
 	return o
 }
 
-func known(c switcher.Color) *switcher.Color {
-	if c == "" {
-		return nil
-	}
-	return &c
-}
-
-func errorText(err error) string {
+func errorText(err error) statedir.Text {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return statedir.Text(err.Error())
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -166,20 +165,6 @@ func TestReadmeSteps(t *testing.T) {
 	want = append(want, planned.Would...)
 	if diff := cmp.Diff(want, all(readme(t), "(?m)^\\d+\\. `(.+?)`: ")); diff != "" {
 		t.Errorf("steps (-program +README):\n%s", diff)
-	}
-}
-
-// The fields of the JSON objects that scripts read.
-func TestReadmeFields(t *testing.T) {
-	t.Parallel()
-	text := readme(t)
-	for _, object := range []reflect.Type{reflect.TypeFor[switchObject](), reflect.TypeFor[siteObject](), reflect.TypeFor[runningObject](), reflect.TypeFor[errorObject]()} {
-		for i := range object.NumField() {
-			field, _, _ := strings.Cut(object.Field(i).Tag.Get("json"), ",")
-			if field != "schema" && !strings.Contains(text, "`"+field+"`") {
-				t.Errorf("%s's %s is not in the README", object.Name(), field)
-			}
-		}
 	}
 }
 

@@ -77,7 +77,7 @@ func notUnderstood(err error) bool {
 
 func (t *terminal) showStatuses(statuses []switcher.Status) error {
 	if t.json {
-		o := statusObject{Schema: schema}
+		o := statusObject{Schema: schema, Sites: []siteObject{}}
 		for _, st := range statuses {
 			o.Sites = append(o.Sites, siteObjectOf(st))
 		}

@@ -149,8 +149,8 @@ func (t *terminal) showSwitch(r switcher.Result, err error) {
 
 func (t *terminal) showDone(r switcher.Result) {
 	how := ""
-	if cut := r.Record.CutOverMS; cut > 0 {
-		how = fmt.Sprintf(", cut over in %s", shortMS(cut))
+	if cut := r.Record.CutOverMS; cut != nil {
+		how = fmt.Sprintf(", cut over in %s", shortMS(*cut))
 	}
 	verb := inked("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
 	if !r.Plan.Changes() {

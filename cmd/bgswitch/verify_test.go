@@ -259,7 +259,7 @@ func TestInterruptedLooks(t *testing.T) {
 func TestUnknownObject(t *testing.T) {
 	t.Parallel()
 	got := unknownObjectOf(usage("type less", "too much"))
-	want := unknownObject{Schema: 1, Level: "UNKNOWN", Exit: 3, Error: "wrong usage: too much", Hint: "type less", Sites: []findingObject{}}
+	want := findingsObject{Schema: 1, Level: verify.Unknown, Exit: 3, Error: "wrong usage: too much", Hint: "type less", Sites: []findingObject{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

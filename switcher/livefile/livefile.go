@@ -207,7 +207,7 @@ type Identity struct {
 	Device    uint64 `json:"device"`
 	Inode     uint64 `json:"inode"`
 	ChangedNS int64  `json:"changed_ns"`
-	LinksNS   int64  `json:"links_ns,omitempty"` // the sum of the change times of the links on the way
+	LinksNS   int64  `json:"links_ns"` // the sum of the change times of the links on the way
 }
 
 // untouched makes sure, right before a replacement, that the name in the

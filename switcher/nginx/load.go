@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,14 @@ const (
 	HandoverNginx Handover = "nginx" // by nginx, at its own pace
 )
 
+// MarshalJSON writes null where nothing was loaded.
+func (h Handover) MarshalJSON() ([]byte, error) {
+	if h == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(h))
+}
+
 // Load is one load of a configuration: what to watch, how long, by whom.
 type Load struct {
 	Files    []*os.File    // what the master has to open, each of them
@@ -37,8 +46,8 @@ type Generation struct {
 	Master      int           `json:"master"`
 	MasterStart uint64        `json:"master_start"` // clock ticks since boot
 	Workers     []int         `json:"workers"`
-	Newest      uint64        `json:"newest_start"`       // the latest start among them, in clock ticks since boot
-	Draining    []int         `json:"draining,omitempty"` // old workers that still finish connections
+	Newest      uint64        `json:"newest_start"` // the latest start among them, in clock ticks since boot
+	Draining    []int         `json:"draining"`     // old workers that still finish connections
 	Handover    Handover      `json:"handover"`
 	CutOver     time.Duration `json:"-"` // from the signal until no old worker accepted any more
 }

@@ -57,7 +57,7 @@ func sameProcesses(a, b []processID) bool {
 func contains(ids []processID, id processID) bool { return slices.Contains(ids, id) }
 
 func pids(ids []processID) []int {
-	var list []int
+	list := []int{}
 	for _, id := range ids {
 		list = append(list, id.pid)
 	}

@@ -31,8 +31,8 @@ func runCommand(ctx context.Context, argv []string, m Message) error {
 func (m Message) environ() []string {
 	var env []string
 	for _, pair := range [][2]string{
-		{"EVENT", m.Event}, {"TEXT", m.Text}, {"SITE", m.Site}, {"LEVEL", m.Level}, {"LIVE", m.Live},
-		{"FROM", m.From}, {"TO", m.To}, {"VERDICT", m.Verdict}, {"HOST", m.Host}, {"TIME", m.Time.Format(time.RFC3339)},
+		{"EVENT", m.Event}, {"TEXT", m.Text}, {"SITE", m.Site}, {"LEVEL", string(m.Level)}, {"LIVE", string(m.Live)},
+		{"FROM", string(m.From)}, {"TO", string(m.To)}, {"VERDICT", string(m.Verdict)}, {"HOST", m.Host}, {"TIME", m.Time.Format(time.RFC3339)},
 	} {
 		env = append(env, "BGSWITCH_"+pair[0]+"="+pair[1])
 	}

@@ -7,31 +7,30 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
 )
 
 // Message is what is told. Its JSON is the body of a webhook; chat tools show
 // its text.
 type Message struct {
-	Schema  int       `json:"schema"`
-	Event   string    `json:"event"`
-	Text    string    `json:"text"`
-	Site    string    `json:"site"`
-	Level   string    `json:"level,omitempty"`
-	Live    string    `json:"live,omitempty"`
-	From    string    `json:"from,omitempty"`
-	To      string    `json:"to,omitempty"`
-	Verdict string    `json:"verdict,omitempty"`
-	Host    string    `json:"host"`
-	Time    time.Time `json:"time"`
+	Schema  int            `json:"schema"`
+	Event   string         `json:"event"`
+	Text    string         `json:"text"`
+	Site    string         `json:"site"`
+	Level   statedir.Text  `json:"level"`
+	Live    switcher.Color `json:"live"`
+	From    switcher.Color `json:"from"`
+	To      switcher.Color `json:"to"`
+	Verdict statedir.Text  `json:"verdict"`
+	Host    string         `json:"host"`
+	Time    time.Time      `json:"time"`
 }
 
 // fit is the message in lines that are fit to be shown.
 func (m Message) fit() Message {
 	m.Schema = messageSchema
-	for _, text := range []*string{&m.Text, &m.Verdict, &m.Host} {
-		*text = foreign.Line(*text)
-	}
+	m.Text, m.Host, m.Verdict = foreign.Line(m.Text), foreign.Line(m.Host), statedir.Text(foreign.Line(string(m.Verdict)))
 	return m
 }
 
@@ -79,40 +78,40 @@ func switchText(result switcher.Result, failed error) string {
 }
 
 // toWords: a file that is not understood has no other color to go to.
-func toWords(color string) string {
+func toWords(color switcher.Color) string {
 	if color == "" {
 		return ""
 	}
-	return "to " + color + " "
+	return "to " + string(color) + " "
 }
 
 // liveAfter is the color with the traffic; empty where that is not known.
-func liveAfter(result switcher.Result) string {
+func liveAfter(result switcher.Result) switcher.Color {
 	switch result.Outcome {
 	case switcher.Done:
-		return string(result.Plan.To)
+		return result.Plan.To
 	case switcher.Stuck:
 		return ""
 	}
-	return string(result.Plan.From)
+	return result.Plan.From
 }
 
 // verdictOf is what was wrong, or what the target's health was.
-func verdictOf(result switcher.Result) string {
+func verdictOf(result switcher.Result) statedir.Text {
 	if result.Record.Error != "" || len(result.Verdicts) == 0 {
 		return result.Record.Error
 	}
-	return result.Verdicts[0].String()
+	return statedir.Text(result.Verdicts[0].String())
 }
 
 // ofFinding is the message of what verify found on a host.
 func ofFinding(f verify.Finding, host string) Message {
 	m := Message{
 		Event: f.Event, Text: fmt.Sprintf("BGSWITCH %s - %s: %s (%s)", f.Level, f.Site, f.Text, host), Site: f.Site,
-		Level: f.Level.String(), Live: string(f.Status.Live), Verdict: f.Text, Host: host, Time: time.Now().UTC(),
+		Level: statedir.Text(f.Level.String()), Live: f.Status.Live, Verdict: statedir.Text(f.Text), Host: host, Time: time.Now().UTC(),
 	}
 	if f.Switched != nil {
-		m.From, m.To = string(f.Switched.Plan.From), string(f.Switched.Plan.To)
+		m.From, m.To = f.Switched.Plan.From, f.Switched.Plan.To
 	}
 	return m
 }

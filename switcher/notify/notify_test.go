@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bgswitch/health"
+	"bgswitch/switcher/statedir"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -182,7 +183,7 @@ func TestForeignText(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
 	m := message
 	m.Text = "web: \"<!channel> <@U1> @everyone [a](http://b)\x1b[2J\x00\u009b\nforged\""
-	m.Verdict, m.Host = m.Text, "a\nb"
+	m.Verdict, m.Host = statedir.Text(m.Text), "a\nb"
 	c := Channels{
 		Webhooks: []Webhook{{URL: health.MustParseURL(h.URL)}},
 		Commands: [][]string{{"/bin/sh", "-c", `printf '%s\n%s\n%s\n' "$BGSWITCH_TEXT" "$BGSWITCH_VERDICT" "$BGSWITCH_HOST" >` + told}},
@@ -196,7 +197,7 @@ func TestForeignText(t *testing.T) {
 	}
 	const text = `web: "<!channel> <@U1> @everyone [a](http://b)?[2J?? forged"`
 	const chat = "web: \"&lt;!channel&gt; &lt;@\u200bU1&gt; @\u200beveryone [a]\u200b(http://b)?[2J?? forged\""
-	if body.Text != chat || body.Verdict != text || body.Host != "a b" {
+	if body.Text != chat || string(body.Verdict) != text || body.Host != "a b" {
 		t.Errorf("the webhook gets\n%q\n%q\n%q", body.Text, body.Verdict, body.Host)
 	}
 	if got, err := os.ReadFile(told); err != nil || string(got) != text+"\n"+text+"\na b\n" {

@@ -7,44 +7,45 @@ import (
 	"os"
 	"time"
 
+	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 )
 
 // Record is one line of history: one switch that was tried, or refused after
-// it had begun.
+// it had begun. What its fields mean stands in examples/json.md.
 type Record struct {
 	Schema     int                `json:"schema"`
 	Time       time.Time          `json:"time"`
 	Site       string             `json:"site"`
 	Command    string             `json:"command"`
-	From       string             `json:"from"`
-	To         string             `json:"to"`
+	From       nginxconf.Color    `json:"from"`
+	To         nginxconf.Color    `json:"to"`
 	Who        string             `json:"who"`
 	Host       string             `json:"host"`
-	Reason     string             `json:"reason,omitempty"`
-	Forced     bool               `json:"forced,omitempty"`
+	Reason     Text               `json:"reason"`
+	Forced     bool               `json:"forced"`
 	Outcome    string             `json:"outcome"`
-	Proof      string             `json:"proof,omitempty"`
-	Error      string             `json:"error,omitempty"`
+	Proof      Text               `json:"proof"`
+	Error      Text               `json:"error"`
 	TookMS     float64            `json:"took_ms"`
-	CutOverMS  float64            `json:"cut_over_ms,omitempty"`
+	CutOverMS  *float64           `json:"cut_over_ms"`
 	Steps      []StepRecord       `json:"steps"`
-	HashBefore string             `json:"hash_before"`
-	HashAfter  string             `json:"hash_after"`
-	File       *livefile.Identity `json:"file,omitempty"`
-	Generation *nginx.Generation  `json:"generation,omitempty"`
+	HashBefore Text               `json:"hash_before"`
+	HashAfter  Text               `json:"hash_after"`
+	File       *livefile.Identity `json:"file"`
+	Generation *nginx.Generation  `json:"generation"`
 }
 
 // StepRecord is one step of a switch and how long it took.
 type StepRecord struct {
 	Step   string  `json:"step"`
 	TookMS float64 `json:"took_ms"`
-	Error  string  `json:"error,omitempty"`
+	Error  Text    `json:"error"`
 }
 
-// recordSchema is the version of Record; a reader skips lines of a later one.
-const recordSchema = 1
+// RecordSchema is the version of Record; a reader skips lines of a later one.
+const RecordSchema = 1
 
 const historyFile = "history.jsonl"
 
@@ -54,7 +55,7 @@ const historyFile = "history.jsonl"
 // may be there or not. Of a long history the oldest records are cut off. Only
 // the holder of the lock may call it.
 func (f Folder) Append(record Record) (err error) {
-	record.Schema = recordSchema
+	record.Schema = RecordSchema
 	line, err := json.Marshal(record)
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (f Folder) Records() iter.Seq2[Record, error] {
 		defer file.Close()
 		for line, err := range linesFromEnd(file) {
 			var record Record
-			if err == nil && (json.Unmarshal(line.text, &record) != nil || record.Schema < 1 || record.Schema > recordSchema) {
+			if err == nil && (json.Unmarshal(line.text, &record) != nil || record.Schema < 1 || record.Schema > RecordSchema) {
 				continue
 			}
 			if !yield(record, err) || err != nil {

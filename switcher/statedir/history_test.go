@@ -30,7 +30,7 @@ func must(t *testing.T, err error) {
 func appended(t *testing.T, f Folder, reasons ...string) {
 	t.Helper()
 	for _, reason := range reasons {
-		must(t, f.Append(Record{Reason: reason}))
+		must(t, f.Append(Record{Reason: Text(reason)}))
 	}
 }
 
@@ -41,7 +41,7 @@ func wantReasons(t *testing.T, f Folder, limit int, want ...string) {
 	must(t, err)
 	var got []string
 	for _, record := range records {
-		got = append(got, record.Reason)
+		got = append(got, string(record.Reason))
 	}
 	if fmt.Sprintf("%.40q", got) != fmt.Sprintf("%.40q", want) {
 		t.Fatalf("records %.40q, want %.40q", got, want)
@@ -155,7 +155,7 @@ func TestHistoryReachesFarBack(t *testing.T) {
 			t.Fatalf("%d records for limit %d, want %d", len(records), limit, n)
 		}
 		for i, record := range records {
-			if record.Reason != want[i] {
+			if string(record.Reason) != want[i] {
 				t.Fatalf("record %d is %.20q, want %.20q", i, record.Reason, want[i])
 			}
 		}
@@ -220,7 +220,7 @@ func TestAppendOnAFullDisk(t *testing.T) {
 		_, err = filler.Write(make([]byte, 4096))
 	}
 	must(t, filler.Close())
-	record := Record{Reason: strings.Repeat("r", 5000)} // more than the rest of the page
+	record := Record{Reason: Text(strings.Repeat("r", 5000))} // more than the rest of the page
 	for range 2 {
 		if f.Append(record) == nil {
 			t.Fatal("a record was written on a full disk")
@@ -233,4 +233,24 @@ func TestAppendOnAFullDisk(t *testing.T) {
 	must(t, os.Remove(filler.Name()))
 	appended(t, f, "two")
 	wantReasons(t, f, 0, "two", "one")
+}
+
+// A line as it was written before every field was always there.
+func TestEarlierLinesAreRead(t *testing.T) {
+	t.Parallel()
+	f := folder(t)
+	must(t, f.Create())
+	line := `{"schema":1,"time":"2026-11-23T00:53:54Z","site":"a","command":"to","from":"","to":"green","who":"alice","host":"h","outcome":"done","took_ms":26.9,` +
+		`"steps":[{"step":"read the live file","took_ms":1}],"hash_before":"x","hash_after":"","generation":{"master":1,"master_start":2,"workers":[3],"newest_start":4,"handover":"fast"}}`
+	must(t, os.WriteFile(filepath.Join(f.Path, historyFile), []byte(line+"\n"), 0o600))
+	appended(t, f, "now")
+	records, err := f.History(0)
+	must(t, err)
+	if len(records) != 2 {
+		t.Fatalf("%d records, want 2", len(records))
+	}
+	r := records[1]
+	if r.From != "" || r.To != "green" || r.Proof != "" || r.CutOverMS != nil || r.HashBefore != "x" || r.Generation.Handover != "fast" || len(r.Steps) != 1 {
+		t.Errorf("read %+v", r)
+	}
 }

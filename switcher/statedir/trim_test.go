@@ -30,7 +30,7 @@ func grown(t *testing.T, f Folder, records, bytes int) {
 // there are.
 func looked(t *testing.T, f Folder) {
 	t.Helper()
-	must(t, f.Append(Record{Reason: "newest", Error: strings.Repeat("e", lookEvery)}))
+	must(t, f.Append(Record{Reason: "newest", Error: Text(strings.Repeat("e", lookEvery))}))
 }
 
 // wantNewest says that the newest record and so many before it are there, with
@@ -43,7 +43,7 @@ func wantNewest(t *testing.T, f Folder, grown, want int) {
 		t.Fatalf("%d records, the newest is %.20q; want %d", len(records), records[0].Reason, want)
 	}
 	for i, record := range records[1:] {
-		if record.Reason != fmt.Sprint(grown-1-i) {
+		if string(record.Reason) != fmt.Sprint(grown-1-i) {
 			t.Fatalf("record %d is %q, want %d", i+1, record.Reason, grown-1-i)
 		}
 	}
@@ -148,7 +148,7 @@ func TestRecordsAreReadOneAtATime(t *testing.T) {
 	var got []string
 	for record, err := range f.Records() {
 		must(t, err)
-		if got = append(got, record.Reason); len(got) == 2 {
+		if got = append(got, string(record.Reason)); len(got) == 2 {
 			break
 		}
 	}

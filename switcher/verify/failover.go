@@ -10,6 +10,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
 )
 
 // Failover is a switch that verify made, or tried to make, by itself.
@@ -18,7 +19,7 @@ type Failover struct {
 	From         switcher.Color   `json:"from"`
 	To           switcher.Color   `json:"to"`
 	Outcome      switcher.Outcome `json:"outcome"` // begun: the run was ended before the switch was
-	Error        string           `json:"error,omitempty"`
+	Error        statedir.Text    `json:"error"`
 	Acknowledged bool             `json:"acknowledged"`
 }
 
@@ -84,7 +85,7 @@ func (v *Verifier) held(f *Finding) string {
 		return "the last one is not acknowledged"
 	case last != nil && v.recent(last.Time):
 		return "the last one is less than " + health.Short(v.Options.Cooldown) + " ago"
-	case v.recent(f.Memory.Totals.Switched):
+	case v.recent(f.Memory.Totals.Switched.Time):
 		return "the last switch is less than " + health.Short(v.Options.Cooldown) + " ago"
 	case v.recent(f.Status.Seen.Changed):
 		return "the live file was changed less than " + health.Short(v.Options.Cooldown) + " ago"
@@ -148,7 +149,7 @@ func (f *Finding) failedOver(from switcher.Color, reason string) {
 // notFailedOver tells of an attempt that failed; of one that was refused once
 // more, there is no news.
 func (f *Finding) notFailedOver(attempt *Failover, err error, again bool) {
-	attempt.Error = oneLine(err.Error())
+	attempt.Error = statedir.Text(err.Error())
 	text := attempt.String()
 	var failed *switcher.Error
 	if errors.As(err, &failed) && failed.Traffic != "" {

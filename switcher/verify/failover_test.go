@@ -225,7 +225,7 @@ func TestFailoverRecord(t *testing.T) {
 		t.Fatalf("%+v", records)
 	}
 	const reason = `^blue failed 3 times in a row: \S+ status 503: "db down"; green is healthy \(200 in [0-9.]+ ms\)$`
-	if !regexp.MustCompile(reason).MatchString(records[0].Reason) {
+	if !regexp.MustCompile(reason).MatchString(string(records[0].Reason)) {
 		t.Errorf("reason %q, want %s", records[0].Reason, reason)
 	}
 	if f.Status.Live != switcher.Green || f.Memory.Totals.Failovers != 1 || f.Memory.Totals.Switches != 1 || f.WayOpen == nil || *f.WayOpen {

@@ -59,11 +59,11 @@ func (s Streak) next(good, known bool, o Options) Streak {
 
 // Totals count the history, each record once.
 type Totals struct {
-	Switches  int       `json:"switches"`
-	RollBacks int       `json:"roll_backs"`
-	Failovers int       `json:"failovers"`
-	Switched  time.Time `json:"switched,omitzero"` // when the last switch was done
-	Until     time.Time `json:"until,omitzero"`    // the time of the newest record counted
+	Switches  int             `json:"switches"`
+	RollBacks int             `json:"roll_backs"`
+	Failovers int             `json:"failovers"`
+	Switched  statedir.Moment `json:"switched"` // when the last switch was done
+	Until     statedir.Moment `json:"until"`    // the time of the newest record counted
 }
 
 // remember reads the memory. One that is torn or of another version is no
@@ -164,7 +164,7 @@ func (m *Memory) notAfter(now time.Time) {
 // countHistory adds what was recorded since the last run.
 func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
 	until := f.Memory.Totals.Until
-	if last == nil || last.Time.Equal(until) {
+	if last == nil || last.Time.Equal(until.Time) {
 		return
 	}
 	var t tally
@@ -174,7 +174,7 @@ func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
 			return
 		}
 		// Their order is that of the file: the clock may have been set back.
-		if r.Time.Equal(until) {
+		if r.Time.Equal(until.Time) {
 			break
 		}
 		t.add(r)
@@ -192,7 +192,7 @@ type tally struct {
 
 func (t *tally) add(r statedir.Record) {
 	if t.Until.IsZero() {
-		t.Until = r.Time
+		t.Until = statedir.Moment{Time: r.Time}
 	}
 	switch switcher.Outcome(r.Outcome) {
 	case switcher.RolledBack:
@@ -200,7 +200,7 @@ func (t *tally) add(r statedir.Record) {
 	case switcher.Done:
 		t.Switches++
 		if t.Switched.IsZero() {
-			t.Switched = r.Time
+			t.Switched = statedir.Moment{Time: r.Time}
 		}
 		t.addDone(r)
 	}
@@ -214,7 +214,7 @@ func (t *tally) addDone(r statedir.Record) {
 	}
 	t.Failovers++
 	if t.failover == nil {
-		t.failover = &Failover{Time: r.Time, From: switcher.Color(r.From), To: switcher.Color(r.To), Outcome: switcher.Done, Acknowledged: t.byHand}
+		t.failover = &Failover{Time: r.Time, From: r.From, To: r.To, Outcome: switcher.Done, Acknowledged: t.byHand}
 	}
 }
 

@@ -78,13 +78,14 @@ func TestTotals(t *testing.T) {
 	add(1, "to", switcher.Done)
 	add(2, "to", switcher.RolledBack)
 	add(3, "to", switcher.Unhealthy)
-	counted(Totals{Switches: 1, RollBacks: 1, Switched: at.Add(time.Minute), Until: at.Add(3 * time.Minute)})
+	after := func(d time.Duration) statedir.Moment { return statedir.Moment{Time: at.Add(d)} }
+	counted(Totals{Switches: 1, RollBacks: 1, Switched: after(time.Minute), Until: after(3 * time.Minute)})
 	add(-60, command, switcher.Done) // the clock was set back
-	counted(Totals{Switches: 2, RollBacks: 1, Failovers: 1, Switched: at.Add(-time.Hour), Until: at.Add(-time.Hour)})
+	counted(Totals{Switches: 2, RollBacks: 1, Failovers: 1, Switched: after(-time.Hour), Until: after(-time.Hour)})
 	for i := range 100 {
 		add(10+i, "to", switcher.Done)
 	}
-	counted(Totals{Switches: 102, RollBacks: 1, Failovers: 1, Switched: at.Add(109 * time.Minute), Until: at.Add(109 * time.Minute)})
+	counted(Totals{Switches: 102, RollBacks: 1, Failovers: 1, Switched: after(109 * time.Minute), Until: after(109 * time.Minute)})
 }
 
 // Where nothing is remembered, the last failover is found again. A switch by
@@ -145,7 +146,7 @@ const (
 func countInChild(t *testing.T) {
 	t.Helper()
 	folder := t.TempDir()
-	line, err := json.Marshal(statedir.Record{Schema: 1, Time: time.Unix(1, 0), Outcome: string(switcher.Done), Reason: strings.Repeat("r", 800)})
+	line, err := json.Marshal(statedir.Record{Schema: 1, Time: time.Unix(1, 0), Outcome: string(switcher.Done), Reason: statedir.Text(strings.Repeat("r", 800))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (b *metrics) current(findings []Finding) {
 func (b *metrics) history(findings []Finding) {
 	b.family("bgswitch_last_switch_time_seconds", "gauge", "When the last switch that was done was begun, in Unix time.")
 	b.sites(findings, func(f Finding) (float64, bool) {
-		return seconds(f.Memory.Totals.Switched), !f.Memory.Totals.Switched.IsZero()
+		return seconds(f.Memory.Totals.Switched.Time), !f.Memory.Totals.Switched.IsZero()
 	})
 	b.family("bgswitch_switches_total", "counter", "Switches that were done.")
 	b.sites(findings, func(f Finding) (float64, bool) { return float64(f.Memory.Totals.Switches), true })
