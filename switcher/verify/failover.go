@@ -8,6 +8,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
@@ -136,9 +137,9 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 func (f *Finding) failedOver(from switcher.Color, reason string) {
 	to := from.Other()
 	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `bgswitch verify --ack`", from, to, reason)
-	f.Event, f.Level, f.Text = EventFailover, Warning, oneLine(text)
+	f.Event, f.Level, f.Text = EventFailover, Warning, foreign.Line(text)
 	f.Problems = []Problem{
-		{string(from), Warning, oneLine(fmt.Sprintf("no way back: %s %s", from, reason))},
+		{string(from), Warning, foreign.Line(fmt.Sprintf("no way back: %s %s", from, reason))},
 		{keyFailover, Warning, f.Text},
 	}
 	f.told = f.Problems
@@ -161,7 +162,7 @@ func (f *Finding) notFailedOver(attempt *Failover, err error, again bool) {
 	if !f.has(keyFailover) {
 		f.add(keyFailover, Warning, text)
 	}
-	f.Text = oneLine(f.Text + ", " + text)
+	f.Text = foreign.Line(f.Text + ", " + text)
 	f.Level = worstOf(f.Problems)
 }
 

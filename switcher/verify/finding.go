@@ -10,6 +10,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/lock"
 )
 
@@ -137,7 +138,7 @@ func (v *Verifier) judge(f *Finding, found facts) {
 	}
 	v.acknowledge(f)
 	slices.SortStableFunc(f.Problems, func(a, b Problem) int { return b.Level.Compare(a.Level) })
-	f.Text = oneLine(strings.Join(f.words(colors), ", "))
+	f.Text = foreign.Line(strings.Join(f.words(colors), ", "))
 	f.Level = worstOf(f.Problems)
 }
 
@@ -175,14 +176,14 @@ func (f *Finding) carryOver() {
 
 // add notes a problem that is answered and told.
 func (f *Finding) add(key string, level Level, text string) {
-	p := Problem{key, level, oneLine(text)}
+	p := Problem{key, level, foreign.Line(text)}
 	f.Problems, f.told = append(f.Problems, p), append(f.told, p)
 }
 
 // addAnswer notes what the network gave: a problem is answered where this look
 // found it, and told where it has lasted, or is not over for good.
 func (f *Finding) addAnswer(p Problem, bad bool, s Streak) {
-	p.Text = oneLine(p.Text)
+	p.Text = foreign.Line(p.Text)
 	if bad {
 		f.Problems = append(f.Problems, p)
 	}

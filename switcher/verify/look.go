@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 )
@@ -195,17 +195,7 @@ func isRefusal(err error) bool {
 }
 
 func (f *facts) add(key string, level Level, text string) {
-	f.problems = append(f.problems, Problem{Key: key, Level: level, Text: oneLine(text)})
-}
-
-// oneLine keeps a text from another program or file from ending the line.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
+	f.problems = append(f.problems, Problem{Key: key, Level: level, Text: foreign.Line(text)})
 }
 
 // unhealthyText says what came of asking a color, in few words.
