@@ -75,8 +75,9 @@ func selfSigned(t *testing.T) *tls.Config {
 func TestTLSWithoutTLS(t *testing.T) {
 	t.Parallel()
 	c := quick()
-	c.Scheme, c.Timeout = "https", 100*time.Millisecond
+	c.Scheme = "https"
 	expect(t, ask(t, c, serve(t, answer(200, "ok"))), false, "TLS: the answer is plain HTTP")
+	c.Timeout = 100 * time.Millisecond
 	expect(t, ask(t, c, speak(t, untilClosed)), false, "no answer within 0.1s")
 }
 

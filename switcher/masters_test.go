@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"bgswitch/health"
 	"bgswitch/switcher"
@@ -342,7 +341,7 @@ func TestTheOperatorsReloadIsForANginxElsewhere(t *testing.T) {
 
 func (s *stand) eventually(check func() error) {
 	s.t.Helper()
-	if err := nginxtest.Eventually(5*time.Second, check); err != nil {
+	if err := nginxtest.Eventually(nginxtest.Patience, check); err != nil {
 		s.t.Fatal(err)
 	}
 }

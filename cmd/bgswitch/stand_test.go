@@ -32,8 +32,7 @@ type stand struct {
 
 var errUse = errors.New("wrong use of this command")
 
-// patience is how long something that has to come may take on a busy machine.
-const patience = 20 * time.Second
+const patience = nginxtest.Patience
 
 func (s *stand) needs(rights []string) error {
 	for _, right := range rights {

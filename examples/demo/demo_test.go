@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"bgswitch/switcher/nginxtest"
 )
@@ -108,7 +107,7 @@ func leavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Cleanup(func() {
-		if err := nginxtest.Eventually(5*time.Second, func() error { return unused(dir) }); err != nil {
+		if err := nginxtest.Eventually(nginxtest.Patience, func() error { return unused(dir) }); err != nil {
 			t.Error(err)
 		}
 	})

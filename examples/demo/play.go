@@ -83,7 +83,7 @@ func (d *demo) prepare() (err error) {
 	if err := d.site.Signal(syscall.SIGHUP); err != nil {
 		return err
 	}
-	return nginxtest.Eventually(5*time.Second, func() error { return d.site.Reloaded(before) })
+	return nginxtest.Eventually(nginxtest.Patience, func() error { return d.site.Reloaded(before) })
 }
 
 func (d *demo) startTraffic() {

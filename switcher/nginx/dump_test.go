@@ -164,7 +164,7 @@ func TestChangedSince(t *testing.T) {
 	}
 	d := dumpOf(t, path("main"), "", path("live"), "", path("edited"), "", path("gone"), "")
 	var since time.Time
-	if err := nginxtest.Eventually(5*time.Second, func() error { // the kernel's clock moves in ticks
+	if err := nginxtest.Eventually(nginxtest.Patience, func() error { // the kernel's clock moves in ticks
 		write(t, path("clock"), "")
 		info, err := os.Stat(path("clock"))
 		since = info.ModTime()
@@ -175,7 +175,7 @@ func TestChangedSince(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := nginxtest.Eventually(5*time.Second, func() error {
+	if err := nginxtest.Eventually(nginxtest.Patience, func() error {
 		write(t, path("live"), "x")
 		write(t, path("edited"), "x")
 		if changed := d.ChangedSince(since, path("link")); !cmp.Equal(changed, []string{path("edited")}) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
@@ -95,7 +94,7 @@ func beside(t *testing.T, as *syscall.Credential, argv ...string) int {
 
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	if err := nginxtest.Eventually(10*time.Second, check); err != nil {
+	if err := nginxtest.Eventually(nginxtest.Patience, check); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -63,7 +63,7 @@ func (l *Load) Seen() Counts {
 func (l *Load) client(ctx context.Context) {
 	transport := &http.Transport{DisableKeepAlives: !l.KeepAlive, MaxIdleConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: Patience}
 	for ctx.Err() == nil {
 		began := time.Now()
 		color, failure := ask(ctx, client, l.URL)
@@ -115,7 +115,7 @@ func (l *Load) count(began time.Time, color, failure string) {
 // Answers asks n times, each on a fresh connection, and counts the colors; an
 // error counts under its text.
 func Answers(url string, n int) map[string]int {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
 	counts := map[string]int{}
 	for range n {
 		color, failure := ask(context.Background(), client, url)

@@ -75,7 +75,7 @@ func Start(dir string, o Options) (*Nginx, error) {
 	if err := os.WriteFile(n.Live, []byte(o.Live), 0o644); err != nil {
 		return nil, err
 	}
-	if err := Eventually(time.Second, func() error { return Old(n.Live) }); err != nil {
+	if err := Eventually(Patience, func() error { return Old(n.Live) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -190,7 +190,7 @@ func (n *Nginx) launch() error {
 			_ = n.process.Wait()
 		}()
 	}
-	if err := Eventually(10*time.Second, n.ready); err != nil {
+	if err := Eventually(Patience, n.ready); err != nil {
 		return errors.Join(fmt.Errorf("nginx did not start: %w", err), n.Stop(), errors.New(said.String()))
 	}
 	return nil
@@ -212,7 +212,7 @@ func (n *Nginx) adopt() error {
 	if err := n.process.Wait(); err != nil {
 		return err
 	}
-	if err := Eventually(5*time.Second, func() error {
+	if err := Eventually(Patience, func() error {
 		text, err := os.ReadFile(n.PIDFile)
 		if err == nil {
 			_, err = fmt.Sscan(string(text), &n.PID)
@@ -314,6 +314,10 @@ func (n *Nginx) Test() error {
 	}
 	return nil
 }
+
+// Patience is how long something that has to come may take on a busy machine:
+// tests that wait for ever say nothing.
+const Patience = 20 * time.Second
 
 // Eventually calls check until it returns nil, at most for limit.
 func Eventually(limit time.Duration, check func() error) error {

@@ -23,7 +23,7 @@ var (
 	// Mounts is what bgswitch needs to test a new file beside the live one.
 	Mounts = Right{"the right to make a mount namespace", sync.OnceValue(nginxtest.MayMount)}
 	// OwnMounts is what a test needs to mount something for itself.
-	OwnMounts = Right{"private mounts, which a root folder that is no mount point refuses, or a user namespace", sync.OnceValue(mayHaveOwnMounts)}
+	OwnMounts = Right{"mounts of its own (a root folder that is a mount point; for an ordinary user, user namespaces)", sync.OnceValue(mayHaveOwnMounts)}
 	// Limits is what raises a hard limit.
 	Limits = Right{"the right to raise a limit (CAP_SYS_RESOURCE)", func() bool {
 		return exec.Command("sh", "-c", "ulimit -c 0 && ulimit -c 1").Run() == nil

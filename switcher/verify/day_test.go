@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/journal"
@@ -112,7 +111,7 @@ func TestNothingGrows(t *testing.T) {
 	for range 5 {
 		s.run()
 	}
-	err := nginxtest.Eventually(5*time.Second, func() error { // threads and connections end a little later
+	err := nginxtest.Eventually(nginxtest.Patience, func() error { // threads and connections end a little later
 		if diff := cmp.Diff(before, s.owned()); diff != "" {
 			return fmt.Errorf("after %d runs (-before +after):\n%s", runs, diff)
 		}

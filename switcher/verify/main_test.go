@@ -157,7 +157,7 @@ func (s *stand) reload() {
 	if err := s.Signal(1); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := nginxtest.Eventually(10*time.Second, func() error { return s.Reloaded(old) }); err != nil {
+	if err := nginxtest.Eventually(nginxtest.Patience, func() error { return s.Reloaded(old) }); err != nil {
 		s.t.Fatal(err)
 	}
 }
