@@ -41,6 +41,7 @@ func TestAttributesAreKept(t *testing.T) {
 		"2750":     {false, func(p string) error { return unix.Chmod(p, 0o2750) }},
 		"6755":     {false, func(p string) error { return unix.Chmod(p, 0o6755) }},
 		"owner":    {true, func(p string) error { return errors.Join(os.Chown(p, 33, 44), os.Chmod(p, 0o640)) }},
+		"group":    {true, func(p string) error { return os.Chown(p, -1, 44) }},
 		"set-ids":  {true, func(p string) error { return errors.Join(os.Chown(p, 33, 44), unix.Chmod(p, 0o6755)) }},
 		"user":     {false, func(p string) error { return unix.Setxattr(p, "user.made-by", []byte("hand\x00!"), 0) }},
 		"empty":    {false, func(p string) error { return unix.Setxattr(p, "user.mark", nil, 0) }},
