@@ -92,7 +92,7 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for outcome, want := range map[switcher.Outcome]int{
 		switcher.Failed: 1, switcher.Unhealthy: 3, switcher.NotAccepted: 4, switcher.Busy: 5,
-		switcher.RolledBack: 10, switcher.Stuck: 11, switcher.Interrupted: 130,
+		switcher.Blocked: 7, switcher.RolledBack: 10, switcher.Stuck: 11, switcher.Interrupted: 130, "unplanned": 11,
 	} {
 		var said bytes.Buffer
 		terminal := &terminal{stdout: io.Discard, stderr: &said}
