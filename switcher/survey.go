@@ -239,13 +239,20 @@ func (s *Survey) askTarget(context.Context) error {
 	to := s.plan().To
 	if s.request.Force {
 		s.note("%s was not asked whether it is healthy (--force)", to)
+		if s.Site.Confirm != nil && s.changed() {
+			s.say(fmt.Sprintf("`confirm` still holds with --force: unless %s answers through nginx with its mark, the switch is rolled back", to))
+		}
 		return nil
 	}
 	s.Verdicts = s.questions.verdicts()
 	if health.Healthy(s.Verdicts) {
 		return nil
 	}
-	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `--wait 1m` waits for it, `--force` switches all the same", to),
+	force := "switches all the same"
+	if s.Site.Confirm != nil {
+		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
+	}
+	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `--wait 1m` waits for it, `--force` %s", to, force),
 		fmt.Errorf("%s: %s", to, firstUnhealthy(s.Verdicts)))
 }
 
