@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/rightstest"
 	"bgswitch/switcher/verify"
 
@@ -197,6 +198,40 @@ func TestSecretsOfChannels(t *testing.T) {
 	}
 	if i := strings.Index(out, "s3cret"); i >= 0 {
 		t.Errorf("a secret: %s", out[max(0, i-200):min(len(out), i+100)])
+	}
+}
+
+// People hear of it, also when nothing answers until the time is up.
+func TestTimeIsLeftForTelling(t *testing.T) {
+	t.Parallel()
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	c := newChat(t)
+	s := newVerifyStand(t, "")
+	s.set(fmt.Sprintf("  mute: {file: %s, blue: %s, green: %s, check: {timeout: 30s}}\nverify: {deadline: 8s}\nnotify: {webhooks: [{url: %s/hook}]}\n",
+		s.Live, s.Blue.Addr, mute.Addr(), c.URL))
+	s.exits(3, "verify", "--site", "mute")
+	if diff := cmp.Diff([]string{"change UNKNOWN blue >"}, c.since()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The run that is at work knows more than the one that overlaps it.
+func TestOverlapLeavesTheMetrics(t *testing.T) {
+	t.Parallel()
+	s := newVerifyStand(t, "")
+	held, err := statedir.Of(s.StateDir, "myapp").TryLock("verify.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Release() }()
+	metrics := filepath.Join(s.Dir, "bgswitch.prom")
+	s.exits(3, "verify", "--metrics-file", metrics)
+	if _, err := os.Stat(metrics); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the metrics were written: %v", err)
 	}
 }
 

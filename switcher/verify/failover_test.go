@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -294,6 +295,23 @@ func TestFailoverNotLasting(t *testing.T) {
 	s.Blue.Sicken(true)
 	s.play([]step{{"down", nil, Critical, EventChange, `no failover: it could not be remembered`, 0}})
 	isLive(switcher.Blue, 0)(s)
+}
+
+// What had no time to answer says nothing, and nobody fails over for it.
+func TestFailoverUnasked(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Options.Fall, s.Options.Rise = 1, 1
+	s.Switcher.Site.Confirm = s.confirm()
+	s.play([]step{allWell, {"down", sick(blue), Critical, EventChange, `UNHEALTHY`, 0}})
+	failing(s)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	f := s.Run(ctx)
+	if f.Level != Unknown || f.Switched != nil || !strings.Contains(f.Text, "no failover: not everything was asked") || f.Memory.Streaks["answers"].Bad != 0 {
+		t.Errorf("%s: %s, %+v", f.Level, f.Text, f.Memory.Streaks)
+	}
+	s.play([]step{{"asked", nil, Warning, EventFailover, failedOver, 0}})
 }
 
 // A run under way is waited for.

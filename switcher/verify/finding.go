@@ -284,7 +284,7 @@ func (v *Verifier) judgeAnswers(f *Finding) {
 	if v.Switcher.Site.Confirm == nil || st.Holder != nil || f.stopped() {
 		return
 	}
-	if len(f.unasked) > 0 || st.Answers == "" && st.Answered == "" {
+	if st.Answers == "" && st.Answered == "" {
 		f.addAnswer(Problem{switcher.DriftAnswers, Warning, "through nginx: " + notAsked}, false, f.Memory.Streaks[switcher.DriftAnswers])
 		return
 	}
