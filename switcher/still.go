@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
 )
@@ -22,6 +23,28 @@ func seen(live Color, file *livefile.File, last *statedir.Record) Seen {
 		s.Last = last.Time
 	}
 	return s
+}
+
+// Same says whether nothing has changed between two looks.
+func (s Seen) Same(other Seen) bool {
+	return s.Live == other.Live && s.Changed.Equal(other.Changed) && s.Last.Equal(other.Last)
+}
+
+// See looks, once more, at the file and the newest record alone.
+func (s *Switcher) See() (Seen, error) {
+	last, err := s.State.Newest()
+	if err != nil {
+		return Seen{}, err
+	}
+	file, err := livefile.Read(s.Site.File)
+	if err != nil {
+		return Seen{}, err
+	}
+	read, err := nginxconf.Read(file.Bytes, s.Site.Layout)
+	if err != nil {
+		return Seen{}, err
+	}
+	return seen(read.Live(), file, last), nil
 }
 
 // still refuses where the decision was made on something that is no longer so:

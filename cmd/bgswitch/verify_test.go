@@ -22,8 +22,8 @@ import (
 	"time"
 
 	"bgswitch/switcher/nginxtest"
-	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
 
 	"github.com/google/go-cmp/cmp"

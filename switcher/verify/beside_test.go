@@ -2,9 +2,13 @@ package verify
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 )
@@ -37,4 +41,20 @@ func TestVerifyBesideSwitches(t *testing.T) {
 	}
 	stop()
 	<-ended
+}
+
+// One from another state folder leaves no record here, and is seen all the same.
+func TestSwitchedElsewhereWhileLooking(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	var once sync.Once
+	through := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		once.Do(func() { s.elsewhere(switcher.Green) })
+		w.Header().Set("X-Color", "green")
+	}))
+	defer through.Close()
+	confirm := s.confirm()
+	confirm.URL = health.MustParseURL(through.URL)
+	s.Switcher.Site.Confirm = confirm
+	s.play([]step{{"looked again", nil, OK, "", `^green live \(200`, 0}})
 }

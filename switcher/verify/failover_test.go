@@ -205,10 +205,8 @@ func inTheLastMoment(do func(*stand)) func(*stand) {
 func (s *stand) elsewhere(to switcher.Color) {
 	other := *s.Switcher
 	other.State.Path += ".other"
-	mine := s.Switcher
-	s.Switcher = &other
-	s.byHand(to)
-	s.Switcher = mine
+	other.Site.Confirm = nil
+	s.by(&other, to)
 }
 
 // What is recorded of a failover, and what the run itself found of it.

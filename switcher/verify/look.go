@@ -60,17 +60,14 @@ func (v *Verifier) look(ctx context.Context) facts {
 	}
 }
 
-// switchedSince says whether somebody switches, or has switched, since the
-// newest record was read.
+// switchedSince says whether somebody switches, or has switched or edited, from
+// whatever state folder, since the file and the newest record were read.
 func (v *Verifier) switchedSince(f *facts) bool {
 	if _, held, err := v.Switcher.Holder(); held && err == nil {
 		return true
 	}
-	newest, err := v.Switcher.State.Newest()
-	if err != nil || newest == nil {
-		return false
-	}
-	return f.status.Last == nil || !newest.Time.Equal(f.status.Last.Time)
+	now, err := v.Switcher.See()
+	return err == nil && !now.Same(f.status.Seen)
 }
 
 // lookOnce changes nothing. What the network says is dampened later, what files

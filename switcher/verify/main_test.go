@@ -138,7 +138,12 @@ func later(d time.Duration) func(*stand) {
 // byHand switches as a person would.
 func (s *stand) byHand(to switcher.Color) {
 	s.t.Helper()
-	if _, err := s.Switcher.Switch(s.t.Context(), switcher.Request{To: to, Force: true, Handover: nginx.HandoverFast, Command: "to", Who: "test"}); err != nil {
+	s.by(s.Switcher, to)
+}
+
+func (s *stand) by(whom *switcher.Switcher, to switcher.Color) {
+	s.t.Helper()
+	if _, err := whom.Switch(s.t.Context(), switcher.Request{To: to, Force: true, Handover: nginx.HandoverFast, Command: "to", Who: "test"}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -67,7 +67,7 @@ func TestTransitions(t *testing.T) {
 		},
 		"candidate refused": {
 			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange,
-				`^blue live \(200.*\), green idle \(200.*\), no way back: nginx refuses the configuration: .*frobnicate`, 0},
+				`^blue live by the file \(200.*\), green idle \(200.*\), whether nginx has loaded it is unknown, no way back: nginx refuses the configuration: .*frobnicate`, 0},
 			{"nothing new", nil, Warning, "", `frobnicate`, 2},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, OK, EventOver, `way back open`, 0},
 		},
