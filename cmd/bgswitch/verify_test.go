@@ -332,16 +332,3 @@ func TestInParallel(t *testing.T) {
 		t.Errorf("%d done, %d at the same time", done, most)
 	}
 }
-
-// A run that has not looked itself knows less than the one that is at work.
-func TestOverlappingRunWritesNoMetrics(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "bgswitch.prom")
-	for _, overlaps := range []bool{true, false} {
-		findings := []verify.Finding{{Site: "one"}, {Site: "two", Overlaps: overlaps}}
-		settings{stateDir: filepath.Dir(path)}.writeMetrics(path, findings, &terminal{stderr: io.Discard})
-		if _, err := os.Stat(path); overlaps != errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("overlaps %v: %v", overlaps, err)
-		}
-	}
-}
