@@ -21,7 +21,7 @@ func taken(t *testing.T, folder, text string) *Journal {
 	t.Helper()
 	live := filepath.Join(folder, "active.conf")
 	if text != "" {
-		must(t, os.WriteFile(Path(folder, live), []byte(text), 0o600))
+		must(t, errors.Join(os.WriteFile(Path(folder, live), []byte(text), 0o600), os.Chmod(Path(folder, live), 0o600|os.ModeSticky)))
 	}
 	j, err := Take(t.Context(), folder, live, 0, "to green", nil)
 	must(t, err)

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func Take(ctx context.Context, path string, wait time.Duration, command string, 
 
 // try takes the lock if it is free; both results are nil where it is not.
 func try(path string) (*Lock, error) {
-	l, err := open(path, os.O_RDWR|os.O_CREATE)
+	l, err := open(path, (*Lock).openToTake)
 	if errors.Is(err, errLost) {
 		return nil, nil
 	}
@@ -120,57 +121,102 @@ func try(path string) (*Lock, error) {
 	return l, nil
 }
 
+// mark is how the file of a lock is told from every other one, whatever name
+// others give to that: it is made with the sticky bit, which means nothing on a
+// file (inode(7)), and which only its owner can set.
+const mark = unix.S_ISVTX
+
 // open opens the lock's file. A link, or a second name of somebody's file,
 // would have us write into that; one that others can open, or that a stranger
 // has made, could be held by him for ever.
-func open(path string, flag int) (*Lock, error) {
+func open(path string, file func(*Lock) error) (*Lock, error) {
 	folder, err := trust.OpenFolder(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	l := &Lock{Folder: folder, name: filepath.Base(path)}
 	if err = folder.SafeLinks(); err == nil {
-		l.File, err = folder.Open(l.name, flag)
+		err = file(l)
 	}
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, ordinary.ErrNotOrdinary) {
 		err = fmt.Errorf("%w: %w", trust.ErrUnsafe, err)
 	}
-	if err != nil {
-		return nil, errors.Join(err, folder.Close())
+	if err == nil {
+		return l, nil
 	}
-	if err := l.keepToOurselves(flag&os.O_CREATE != 0); err != nil {
-		return nil, errors.Join(err, l.Leave())
+	if l.File != nil {
+		err = errors.Join(err, l.File.Close())
 	}
-	return l, nil
+	return nil, errors.Join(err, folder.Close())
 }
 
-// keepToOurselves shares the file with those who may write its folder, who can
-// replace what it guards, too, and with nobody else.
-func (l *Lock) keepToOurselves(fresh bool) error {
+func (l *Lock) openToLook() (err error) {
+	if l.File, err = l.Folder.Open(l.name, os.O_RDONLY); err != nil {
+		return err
+	}
+	return l.trusted()
+}
+
+// openToTake makes the file where there is none. What is written into has to
+// have the mark. An empty one may be what a killed run had no time to share.
+func (l *Lock) openToTake() (err error) {
+	l.File, err = l.Folder.Create(l.name, 0o600|mark)
+	if errors.Is(err, os.ErrExist) {
+		l.File, err = l.Folder.Open(l.name, os.O_RDWR)
+		if errors.Is(err, os.ErrNotExist) {
+			return errLost
+		}
+	}
+	if err != nil {
+		return err
+	}
+	info, err := l.File.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%w: %s is no lock of bgswitch's", trust.ErrUnsafe, l.File.Name())
+	}
+	if err := l.trusted(); err != nil || info.Size() > 0 {
+		return err
+	}
+	return l.share()
+}
+
+// trusted says that the file is shared at most with those who may write its
+// folder, who can replace what it guards, too, and with nobody else.
+func (l *Lock) trusted() error {
 	stat, err := l.named()
 	if err != nil {
 		return err
 	}
-	folder, rights, owners := &l.Folder.Stat, uint32(trust.Open), []uint32{l.Folder.Stat.Uid}
-	grouped := folder.Mode&trust.Write == 0o020 && !hasAccessList(l.Folder.Path)
-	if grouped {
+	rights, owners := uint32(trust.Open), []uint32{l.Folder.Stat.Uid}
+	if l.grouped() {
 		rights, owners = rights&^0o070, append(owners, stat.Uid)
 	}
 	if err := trust.Of(l.File.Name(), &stat, rights, owners...); err != nil {
 		return err
 	}
-	if err := l.Folder.SafeName(l.name, &stat); err != nil || stat.Size > 0 || !fresh {
-		return err
-	}
+	return l.Folder.SafeName(l.name, &stat)
+}
+
+// grouped says that a group may write the folder, and nobody else.
+func (l *Lock) grouped() bool {
+	return l.Folder.Stat.Mode&trust.Write == 0o020 && !hasAccessList(l.Folder.Path)
+}
+
+// share gives the file that was made to those who may write its folder.
+func (l *Lock) share() error {
+	folder := &l.Folder.Stat
 	if os.Geteuid() == 0 && folder.Uid != 0 {
 		if err := l.File.Chown(int(folder.Uid), int(folder.Gid)); err != nil {
 			return err
 		}
 	}
-	if !grouped || l.File.Chown(-1, int(folder.Gid)) != nil { // who does not belong to it keeps it to himself
+	if !l.grouped() || l.File.Chown(-1, int(folder.Gid)) != nil { // who does not belong to it keeps it to himself
 		return nil
 	}
-	return l.File.Chmod(0o660)
+	return l.File.Chmod(0o660 | fs.ModeSticky)
 }
 
 // hasAccessList says that the group's bits of a folder's mode are no word on its
@@ -260,7 +306,7 @@ func (l *Lock) Leave() error { return errors.Join(l.File.Close(), l.Folder.Close
 // and creates nothing. The error wraps fs.ErrPermission where somebody may hold
 // it who cannot be asked.
 func Held(path string) (holder Holder, ok bool, err error) {
-	l, err := open(path, os.O_RDONLY)
+	l, err := open(path, (*Lock).openToLook)
 	if errors.Is(err, os.ErrNotExist) {
 		return Holder{}, false, nil
 	}
@@ -279,7 +325,7 @@ func Held(path string) (holder Holder, ok bool, err error) {
 }
 
 func holderOf(path string) Holder {
-	l, err := open(path, os.O_RDONLY)
+	l, err := open(path, (*Lock).openToLook)
 	if err != nil {
 		return Holder{}
 	}

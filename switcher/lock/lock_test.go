@@ -223,7 +223,7 @@ func TestNotesThatNameNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "lock")
-			must(t, os.WriteFile(path, []byte(text), 0o600))
+			must(t, errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, 0o600|os.ModeSticky)))
 			if by := holderOf(path); by != (Holder{}) {
 				t.Errorf("%q names %+v", text, by)
 			}
@@ -251,10 +251,10 @@ func TestLockIsNobodyElses(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(path string) error{
 		"all can write it": func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666))
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666|os.ModeSticky))
 		},
 		"all can read it": func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o604))
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o604|os.ModeSticky))
 		},
 		"a second name where all can put one": func(path string) error {
 			return errors.Join(os.WriteFile(path+".victim", []byte("precious"), 0o600), os.Link(path+".victim", path), os.Chmod(filepath.Dir(path), 0o777))
@@ -264,7 +264,7 @@ func TestLockIsNobodyElses(t *testing.T) {
 		},
 		"a fifo": func(path string) error { return unix.Mkfifo(path, 0o600) },
 		"a stranger's": func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65534, 65534))
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65534, 65534), os.Chmod(path, 0o600|os.ModeSticky))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -383,8 +383,23 @@ func TestLockIsNoNameOfAnother(t *testing.T) {
 func TestLockWithANameElsewhere(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
-	must(t, errors.Join(os.WriteFile(path, nil, 0o600), os.Link(path, filepath.Join(t.TempDir(), "his"))))
+	left, err := Take(t.Context(), path, 0, "to green", nil)
+	must(t, err)
+	must(t, errors.Join(os.Link(path, filepath.Join(t.TempDir(), "his")), left.Leave()))
 	held, err := Take(t.Context(), path, 0, "to green", nil)
 	must(t, err)
 	must(t, held.Release())
+}
+
+// A file that nobody made for a lock is none, whoever gave it the name.
+func TestLockIsNoOtherFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	must(t, os.WriteFile(path, []byte("precious"), 0o600))
+	if _, err := Take(t.Context(), path, 0, "to green", nil); !errors.Is(err, trust.ErrUnsafe) {
+		t.Errorf("taken: %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "precious" {
+		t.Errorf("it holds %q, %v", text, err)
+	}
 }

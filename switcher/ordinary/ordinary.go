@@ -17,15 +17,15 @@ var ErrNotOrdinary = errors.New("not an ordinary file")
 // Open opens a regular file and never waits for anybody. flag may hold
 // unix.O_NOFOLLOW; a file that is created is its owner's alone.
 func Open(path string, flag int) (*os.File, error) {
-	return OpenAt(unix.AT_FDCWD, path, path, flag)
+	return OpenAt(unix.AT_FDCWD, path, path, flag, 0o600)
 }
 
 // OpenAt is Open in a folder that is open itself; path is what the file is
-// called in errors.
-func OpenAt(folder int, name, path string, flag int) (*os.File, error) {
-	fd, err := unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+// called in errors, mode what one that is created has.
+func OpenAt(folder int, name, path string, flag int, mode uint32) (*os.File, error) {
+	fd, err := unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
 	for errors.Is(err, unix.EINTR) {
-		fd, err = unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(folder, name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}

@@ -99,7 +99,13 @@ func first(doubts []error, kind error) error {
 
 // Open opens a regular file of the folder, and no link. It is not judged.
 func (f Folder) Open(name string, flag int) (*os.File, error) {
-	return ordinary.OpenAt(f.fd(), name, f.at(name), flag|unix.O_NOFOLLOW)
+	return ordinary.OpenAt(f.fd(), name, f.at(name), flag|unix.O_NOFOLLOW, 0o600)
+}
+
+// Create makes a file in the folder and opens it for reading and writing; one
+// that is there is an error that wraps fs.ErrExist. mode is as open(2) takes it.
+func (f Folder) Create(name string, mode uint32) (*os.File, error) {
+	return ordinary.OpenAt(f.fd(), name, f.at(name), os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NOFOLLOW, mode)
 }
 
 // OpenSafe is Open for a file that is believed: the error wraps ErrUnsafe where

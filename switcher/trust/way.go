@@ -159,7 +159,7 @@ func open(path string) (*os.File, []error, error) {
 	if len(w.rest) > 0 {
 		name = w.rest[0]
 	}
-	file, err := ordinary.OpenAt(w.fd(), name, w.at(name), os.O_RDONLY|unix.O_NOFOLLOW)
+	file, err := ordinary.OpenAt(w.fd(), name, w.at(name), os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, w.doubts, err
 	}
