@@ -13,6 +13,10 @@ import (
 // OutputLimit is how much of a program's output Run returns, from its start.
 const OutputLimit = 64 << 10
 
+// outputPatience is how long output may go on after its program ended: a child
+// of its may hold it open for ever, and a busy machine needs its time to read it.
+const outputPatience = 5 * time.Second
+
 // Command is one outside program.
 type Command struct {
 	Argv   []string
@@ -50,7 +54,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User, AmbientCaps: c.Caps}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = outputPatience
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
