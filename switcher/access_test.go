@@ -65,7 +65,7 @@ func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 		"a file for a state folder": {func(t *testing.T, s *stand) { must(t, os.WriteFile(state(s), nil, 0o600)) }, "not a directory"},
 		"state of everybody": {func(t *testing.T, s *stand) {
 			must(t, errors.Join(s.State.Create(), os.Chmod(state(s), 0o777)))
-		}, "not safe from others"},
+		}, "others may write"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

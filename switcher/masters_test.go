@@ -16,6 +16,7 @@ import (
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/statedir"
 )
 
 // A test that we pass and the master would not is no test: it is run in the
@@ -86,13 +87,9 @@ func TestTestsAsTheMaster(t *testing.T) {
 func TestTestsWithTheMastersCapabilities(t *testing.T) {
 	t.Parallel()
 	rightstest.Needs(t, rightstest.Root)
-	dir := rightstest.OpenFolder(t)
-	if err := os.Chown(dir, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
 	keep := []string{"setpriv", "--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups",
 		"--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"}
-	s := newStandIn(t, dir, nginxtest.Options{Launch: keep, Listen: privilegedAddress(t)})
+	s := standForNobody(t, nginxtest.Options{Launch: keep, Listen: privilegedAddress(t)})
 	if _, err := s.to(switcher.Green); err != nil {
 		t.Fatal(err)
 	}
@@ -137,11 +134,19 @@ const nobody = 65534
 // nobodysStand is a stand whose nginx runs as nobody altogether.
 func nobodysStand(t *testing.T) *stand {
 	t.Helper()
+	return standForNobody(t, nginxtest.Options{User: &syscall.Credential{Uid: nobody, Gid: nobody}})
+}
+
+// standForNobody is a stand in a folder of nobody's; the state folder is root's.
+func standForNobody(t *testing.T, o nginxtest.Options) *stand {
+	t.Helper()
 	dir := rightstest.OpenFolder(t)
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	return newStandIn(t, dir, nginxtest.Options{User: &syscall.Credential{Uid: nobody, Gid: nobody}})
+	s := newStandIn(t, dir, o)
+	s.State = statedir.Of(t.TempDir(), "myapp")
+	return s
 }
 
 // edited writes another configuration, and loads it not.
