@@ -168,8 +168,7 @@ func (s *stand) killedBeforeTheSignal() {
 		Kept: filepath.Base(kept), Before: livefile.Hash([]byte(before)), After: livefile.Hash([]byte(after)), Whole: true,
 	}))
 	s.byHand(switcher.Green)
-	left, unread := os.ReadFile(journal.Path(folder, s.Live))
-	if err := errors.Join(err, unread, j.Close(), os.WriteFile(journal.Path(folder, s.Live), left, 0o600)); err != nil {
+	if err := errors.Join(err, j.Leave()); err != nil {
 		s.t.Fatal(err)
 	}
 }
