@@ -223,16 +223,27 @@ func TestTimeIsLeftForTelling(t *testing.T) {
 func TestOverlapLeavesTheMetrics(t *testing.T) {
 	t.Parallel()
 	s := newVerifyStand(t, "")
+	metrics := filepath.Join(s.Dir, "bgswitch.prom")
+	s.set(fmt.Sprintf("verify: {metrics_file: %s}\n", metrics))
+	written := func(want bool) {
+		t.Helper()
+		if err := os.Remove(metrics); want != (err == nil) {
+			t.Errorf("the metrics are there to be removed: %v, want %v", err, want)
+		}
+	}
+	s.exits(0, "verify")
+	written(true)
 	held, err := statedir.Of(s.StateDir, "myapp").TryLock("verify.lock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = held.Release() }()
-	metrics := filepath.Join(s.Dir, "bgswitch.prom")
-	s.exits(3, "verify", "--metrics-file", metrics)
-	if _, err := os.Stat(metrics); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the metrics were written: %v", err)
+	s.exits(0, "verify")
+	written(false)
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
 	}
+	s.exits(0, "verify")
+	written(true)
 }
 
 // Sites whose backends do not answer do not wait for each other.
