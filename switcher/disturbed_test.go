@@ -78,6 +78,65 @@ func TestOthersReloadToo(t *testing.T) {
 	}
 }
 
+// slowStarters are options of a worker that takes its time to start.
+func slowStarters() nginxtest.Options {
+	return nginxtest.Options{Workers: 1, Events: "worker_connections 200000;"}
+}
+
+// meetsOneThatStarts switches until do has been called with the first child of
+// the master that had no title yet. It says to which color that was, and how
+// often nginx was told to reload then.
+func (s *stand) meetsOneThatStarts(do func(pid int)) (color switcher.Color, reloads int) {
+	s.t.Helper()
+	for i := range 20 {
+		color = bothColors[i%2]
+		children, before, met := s.Children(), s.reloads(), false
+		stop := allTheTime(time.Millisecond/4, func() {
+			for _, pid := range s.Children() {
+				if !met && !slices.Contains(children, pid) && !slices.Contains(s.Workers(), pid) {
+					met = true
+					do(pid)
+				}
+			}
+		})
+		_, err := s.to(color)
+		stop()
+		if err != nil {
+			s.t.Errorf("switch %d: %v", i, err)
+		}
+		if met {
+			return color, s.reloads() - before
+		}
+	}
+	s.t.Error("no worker was met while it started")
+	return color, 0
+}
+
+// A worker that somebody's next reload ends before it was seen to serve did not
+// die: nginx goes on.
+func TestNewWorkerEndedWhileItStarts(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, slowStarters())
+	color, _ := s.meetsOneThatStarts(func(pid int) { _ = syscall.Kill(pid, syscall.SIGQUIT) })
+	s.sound(color, 1)
+}
+
+// nginx tells its old workers to end 100 ms after it has started the new ones,
+// however long these take until they serve: that is no work of somebody else's.
+func TestNewWorkerTakesItsTime(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, slowStarters())
+	color, reloads := s.meetsOneThatStarts(func(pid int) {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+		time.Sleep(300 * time.Millisecond)
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	})
+	if reloads != 1 {
+		t.Errorf("%d reloads, want one", reloads)
+	}
+	s.sound(color, 1)
+}
+
 // A load that fails late, while the old workers are killed: the master starts
 // them again with what it had, and they look new. Where nginx logs is told to
 // nobody; the answers tell what the workers cannot.

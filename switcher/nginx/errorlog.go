@@ -133,10 +133,21 @@ func (l *errorLog) refused() bool {
 // alarmed says that the master has logged an [emerg] of any kind.
 func (l *errorLog) alarmed() bool { return l.emergency(func(string) bool { return true }) }
 
+// leftDead says that the master has logged of a worker that it will not be
+// started again: it has ended of its own, with code 2 (ngx_process_get_status in
+// src/os/unix/ngx_process.c).
+func (l *errorLog) leftDead() bool {
+	return l.masterSaid("[alert]", func(text string) bool { return strings.Contains(text, "cannot be respawned") })
+}
+
 func (l *errorLog) emergency(counts func(text string) bool) bool {
+	return l.masterSaid("[emerg]", counts)
+}
+
+func (l *errorLog) masterSaid(level string, counts func(text string) bool) bool {
 	l.read()
 	for _, line := range l.lines {
-		if line.pid == l.master && strings.HasPrefix(line.text, "[emerg]") && counts(line.text) {
+		if line.pid == l.master && strings.HasPrefix(line.text, level) && counts(line.text) {
 			return true
 		}
 	}

@@ -72,6 +72,7 @@ const (
 	pollInterval = 500 * time.Microsecond
 	pollAtMost   = 5 * time.Millisecond
 	refusedFor   = 100 * time.Millisecond
+	diedFor      = time.Second
 	maxLoads     = 20 // how often a load that was disturbed is followed by another
 )
 

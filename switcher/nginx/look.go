@@ -11,6 +11,9 @@ type look struct {
 	all, oldServing, newServing, newStarting, draining []processID
 }
 
+// fresh are the new ones, whether they serve yet or only start.
+func (l look) fresh() []processID { return slices.Concat(l.newServing, l.newStarting) }
+
 // looks is what was seen of the children, and when.
 type looks struct {
 	before, now look      // the look before the last one, and the last one
@@ -132,7 +135,7 @@ func (w *wait) noticeLosses(missed bool) {
 	for _, id := range w.before.newServing {
 		w.disturbed = w.disturbed || !contains(w.now.newServing, id) && !contains(w.now.draining, id)
 	}
-	if w.taken { // from here on it is the old ones' time to go
+	if w.taken || len(w.beside) >= w.enough() { // from here on it is the old ones' time to go
 		return
 	}
 	for _, id := range w.before.oldServing {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,12 +22,14 @@ type wait struct {
 	known  map[int]process // the children, as they were last read
 	old    oldWorkers
 	looks
-	taken     bool // new workers were seen beside every old one: the load took
-	lostNew   bool // a child of the new generation ended without serving
-	end       end  // the look in which the criterion held first
-	disturbed bool // something happened that is not ours: this load proves nothing
+	beside    map[processID]bool // the new ones that were seen beside every old one
+	taken     bool               // enough of those serve: the load took
+	lostNew   bool               // a child of the new generation ended without serving
+	end       end                // the look in which the criterion held first
+	disturbed bool               // something happened that is not ours: this load proves nothing
 
 	commanded    chan error // what came of the operator's own command
+	sinceLost    time.Time  // since when there is no new worker any more
 	sinceRefused time.Time  // since when the log has said so, with no worker to contradict it
 }
 
@@ -39,7 +42,7 @@ type end struct {
 func newWait(m *Master, watch *opens, log *errorLog, l Load) (*wait, error) {
 	w := &wait{
 		master: m, load: l, watch: watch, log: log,
-		known: map[int]process{}, old: oldWorkers{all: map[processID]bool{}},
+		known: map[int]process{}, beside: map[processID]bool{}, old: oldWorkers{all: map[processID]bool{}},
 	}
 	// What the master opens from here on is the file that was put, whoever told
 	// it to: a worker that comes after that has loaded it.
@@ -128,30 +131,45 @@ func (w *wait) step() error {
 			return err
 		}
 	}
-	if w.lostNew && len(w.now.newServing) == 0 && len(w.now.newStarting) == 0 {
+	if w.died() {
 		return ErrWorkersDied
 	}
 	if w.refused() {
 		return ErrNotLoaded
 	}
 	w.seeTaken()
-	if w.taken && !w.disturbed && !w.old.told && w.load.Handover == HandoverFast {
+	if w.taken && !w.disturbed && !w.old.told && len(w.now.oldServing) > 0 && w.load.Handover == HandoverFast {
 		w.old.tell(w.now.oldServing, w.load.Log)
 	}
 	return nil
 }
 
+// died believes that the new workers died while they started where the master
+// has logged that it leaves it at that, or none has followed for a while: one
+// that somebody told to end before it served looks the same, and so does one
+// that /proc left out for a moment.
+func (w *wait) died() bool {
+	return lasts(&w.sinceLost, w.lostNew && w.noneNew(), diedFor) || w.lostNew && w.noneNew() && w.log.leftDead()
+}
+
 // refused believes the log once no worker has followed for a while: a log that
 // could not be opened anew, for logrotate, is an [emerg], too.
 func (w *wait) refused() bool {
-	if len(w.now.newServing)+len(w.now.newStarting) > 0 || !w.log.refused() {
-		w.sinceRefused = time.Time{}
-		return false
+	return lasts(&w.sinceRefused, w.noneNew() && w.log.refused(), refusedFor)
+}
+
+func (w *wait) noneNew() bool { return len(w.now.fresh()) == 0 }
+
+// lasts says whether a thing that holds now, or does not, has held so long;
+// since is where it keeps when it began to.
+func lasts(since *time.Time, holds bool, long time.Duration) bool {
+	switch {
+	case !holds:
+		*since = time.Time{}
+	case since.IsZero():
+		*since = time.Now()
 	}
-	if w.sinceRefused.IsZero() {
-		w.sinceRefused = time.Now()
-	}
-	return time.Since(w.sinceRefused) >= refusedFor
+	return holds && time.Since(*since) >= long
 }
 
 // decisive says that something would follow from what is seen: then it is
@@ -159,7 +177,16 @@ func (w *wait) refused() bool {
 // already: a look at every one of them, each pollInterval, is what a switch of
 // many workers spends most of its time on.
 func (w *wait) decisive() bool {
-	return w.opened && (!w.taken && len(w.now.newServing) >= w.enough() || w.complete())
+	return w.opened && (!w.taken && (len(w.now.newServing) >= w.enough() || len(w.unseenBeside()) > 0) || w.complete())
+}
+
+// unseenBeside are the new workers that stand beside every old one for the first
+// time, whether they serve yet or only start.
+func (w *wait) unseenBeside() []processID {
+	if len(w.now.oldServing) < len(w.old.first) {
+		return nil
+	}
+	return slices.DeleteFunc(w.now.fresh(), func(id processID) bool { return w.beside[id] })
 }
 
 // enough is how many new workers have to serve before the old ones are told to
@@ -174,14 +201,20 @@ func (w *wait) enough() int {
 
 // seeTaken looks for the one sight that a load alone can show: new workers
 // beside every one from before. nginx starts them all, and ends the old ones
-// 100 ms later; a worker that crashed and came back stands in another's place,
-// so that there are never more.
+// 100 ms later, even if the new ones are still at it; a worker that crashed and
+// came back stands in another's place, so that there are never more.
 func (w *wait) seeTaken() {
-	if w.taken || !w.opened || len(w.now.newServing) < w.enough() {
+	if w.taken || !w.opened {
+		return
+	}
+	for _, id := range w.unseenBeside() {
+		w.beside[id] = true
+	}
+	if len(w.now.newServing) < w.enough() {
 		return
 	}
 	w.taken = true
-	if len(w.now.oldServing) < len(w.old.first) || w.log.alarmed() {
+	if w.log.alarmed() || slices.ContainsFunc(w.now.newServing, func(id processID) bool { return !w.beside[id] }) {
 		w.disturbed = true
 	}
 }

@@ -267,18 +267,23 @@ func (n *Nginx) Reloaded(before []int) error {
 }
 
 func (n *Nginx) titled(title string) []int {
+	return slices.DeleteFunc(n.Children(), func(pid int) bool {
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err != nil || strings.TrimRight(string(cmdline), "\x00 ") != title
+	})
+}
+
+// Children are the pids of all that the master has started.
+func (n *Nginx) Children() []int {
 	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", n.PID, n.PID))
 	if err != nil {
 		return nil
 	}
 	var found []int
 	for _, field := range strings.Fields(string(list)) {
-		cmdline, err := os.ReadFile("/proc/" + field + "/cmdline")
-		if err == nil && strings.TrimRight(string(cmdline), "\x00 ") == title {
-			var pid int
-			fmt.Sscan(field, &pid)
-			found = append(found, pid)
-		}
+		var pid int
+		fmt.Sscan(field, &pid)
+		found = append(found, pid)
 	}
 	return found
 }
