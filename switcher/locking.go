@@ -15,7 +15,7 @@ import (
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
 	if _, err := livefile.Read(s.Site.File); err != nil {
-		return asError(stepRead, unreadable(err)) // nothing is left beside what is no live file
+		return asError(stepRead, s.unreadable(err)) // nothing is left beside what is no live file
 	}
 	if s.request.DryRun {
 		return s.askForLock()
@@ -25,12 +25,12 @@ func (s *Survey) takeLock(ctx context.Context) error {
 		err = s.State.Usable()
 	}
 	if err != nil {
-		return unusable(err)
+		return s.unusable(err)
 	}
 	taken, err := s.Lock(ctx, s.request.WaitLock, s.request.Command)
 	s.journal = taken
 	if err != nil && ctx.Err() == nil {
-		return notLocked(err)
+		return s.notLocked(err)
 	}
 	for _, open := range s.State.Readable() {
 		s.note("%s", open)
@@ -42,7 +42,7 @@ func (s *Survey) takeLock(ctx context.Context) error {
 func (s *Survey) askForLock() error {
 	if err := s.State.Usable(); err != nil {
 		if s.keeps(err) {
-			return unusable(err)
+			return s.unusable(err)
 		}
 		s.note("you may not write the state folder: %v", err)
 	}
@@ -52,29 +52,29 @@ func (s *Survey) askForLock() error {
 	holder, held, err := s.Holder()
 	switch {
 	case held:
-		return notLocked(&lock.BusyError{Holder: holder})
+		return s.notLocked(&lock.BusyError{Holder: holder})
 	case errors.Is(err, fs.ErrPermission):
 		s.note("whether another bgswitch is at work is unknown: %v", err)
 	case err != nil:
-		return notLocked(err)
+		return s.notLocked(err)
 	}
 	return nil
 }
 
-func notLocked(err error) error {
+func (s *Switcher) notLocked(err error) error {
 	switch {
 	case lock.IsBusy(err):
 		return refuse(Busy, "wait for it, or add `--wait-lock 30s`; `bgswitch status` shows where the traffic is", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return unreadable(err)
+		return s.unreadable(err)
 	case errors.Is(err, unix.EACCES):
 		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
 	}
-	return notWritten(err)
+	return s.notWritten(err)
 }
 
 // unusable is a state folder that nothing can be kept in.
-func unusable(err error) error {
+func (s *Switcher) unusable(err error) error {
 	hint := "set state_dir in the settings to a folder that can be written, and is safe from others"
 	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
 		hint = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"

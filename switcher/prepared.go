@@ -50,7 +50,7 @@ func (s *Survey) Prepare() (*Prepared, error) {
 func (s *Survey) prepareAll() error {
 	for _, c := range s.Changes {
 		if err := c.prepare(s.journal, s.accepted.new); err != nil {
-			return notWritten(err)
+			return s.notWritten(err)
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func (p *Prepared) put(context.Context) error {
 	}
 	for _, c := range p.Changes {
 		if err := c.put(); err != nil {
-			return notWritten(err)
+			return p.notWritten(err)
 		}
 		if c.view.inPlace() {
 			p.note("the file is mounted by itself: it was written in place, for a rename would not be seen")

@@ -23,7 +23,7 @@ func (s *Survey) recover() error {
 	}
 	live, err := livefile.Resolve(s.Site.File)
 	if err != nil {
-		return unreadable(err)
+		return s.unreadable(err)
 	}
 	kept := filepath.Join(s.journal.Folder, left.Kept)
 	if !left.Whole {

@@ -26,7 +26,7 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-func unreadable(err error) error {
+func (s *Switcher) unreadable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse(Failed, "name the file with `--file`, or set `file:` in the settings", err)
@@ -38,7 +38,7 @@ func unreadable(err error) error {
 	return err
 }
 
-func notUnderstood(err error) error {
+func (s *Switcher) notUnderstood(err error) error {
 	var refusal *nginxconf.Refusal
 	if !errors.As(err, &refusal) {
 		return err
@@ -47,7 +47,7 @@ func notUnderstood(err error) error {
 }
 
 // notWritten is a file that cannot be replaced, or was not.
-func notWritten(err error) error {
+func (s *Switcher) notWritten(err error) error {
 	switch {
 	case errors.Is(err, livefile.ErrChanged):
 		return refuse(Failed, "look at the file and type it again", err)

@@ -69,10 +69,10 @@ type census func() (nginx.Processes, error)
 func (s *Switcher) findRunning(census census) (running, error) {
 	master, err := s.Nginx.FindMaster()
 	if err == nil {
-		return &seenNginx{nginx: s.Nginx, master: master, census: census, log: s.Log}, nil
+		return &seenNginx{Switcher: s, master: master, census: census}, nil
 	}
 	if len(s.Nginx.Reload) == 0 || !errors.Is(err, nginx.ErrNotHere) {
-		return nil, refuseMaster(err)
+		return nil, s.refuseMaster(err)
 	}
 	if s.Site.Confirm == nil {
 		return nil, refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
@@ -83,15 +83,15 @@ func (s *Switcher) findRunning(census census) (running, error) {
 
 const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
 
-func refuseMaster(err error) error {
+func (s *Switcher) refuseMaster(err error) error {
 	outcome := Failed
 	if errors.Is(err, nginx.ErrPIDMoved) {
 		outcome = NotAccepted
 	}
-	return refuse(outcome, hintForMaster(err), err)
+	return refuse(outcome, s.hintForMaster(err), err)
 }
 
-func hintForMaster(err error) string {
+func (s *Switcher) hintForMaster(err error) string {
 	var orphans *nginx.OrphansError
 	switch {
 	case errors.As(err, &orphans):

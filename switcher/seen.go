@@ -10,21 +10,18 @@ import (
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
-
-	"github.com/rs/zerolog"
 )
 
 // seenNginx is the nginx that we see: its master and its workers are processes
 // of this host, so that a load can be proved by the generation it starts.
 type seenNginx struct {
-	nginx   *nginx.Nginx
+	*Switcher
 	master  *nginx.Master
 	workers nginx.Workers // before the switch
 	serving []int         // when they were last looked at
 	census  census
 	ended   bool // the master ended under our hands, and no other came
 	other   bool // another master has taken its place
-	log     zerolog.Logger
 }
 
 func (s *seenNginx) view(file *livefile.File) view { return viewOf(file, s.master.PID) }
@@ -39,10 +36,10 @@ func (s *seenNginx) alone() (err error) {
 	s.serving = s.workers.Serving
 	processes, err := s.census()
 	if err == nil {
-		err = s.nginx.Only(s.master, processes)
+		err = s.Nginx.Only(s.master, processes)
 	}
 	if err != nil {
-		return refuse(Failed, hintForMaster(err), err)
+		return refuse(Failed, s.hintForMaster(err), err)
 	}
 	return nil
 }
@@ -50,20 +47,20 @@ func (s *seenNginx) alone() (err error) {
 // permitted: who reloads by a command of the settings need not signal.
 func (s *seenNginx) permitted() error {
 	err := s.master.Permitted()
-	if err == nil || errors.Is(err, nginx.ErrNotPermitted) && len(s.nginx.Reload) > 0 {
+	if err == nil || errors.Is(err, nginx.ErrNotPermitted) && len(s.Nginx.Reload) > 0 {
 		return nil
 	}
-	return refuse(Failed, hintForMaster(err), err)
+	return refuse(Failed, s.hintForMaster(err), err)
 }
 
-func (s *seenNginx) survivable() error { return s.nginx.Survivable(s.master) }
+func (s *seenNginx) survivable() error { return s.Nginx.Survivable(s.master) }
 
 func (s *seenNginx) testAsIs(ctx context.Context) (nginx.Tested, error) {
-	return s.nginx.TestAsIs(ctx, s.master)
+	return s.Nginx.TestAsIs(ctx, s.master)
 }
 
 func (s *seenNginx) testAside(ctx context.Context, contents []nginx.Content) (nginx.Tested, error) {
-	return s.nginx.TestAside(ctx, s.master, contents)
+	return s.Nginx.TestAside(ctx, s.master, contents)
 }
 
 func (s *seenNginx) knows(file *livefile.File, given *statedir.Record) Loaded {
@@ -91,11 +88,11 @@ func (s *seenNginx) load(ctx context.Context, l load) (loading, error) {
 }
 
 func (s *seenNginx) loadOnce(ctx context.Context, l load) (nginx.Attempt, error) {
-	order := nginx.Load{Files: l.files, Limit: l.limit, Handover: l.handover, Asked: l.asked, Workers: s.serving, Log: s.log}
-	if len(s.nginx.Reload) > 0 {
-		order.Signal = s.nginx.ReloadByOperator
+	order := nginx.Load{Files: l.files, Limit: l.limit, Handover: l.handover, Asked: l.asked, Workers: s.serving, Log: s.Log}
+	if len(s.Nginx.Reload) > 0 {
+		order.Signal = s.Nginx.ReloadByOperator
 	}
-	return s.master.Load(ctx, s.nginx, order)
+	return s.master.Load(ctx, s.Nginx, order)
 }
 
 // followPause is how often a new master is looked for.
@@ -121,7 +118,7 @@ func (s *seenNginx) follow(ctx context.Context, limit time.Duration) bool {
 }
 
 func (s *seenNginx) next() (*nginx.Master, nginx.Workers, error) {
-	master, err := s.nginx.Master()
+	master, err := s.Nginx.Master()
 	if err != nil {
 		return nil, nginx.Workers{}, err
 	}

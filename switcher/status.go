@@ -176,7 +176,7 @@ func (s *Switcher) drift(st Status) []Drift {
 	case errors.Is(err, nginx.ErrPIDMoved):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), hintPIDMoved})
 	case errors.Is(err, nginx.ErrNotRunning):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), mendStopped(st.Running.Err)})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), s.mendStopped(st.Running.Err)})
 	}
 	if st.Running.Is != nil && !*st.Running.Is {
 		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("the file says %s, but the running nginx has not loaded it: %s", st.Live, st.Running.Why), mend})
@@ -187,22 +187,22 @@ func (s *Switcher) drift(st Status) []Drift {
 	case st.Answers != "":
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but %s answers", st.Live, st.Answers), mend})
 	default:
-		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but neither color answers: %s", st.Live, st.Answered), mendSilence(st)})
+		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but neither color answers: %s", st.Live, st.Answered), s.mendSilence(st)})
 	}
 	return found
 }
 
 // mendStopped: workers that were left keep the addresses, or share them.
-func mendStopped(err error) string {
+func (s *Switcher) mendStopped(err error) string {
 	if errors.Is(err, nginx.ErrOrphans) {
-		return hintForMaster(err)
+		return s.hintForMaster(err)
 	}
 	return "systemctl start nginx"
 }
 
 // mendSilence says what helps when neither color answers: the other one, if it
 // is healthy.
-func mendSilence(st Status) string {
+func (s *Switcher) mendSilence(st Status) string {
 	if health.Healthy(st.Colors[st.Live]) {
 		return fmt.Sprintf("compare `confirm:` in the settings with what nginx answers: %s is healthy", st.Live)
 	}

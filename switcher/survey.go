@@ -148,12 +148,12 @@ func (s *Survey) read(ctx context.Context) error {
 	}
 	file, err := livefile.Read(s.Site.File)
 	if err != nil {
-		return unreadable(err)
+		return s.unreadable(err)
 	}
 	change := &Change{file: file, view: view{at: file.Path}}
 	s.Changes = []*Change{change}
 	if change.Plan, err = plan(s.Site, file, s.request.target); err != nil {
-		return notUnderstood(err)
+		return s.notUnderstood(err)
 	}
 	if s.request.To == "" && !s.request.wayBack {
 		if err := s.undoneAlready(change.Plan); err != nil {
@@ -196,7 +196,7 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 	for _, c := range s.Changes {
 		c.view = s.running.view(c.file)
 	}
-	s.tests = beginTests(ctx, s.story, s.running, s.Changes)
+	s.tests = s.beginTests(ctx)
 	if err := s.running.alone(); err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (s *Survey) replaceable(context.Context) error {
 		switch {
 		case err == nil:
 		case s.keeps(err):
-			return notWritten(err)
+			return s.notWritten(err)
 		default:
 			s.note("you may not replace the file: %v", err)
 		}

@@ -17,6 +17,7 @@ import (
 // the rest is looked at: of the new files where there are any, else of the
 // configuration as it stands.
 type tests struct {
+	*Switcher
 	*story
 	running running
 	changes []*Change
@@ -40,16 +41,16 @@ type acceptance struct {
 	why   error         // why they could not be
 }
 
-func beginTests(ctx context.Context, s *story, running running, changes []*Change) *tests {
-	t := &tests{story: s, running: running, changes: changes, first: make(chan tested, 1)}
+func (s *Survey) beginTests(ctx context.Context) *tests {
+	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, first: make(chan tested, 1)}
 	ctx, t.cancel = context.WithCancel(ctx)
 	contents := t.contents()
 	t.under.Go(func() {
 		var result tested
 		if len(contents) > 0 {
-			result.Tested, result.err = running.testAside(ctx, contents)
+			result.Tested, result.err = t.running.testAside(ctx, contents)
 		} else {
-			result.Tested, result.err = running.testAsIs(ctx)
+			result.Tested, result.err = t.running.testAsIs(ctx)
 		}
 		t.first <- result
 	})
@@ -190,7 +191,7 @@ func (t *tests) decide(dump *nginx.Dump, content func(*Change) []byte) error {
 		return nil
 	}
 	for _, c := range t.changes {
-		if err := c.decides(dump, content(c)); err != nil {
+		if err := t.decides(c, dump, content(c)); err != nil {
 			return err
 		}
 	}
@@ -200,10 +201,10 @@ func (t *tests) decide(dump *nginx.Dump, content func(*Change) []byte) error {
 func (c *Change) was() []byte     { return c.Plan.Before }
 func (c *Change) becomes() []byte { return c.Plan.After }
 
-func (c *Change) decides(dump *nginx.Dump, content []byte) error {
+func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 	if !dump.Reads(c.view.at, content) {
 		if now, err := livefile.Read(c.file.Path); err == nil && bytes.Equal(content, c.was()) && !bytes.Equal(now.Bytes, content) {
-			return notWritten(fmt.Errorf("%w: %s", livefile.ErrChanged, c.file.Path))
+			return t.notWritten(fmt.Errorf("%w: %s", livefile.ErrChanged, c.file.Path))
 		}
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Path, dump.Main(), ErrDecidesNothing))

@@ -45,6 +45,22 @@ const zeroWidth = "\u200b"
 var chatEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 	"@"+zeroWidth, "@"+zeroWidth, "@", "@"+zeroWidth, "](", "]"+zeroWidth+"(", "][", "]"+zeroWidth+"[")
 
+// Shell is a command line as sh reads it: each word is one word of it.
+func Shell(words ...string) string {
+	var line []string
+	for _, word := range words {
+		if word == "" || strings.ContainsFunc(word, special) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		line = append(line, word)
+	}
+	return strings.Join(line, " ")
+}
+
+func special(r rune) bool {
+	return !strings.ContainsRune("/._-+:,@%=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+}
+
 // oneLine replaces what a terminal might obey.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {

@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
-	"unicode"
+
+	"bgswitch/switcher/foreign"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,7 +58,7 @@ const (
 // is a *Doubt.
 func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
 	if !ours(stat.Uid) && !slices.Contains(owners, stat.Uid) {
-		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + quoted(path), ErrForeign}
+		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrForeign}
 	}
 	if stat.Mode&rights == 0 {
 		return nil
@@ -67,17 +67,7 @@ func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
 	if rights == Open {
 		can, take = "open", "go="
 	}
-	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + quoted(path), ErrUnsafe}
-}
-
-// quoted is a path as a shell takes it.
-func quoted(path string) string {
-	if strings.ContainsFunc(path, func(r rune) bool {
-		return !strings.ContainsRune("/._-+:,@%=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	}
-	return path
+	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + foreign.Shell(path), ErrUnsafe}
 }
 
 // ours says whether whatever a user owns is as safe as we are.
@@ -107,7 +97,7 @@ func named(path string, stat, folder *unix.Stat_t) error {
 	case link && others && !(sticky && ours(stat.Uid) && stat.Nlink == 1):
 		return &Doubt{fmt.Sprintf("others can have put the link %s there", path), "", ErrPlanted}
 	case link && !ours(stat.Uid):
-		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + quoted(path), ErrPlanted}
+		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted}
 	case !link && others && stat.Nlink > 1 && stat.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return &Doubt{fmt.Sprintf("%s has several names, and others can have put this one there", path), "", ErrUnsafe}
 	}
