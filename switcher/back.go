@@ -26,7 +26,7 @@ func (s *Switcher) undoneAlready(p Plan) error {
 			return nil
 		}
 		return &Error{
-			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`bgswitch to %s` goes there all the same", p.To),
+			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
 			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, agoWords(ago)),
 		}
 	}

@@ -50,7 +50,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 		}
 		return Loaded{IfRead: true}.known(true, "nginx started after the file last changed")
 	}
-	return Loaded{Why: "no switch on record gave nginx the file as it stands; `bgswitch to` the color that it names loads it once more"}
+	return Loaded{Why: "no switch on record gave nginx the file as it stands"}
 }
 
 // lastGiven is the newest record that says what a master was given; nil where

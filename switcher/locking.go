@@ -3,6 +3,7 @@ package switcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"bgswitch/switcher/livefile"
@@ -64,11 +65,11 @@ func (s *Survey) askForLock() error {
 func (s *Switcher) notLocked(err error) error {
 	switch {
 	case lock.IsBusy(err):
-		return refuse(Busy, "wait for it, or add `--wait-lock 30s`; `bgswitch status` shows where the traffic is", err)
+		return refuse(Busy, fmt.Sprintf("`%s` waits for it; `%s` shows where the traffic is", s.Again("--wait-lock", "30s"), s.Command("status")), err)
 	case errors.Is(err, fs.ErrNotExist):
 		return s.unreadable(err)
 	case errors.Is(err, unix.EACCES):
-		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+		return refuse(Failed, s.AsRoot(), err)
 	}
 	return s.notWritten(err)
 }
@@ -77,7 +78,7 @@ func (s *Switcher) notLocked(err error) error {
 func (s *Switcher) unusable(err error) error {
 	hint := "set state_dir in the settings to a folder that can be written, and is safe from others"
 	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
-		hint = "run it as root (`sudo bgswitch …`), or set state_dir to a folder of yours"
+		hint = s.AsRoot() + ", or set state_dir to a folder of yours"
 	}
 	return &Error{Outcome: Failed, Step: "use the state folder", Err: err, Hint: hint}
 }

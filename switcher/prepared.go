@@ -233,6 +233,6 @@ func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
 		Traffic: fmt.Sprintf("stuck: the switch took place: the file says %s, and nginx has loaded it; what somebody else wrote meanwhile is not in it", p.plan().To),
-		Hint:    "look at what he wrote, and at the live file; `bgswitch status` shows where things stand",
+		Hint:    "look at what he wrote, and at the live file; " + p.hintStatus(),
 	}
 }

@@ -3,10 +3,13 @@ package switcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/access"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/livefile"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +34,7 @@ func (s *Switcher) unreadable(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse(Failed, "name the file with `--file`, or set `file:` in the settings", err)
 	case errors.Is(err, fs.ErrPermission):
-		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+		return refuse(Failed, s.AsRoot(), err)
 	case errors.Is(err, livefile.ErrNotOrdinary):
 		return refuse(NotAccepted, "set `file:` to the small file that decides the color", err)
 	}
@@ -43,7 +46,7 @@ func (s *Switcher) notUnderstood(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	return refuse(NotAccepted, "mend the file or the settings; `bgswitch status` reads both without touching anything", err)
+	return refuse(NotAccepted, fmt.Sprintf("mend the file or the settings; `%s` reads both without touching anything", s.Command("status")), err)
 }
 
 // notWritten is a file that cannot be replaced, or was not.
@@ -56,11 +59,16 @@ func (s *Switcher) notWritten(err error) error {
 	case errors.Is(err, unix.EROFS):
 		return refuse(Failed, "the live file is as it was; remount its file system for writing, and type it again", err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return refuse(Failed, "the live file is as it was; make room on its file system (`df -h`, `df -i`), and type it again", err)
+		return refuse(Failed, fmt.Sprintf("the live file is as it was; make room on its file system (`%s`, `%s`), and type it again", s.about("df", "-h"), s.about("df", "-i")), err)
 	case errors.Is(err, access.ErrFrozen):
 		return refuse(Failed, "the live file is as it was; lift what the message names, and type it again", err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return refuse(Failed, "the live file is as it was; see who may write it and its folder (`ls -ld`, `lsattr`), or run it as root", err)
+		return refuse(Failed, fmt.Sprintf("the live file is as it was; see who may write it (`%s`, `%s`), or %s", s.about("ls", "-ld"), s.about("lsattr", "-d"), s.AsRoot()), err)
 	}
 	return refuse(Failed, "the live file is as it was; look at its folder and type it again", err)
+}
+
+// about is a command about the live file and its folder.
+func (s *Switcher) about(words ...string) string {
+	return foreign.Shell(append(words, filepath.Dir(s.Site.File), s.Site.File)...)
 }

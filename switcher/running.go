@@ -105,9 +105,9 @@ func (s *Switcher) hintForMaster(err error) string {
 	case errors.Is(err, nginx.ErrNoBinary):
 		return "install nginx, or set `nginx: {binary: …}` in the settings"
 	case errors.Is(err, nginx.ErrNotRunning):
-		return "start nginx (`systemctl start nginx`) and look with `bgswitch status`"
+		return fmt.Sprintf("start nginx (`systemctl start nginx`) and look with `%s`", s.Command("status"))
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, nginx.ErrNotPermitted):
-		return "run it as root: `sudo bgswitch …`"
+		return s.AsRoot()
 	}
 	return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
 }

@@ -90,7 +90,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 			}
 		})
 	}
-	st.Running = s.running(file)
+	st.Running = s.running(file, st.Live)
 	st.Running.Matters = len(s.Nginx.Reload) == 0
 	asking.Wait()
 	st.Drift = s.drift(st)
@@ -136,7 +136,7 @@ func (s *Switcher) readStatus(st *Status) *livefile.File {
 	return file
 }
 
-func (s *Switcher) running(file *livefile.File) Running {
+func (s *Switcher) running(file *livefile.File, live Color) Running {
 	master, err := s.Nginx.Master()
 	if err != nil {
 		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
@@ -153,7 +153,11 @@ func (s *Switcher) running(file *livefile.File) Running {
 	if err != nil {
 		return Running{Workers: workers, Loaded: Loaded{Why: "the history that would know cannot be read: " + err.Error()}}
 	}
-	return Running{Workers: workers, Loaded: loadedBy(master, workers, file, given)}
+	loaded := loadedBy(master, workers, file, given)
+	if loaded.Is == nil && !loaded.IfRead && live != "" {
+		loaded.Why += fmt.Sprintf("; `%s` loads it once more", s.to(live))
+	}
+	return Running{Workers: workers, Loaded: loaded}
 }
 
 func (s *Switcher) lastSwitch(st *Status) {
@@ -167,7 +171,7 @@ func (s *Switcher) lastSwitch(st *Status) {
 // drift compares the three facts, as far as they are known.
 func (s *Switcher) drift(st Status) []Drift {
 	var found []Drift
-	mend := fmt.Sprintf("bgswitch to %s", st.Live)
+	mend := s.to(st.Live)
 	if st.Live == "" {
 		return nil
 	}
@@ -207,7 +211,7 @@ func (s *Switcher) mendSilence(st Status) string {
 		return fmt.Sprintf("compare `confirm:` in the settings with what nginx answers: %s is healthy", st.Live)
 	}
 	if health.Healthy(st.Colors[st.Live.Other()]) {
-		return fmt.Sprintf("bgswitch to %s", st.Live.Other())
+		return s.to(st.Live.Other())
 	}
-	return fmt.Sprintf("start %s or %s; `bgswitch status` shows when one is healthy", st.Live, st.Live.Other())
+	return fmt.Sprintf("start %s or %s; `%s` shows when one is healthy", st.Live, st.Live.Other(), s.Command("status"))
 }

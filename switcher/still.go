@@ -65,5 +65,5 @@ func (s *Survey) still(context.Context) error {
 	default:
 		return nil
 	}
-	return refuse(Overtaken, "`bgswitch status` shows where things stand", err)
+	return refuse(Overtaken, s.hintStatus(), err)
 }

@@ -252,7 +252,7 @@ func (s *Survey) askTarget(context.Context) error {
 	if s.Site.Confirm != nil {
 		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
 	}
-	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `--wait 1m` waits for it, `--force` %s", to, force),
+	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `%s` waits for it, `%s` %s", to, s.Again("--wait", "1m"), s.Again("--force"), force),
 		fmt.Errorf("%s: %s", to, firstUnhealthy(s.Verdicts)))
 }
 

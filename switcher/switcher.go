@@ -22,6 +22,7 @@ import (
 
 // Switcher is what a switch needs: a site and the effects.
 type Switcher struct {
+	Typed
 	Site  Site
 	Nginx *nginx.Nginx
 	State statedir.Folder

@@ -128,7 +128,7 @@ func (t *tests) refused(ctx context.Context, refused error) error {
 	}
 	_, err := t.running.testAsIs(ctx)
 	if !errors.Is(err, nginx.ErrRefused) {
-		return refuse(NotAccepted, "see the change with `--dry-run`; the live file was not touched", refused)
+		return refuse(NotAccepted, fmt.Sprintf("`%s` shows the change; the live file was not touched", t.Again("--dry-run")), refused)
 	}
 	return refuse(NotAccepted, mend, fmt.Errorf("%w; nginx refused it before this switch, too: %w", refused, err))
 }
@@ -174,7 +174,7 @@ func (t *tests) inPlace(ctx context.Context, a acceptance) (acceptance, error) {
 // run.
 func (t *tests) untestable(r Request, err error) error {
 	if !r.DryRun {
-		return refuse(Failed, "run it as root: `sudo bgswitch …`", err)
+		return refuse(Failed, t.AsRoot(), err)
 	}
 	t.note("whether nginx accepts the configuration is unknown: %v", err)
 	return nil

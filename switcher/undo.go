@@ -134,7 +134,7 @@ func (p *Prepared) rolledBack(ctx context.Context) error {
 		cause.Traffic = fmt.Sprintf("nothing was put back: the file had named %s before", p.plan().To)
 	}
 	cause.Traffic += p.whoAnswers(ctx)
-	cause.Hint = "`bgswitch status` shows where things stand"
+	cause.Hint = p.hintStatus()
 	return cause
 }
 
@@ -145,7 +145,7 @@ func (p *Prepared) stuck(ctx context.Context, err error) error {
 	if errors.Is(err, livefile.ErrChanged) {
 		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
 	}
-	cause.Hint = "look at `nginx -t` and nginx's error log, mend what they name, then type `bgswitch to " + string(p.plan().From) + "`"
+	cause.Hint = fmt.Sprintf("look at `nginx -t` and nginx's error log, mend what they name, then type `%s`", p.to(p.plan().From))
 	if errors.Is(err, nginx.ErrMasterEnded) {
 		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
 	}

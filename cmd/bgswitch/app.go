@@ -14,7 +14,7 @@ import (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
 	l := arrange(app, args)
-	t := &terminal{stdout: stdout, stderr: stderr, json: l.json, plugin: l.command() == verifyName}
+	t := &terminal{stdout: stdout, stderr: stderr, json: l.json, typed: l, plugin: l.command() == verifyName}
 	app.Metadata = map[string]any{terminalKey: t}
 	if l.wrong != nil && !l.help {
 		return t.exit(l.wrong)
@@ -90,7 +90,7 @@ func withoutCommand(c *cli.Context) error {
 		if err := cli.ShowAppHelp(c); err != nil {
 			return err
 		}
-		return usage("`bgswitch status` shows where the traffic is", "a command is needed")
+		return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
 	}
 	return usage("the commands are to, back, status, history, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
 }

@@ -30,15 +30,16 @@ type historyObject struct {
 func history(c *cli.Context) error {
 	t := terminalOf(c)
 	if c.Args().Len() != 0 || c.Int("n") < 0 {
-		return usage("`bgswitch history -n 5` shows the newest five", "history takes no argument, and -n no negative number")
+		return usage("`"+typedOf(c).Command("history", "-n", "5")+"` shows the newest five", "history takes no argument, and -n no negative number")
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {
 		return err
 	}
-	records, err := s.switcherFor(site, t).State.History(c.Int("n"))
+	switching := s.switcherFor(site, t)
+	records, err := switching.State.History(c.Int("n"))
 	if err != nil {
-		return &hinted{fmt.Errorf("cannot read the history: %w", err), "run it as root: `sudo bgswitch history`"}
+		return &hinted{fmt.Errorf("cannot read the history: %w", err), switching.AsRoot()}
 	}
 	if t.json {
 		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...)})

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,22 @@ func (s *stand) exits(args []string) error {
 		err = errors.New("exit status 0")
 	}
 	return fmt.Errorf("%s: %w, want exit status %d", strings.Join(args[1:], " "), err, want)
+}
+
+// remedies are the commands of ours that are named to be typed next.
+var remedies = regexp.MustCompile("(?m)`(?:sudo |doas )?(bgswitch [^`]*)`|mend it: (?:sudo |doas )?(bgswitch .*)$")
+
+// remedy pastes a command that was just named into a shell that knows nothing
+// of the first one; sudo's part in it, where there is one, is done.
+func (s *stand) remedy(args []string) error {
+	said := s.ts.ReadFile("stderr") + s.ts.ReadFile("stdout")
+	for _, named := range remedies.FindAllStringSubmatch(said, -1) {
+		lacks := func(word string) bool { return !strings.Contains(named[0], word) }
+		if !slices.ContainsFunc(args[1:], lacks) {
+			return s.exits([]string{args[0], "sh", "-c", "unset BGSWITCH_CONFIG; " + named[1] + named[2]})
+		}
+	}
+	return fmt.Errorf("no command with %q in it is named", args[1:])
 }
 
 // background is a program that runs on.

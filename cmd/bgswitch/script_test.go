@@ -19,6 +19,7 @@ import (
 //	needs root|mounts|own-mounts   skip the script where it may not have that
 //	site [-workers N] [-nobody] [-tmpfs SIZE]   start nginx and both apps
 //	exits CODE PROGRAM ARG...      run it; this and no other exit code
+//	remedy CODE WORD...            paste the command that was just named, with these words in it
 //	start NAME PROGRAM ARG...      run it in the background; $NAME is its pid
 //	queue NAME PROGRAM ARG...      the same, and wait until it has met the lock
 //	locked NAME                    wait until it holds the site's lock
@@ -66,6 +67,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"needs":          onStand((*stand).needs),
 	"site":           onStand((*stand).site),
 	"exits":          onStand((*stand).exits),
+	"remedy":         onStand((*stand).remedy),
 	"start":          onStand((*stand).start),
 	"locked":         onStand((*stand).locked),
 	"queue":          onStand((*stand).queue),

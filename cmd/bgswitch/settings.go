@@ -27,6 +27,7 @@ const settingsLimit = 1 << 20
 
 // settings is what the operator set.
 type settings struct {
+	typed    switcher.Typed // what led here
 	stateDir string
 	nginx    nginxSettings
 	sites    []switcher.Site

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -28,10 +29,13 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	}
 	judge := t.judge(c.Bool("strict"))
 	s, err := loadSettings(path, given, judge)
+	if errors.Is(err, fs.ErrPermission) {
+		err = &hinted{err, typedOf(c).AsRoot()}
+	}
 	if err != nil {
 		return settings{}, err
 	}
-	s.notify.Judge = judge
+	s.typed, s.notify.Judge = typedOf(c), judge
 	if len(s.sites) == 0 {
 		return s, s.withoutSites(c)
 	}
@@ -157,7 +161,8 @@ func colorsOf(c *cli.Context, blue, green []string) (nginxconf.Colors, error) {
 func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switcher {
 	log := t.log()
 	return &switcher.Switcher{
-		Site: site,
+		Typed: s.typedFor(site),
+		Site:  site,
 		Nginx: &nginx.Nginx{
 			Binary: s.nginx.binary, Conf: s.nginx.conf, Prefix: s.nginx.prefix,
 			Test: s.nginx.test, Reload: s.nginx.reload,

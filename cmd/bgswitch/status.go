@@ -29,7 +29,7 @@ func statusCommand() *cli.Command {
 func status(c *cli.Context) error {
 	t := terminalOf(c)
 	if c.Args().Len() != 0 {
-		return usage("`bgswitch status --site NAME` shows one site", "status takes no argument")
+		return usage("`"+typedOf(c).Command("status")+"` takes only flags", "status takes no argument")
 	}
 	s, err := setup(c, t)
 	if err != nil {

@@ -22,6 +22,7 @@ type terminal struct {
 	stdout, stderr       io.Writer
 	json, quiet, verbose bool
 	paint                bool
+	typed                line
 	plugin               bool // a monitoring system reads: one line, and its codes
 }
 

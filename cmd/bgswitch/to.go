@@ -52,20 +52,24 @@ func switchFlags() []cli.Flag {
 
 func to(c *cli.Context) error {
 	if c.Args().Len() != 1 {
-		return usage("`bgswitch to blue` or `bgswitch to green`", "to needs one color")
+		return usage(hintColors(c), "to needs one color")
 	}
 	color, err := nginxconf.ParseColor(c.Args().First())
 	if err != nil {
-		return usage("`bgswitch to blue` or `bgswitch to green`", "there is no color %q", c.Args().First())
+		return usage(hintColors(c), "there is no color %q", c.Args().First())
 	}
 	return switchTo(c, color)
 }
 
 func back(c *cli.Context) error {
 	if c.Args().Len() != 0 {
-		return usage("`bgswitch to COLOR` names one", "back takes no color")
+		return usage(hintColors(c), "back takes no color")
 	}
 	return switchTo(c, "")
+}
+
+func hintColors(c *cli.Context) string {
+	return fmt.Sprintf("`%s` or `%s`", typedOf(c).Command("to", "blue"), typedOf(c).Command("to", "green"))
 }
 
 func switchTo(c *cli.Context, color switcher.Color) error {

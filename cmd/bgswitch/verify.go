@@ -48,7 +48,7 @@ func verifySites(c *cli.Context) error {
 	t := terminalOf(c)
 	t.plugin = true
 	if c.Args().Len() != 0 {
-		return usage("`bgswitch verify --site NAME` verifies one site", "verify takes no argument")
+		return usage("`"+typedOf(c).Command(verifyName)+"` takes only flags", "verify takes no argument")
 	}
 	s, err := setup(c, t)
 	if err != nil {
@@ -135,7 +135,7 @@ func (t *terminal) acknowledge(ctx context.Context, verifiers []*verify.Verifier
 	for _, v := range verifiers {
 		done, err := v.Ack(ctx)
 		if errors.Is(err, fs.ErrPermission) {
-			return &hinted{fmt.Errorf("cannot acknowledge: %w", err), "run it as root: `sudo bgswitch verify --ack`"}
+			return &hinted{fmt.Errorf("cannot acknowledge: %w", err), v.Switcher.AsRoot()}
 		} else if err != nil {
 			return fmt.Errorf("cannot acknowledge: %w", err)
 		}

@@ -4,17 +4,26 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 )
 
 // who is the person at the keyboard, also behind sudo and doas.
 func who() string {
 	effective := currentUser()
-	for _, name := range []string{"SUDO_USER", "DOAS_USER"} {
-		if behind := os.Getenv(name); behind != "" && behind != effective && os.Geteuid() == 0 {
-			return behind + " (as " + effective + ")"
-		}
+	if behind, _ := becameRoot(); behind != "" && behind != effective {
+		return behind + " (as " + effective + ")"
 	}
 	return effective
+}
+
+// becameRoot is who became root, and by which program; empty: nobody.
+func becameRoot() (user, by string) {
+	for _, by := range []string{"sudo", "doas"} {
+		if user := os.Getenv(strings.ToUpper(by) + "_USER"); user != "" && os.Geteuid() == 0 {
+			return user, by
+		}
+	}
+	return "", ""
 }
 
 func currentUser() string {

@@ -23,6 +23,9 @@ func TestFit(t *testing.T) {
 		{"a long one", Excerpt, strings.Repeat("ä", 300), strings.Repeat("ä", 198) + "..."},
 		{"a bar", Plugin, "a|b\nc", "a/b c"},
 		{"a label", Label, "a\"b\\c\nd", `a\"b\\c d`},
+		{"plain words", one, "--file=/etc/x_1.conf", "--file=/etc/x_1.conf"},
+		{"special words", one, "it's a $(x) `y`", `'it'\''s a $(x) ` + "`y`'"},
+		{"an empty word", one, "", "''"},
 		{"a call", Chat, "<!channel> <@U1> @everyone", "&lt;!channel&gt; &lt;@\u200bU1&gt; @\u200beveryone"},
 		{"a link", Chat, "[your bank](http://x) <http://x|bank> & [a][b]", "[your bank]\u200b(http://x) &lt;http://x|bank&gt; &amp; [a]\u200b[b]"},
 	} {
@@ -31,6 +34,8 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
+
+func one(word string) string { return Shell(word) }
 
 // Laws of what is shown to people: nothing in it that a terminal obeys, bounded,
 // and fit the second time, too.

@@ -37,15 +37,16 @@ func (o *Failover) refused() bool {
 	return true
 }
 
-func (o *Failover) String() string {
+// words tell of it; ack is the command that acknowledges it.
+func (o *Failover) words(ack string) string {
 	at := o.Time.Local().Format(time.DateTime)
 	switch {
 	case o.Outcome == switcher.Done:
-		return fmt.Sprintf("failed over from %s to %s at %s, not acknowledged (`bgswitch verify --ack`)", o.From, o.To, at)
+		return fmt.Sprintf("failed over from %s to %s at %s, not acknowledged (`%s`)", o.From, o.To, at, ack)
 	case o.refused():
 		return fmt.Sprintf("failing over from %s to %s was refused at %s: %s", o.From, o.To, at, o.Error)
 	}
-	return fmt.Sprintf("failing over from %s to %s at %s ended %s, not acknowledged (`bgswitch verify --ack`)", o.From, o.To, at, o.Outcome)
+	return fmt.Sprintf("failing over from %s to %s at %s ended %s, not acknowledged (`%s`)", o.From, o.To, at, o.Outcome, ack)
 }
 
 // failOver switches when the live color is down and the idle one is up, as
@@ -113,7 +114,7 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 	}
 	bad, good := f.Status.Colors[live], f.Status.Colors[live.Other()]
 	result, err := v.Switcher.Switch(ctx, switcher.Request{
-		To: live.Other(), Handover: nginx.HandoverFast, Strict: v.Strict, Command: command, Who: "bgswitch verify", Still: &f.Status.Seen,
+		To: live.Other(), Handover: nginx.HandoverFast, Strict: v.Strict, Command: command, Who: "bgswitch " + command, Still: &f.Status.Seen,
 		Reason: fmt.Sprintf("%s failed %d times in a row: %s; %s is healthy (%s)",
 			live, f.Memory.Streaks[string(live)].Bad, unhealthyText(bad), live.Other(), healthyWords(good)),
 	})
@@ -126,17 +127,18 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 	f.Notes = append(f.Notes, result.Notes...)
 	v.countHistory(f, &result.Record)
 	if err != nil {
-		f.notFailedOver(attempt, err, before != nil && !before.Acknowledged)
+		attempt.Error = statedir.Text(err.Error())
+		f.notFailedOver(attempt.words(v.ack()), err, before != nil && !before.Acknowledged)
 		return false
 	}
-	f.failedOver(live, unhealthyText(bad))
+	f.failedOver(live, unhealthyText(bad), v.ack())
 	return false
 }
 
 // failedOver finds what the next run will find.
-func (f *Finding) failedOver(from switcher.Color, reason string) {
+func (f *Finding) failedOver(from switcher.Color, reason, ack string) {
 	to := from.Other()
-	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `bgswitch verify --ack`", from, to, reason)
+	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `%s`", from, to, reason, ack)
 	f.Event, f.Level, f.Text = EventFailover, Warning, foreign.Line(text)
 	f.Problems = []Problem{
 		{string(from), Warning, foreign.Line(fmt.Sprintf("no way back: %s %s", from, reason))},
@@ -149,9 +151,7 @@ func (f *Finding) failedOver(from switcher.Color, reason string) {
 
 // notFailedOver tells of an attempt that failed; of one that was refused once
 // more, there is no news.
-func (f *Finding) notFailedOver(attempt *Failover, err error, again bool) {
-	attempt.Error = statedir.Text(err.Error())
-	text := attempt.String()
+func (f *Finding) notFailedOver(text string, err error, again bool) {
 	var failed *switcher.Error
 	if errors.As(err, &failed) && failed.Traffic != "" {
 		text += "; " + failed.Traffic
@@ -186,8 +186,11 @@ func (v *Verifier) acknowledge(f *Finding) {
 		last.Acknowledged = true
 		return
 	}
-	f.add(keyFailover, Warning, last.String())
+	f.add(keyFailover, Warning, last.words(v.ack()))
 }
+
+// ack is the command that acknowledges the last failover.
+func (v *Verifier) ack() string { return v.Switcher.Command(command, "--ack") }
 
 // ackRetry is how often a run that is under way is waited for.
 const ackRetry = 20 * time.Millisecond

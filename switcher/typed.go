@@ -1,0 +1,44 @@
+package switcher
+
+import (
+	"cmp"
+	"slices"
+
+	"bgswitch/switcher/foreign"
+)
+
+// Typed is what was typed to come to a site. The commands that hints name come
+// to the same site, from another shell, too.
+type Typed struct {
+	As   string   // what they were run by: sudo, doas; empty: nothing
+	Site []string // the flags that lead to the site
+	Line []string // all of it, without the program's name
+}
+
+// Command is a command line about this very site.
+func (t Typed) Command(words ...string) string {
+	return t.pasted(words, t.Site)
+}
+
+// Again is the line as it was typed, with more flags.
+func (t Typed) Again(flags ...string) string { return t.pasted(t.Line, flags) }
+
+// AsRoot says how to type the line with root's rights.
+func (t Typed) AsRoot() string {
+	t.As = cmp.Or(t.As, "sudo")
+	return "run it as root: `" + t.Again() + "`"
+}
+
+func (t Typed) pasted(words, flags []string) string {
+	line := slices.Concat([]string{"bgswitch"}, words, flags)
+	if t.As != "" {
+		line = slices.Insert(line, 0, t.As)
+	}
+	return foreign.Shell(line...)
+}
+
+func (s *Switcher) to(color Color) string { return s.Command("to", string(color)) }
+
+func (s *Switcher) hintStatus() string {
+	return "`" + s.Command("status") + "` shows where things stand"
+}
