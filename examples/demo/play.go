@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/nginxtest"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -115,7 +116,7 @@ func (d *demo) stopTraffic() nginxtest.Counts {
 // types runs a command as a user would, and shows it and its answer.
 func (d *demo) types(want int, args ...string) scene {
 	return func(ctx context.Context) error {
-		d.tell("\n$ bgswitch %s", quoted(args))
+		d.tell("\n$ bgswitch %s", foreign.Shell(args...))
 		command := d.program.Command(ctx, args...)
 		command.Stdout, command.Stderr = d.stdout, d.stdout
 		got, err := exitCode(command.Run())
@@ -123,7 +124,7 @@ func (d *demo) types(want int, args ...string) scene {
 			return err
 		}
 		if got != want {
-			return fmt.Errorf("`bgswitch %s` exited %d, not %d", quoted(args), got, want)
+			return fmt.Errorf("`bgswitch %s` exited %d, not %d", foreign.Shell(args...), got, want)
 		}
 		if want != 0 {
 			d.tell("(exit %d)", got)
