@@ -91,7 +91,7 @@ func (v *Verifier) held(f *Finding) string {
 		return "the last switch is less than " + health.Short(v.Options.Cooldown) + " ago"
 	case v.recent(f.Status.Seen.Changed):
 		return "the live file was changed less than " + health.Short(v.Options.Cooldown) + " ago"
-	case !f.lasting:
+	case f.forgetful != nil:
 		return "it could not be remembered"
 	}
 	return ""

@@ -30,9 +30,9 @@ type Finding struct {
 	Switched *switcher.Result // the failover of this run
 	Overlaps bool             // another run is at it: this one did not look
 
-	told    []Problem // those that have lasted, and those that are not over for good
-	unasked map[switcher.Color]bool
-	lasting bool // what is found can be remembered
+	told      []Problem // those that have lasted, and those that are not over for good
+	unasked   map[switcher.Color]bool
+	forgetful error // why what is found cannot be remembered
 }
 
 // The events that are told.
@@ -57,15 +57,16 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	defer cancel()
 	f := Finding{Site: v.Switcher.Site.Name}
 	held, err := v.Switcher.State.TryLock(verifyLock)
-	if lock.IsBusy(err) {
+	if v.underWay(err) {
 		return v.overlapping(f)
 	}
 	before, warning := remember(v.Switcher.State)
-	if f.lasting = err == nil; f.lasting {
+	if f.forgetful = err; err == nil {
 		defer func() { _ = held.Release() }()
 		f.note(warning)
 	} else {
 		f.forgets(err)
+		before.Streaks, before.Level = map[string]Streak{}, "" // they would dampen for ever
 	}
 	v.find(ctx, &f, before)
 	if v.failOver(ctx, &f) {
@@ -77,7 +78,7 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	} else {
 		v.speak(&f)
 	}
-	if f.lasting {
+	if f.forgetful == nil {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}
 	return f
@@ -104,6 +105,13 @@ func (f *Finding) forgets(err error) {
 	if err != nil {
 		f.note("what is found cannot be remembered: " + err.Error())
 	}
+}
+
+// underWay says that another run has the lock, and not for longer than a run may
+// take: one that was stopped, say, would have its answer repeated for ever.
+func (v *Verifier) underWay(err error) bool {
+	var busy *lock.BusyError
+	return errors.As(err, &busy) && v.now().Sub(busy.Holder.Since).Abs() < v.Options.Deadline
 }
 
 // overlapping repeats what the last run said, while another one is at it.
@@ -137,6 +145,9 @@ func (v *Verifier) judge(f *Finding, found facts) {
 		}
 	}
 	v.acknowledge(f)
+	if busy := (*lock.BusyError)(nil); errors.As(f.forgetful, &busy) {
+		f.add(keyOther, Warning, "another verify does not end: "+busy.Holder.String())
+	}
 	slices.SortStableFunc(f.Problems, func(a, b Problem) int { return b.Level.Compare(a.Level) })
 	f.Text = foreign.Line(strings.Join(f.words(colors), ", "))
 	f.Level = worstOf(f.Problems)

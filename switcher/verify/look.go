@@ -37,6 +37,7 @@ const (
 	keyNginx     = "nginx"
 	keyCandidate = "candidate"
 	keyLock      = "lock"
+	keyOther     = "verify"
 	keyTime      = "time"
 	keyFailover  = "failover"
 )

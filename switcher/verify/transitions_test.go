@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -190,22 +191,51 @@ func TestOverlap(t *testing.T) {
 	s.Green.Sicken(true)
 	s.run()
 	asked := s.Blue.Asked()
-	held, err := s.Switcher.State.TryLock(verifyLock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := s.run()
+	s.Now = nil // the lock knows no other clock
+	release := s.verifying()
+	f := s.Run(t.Context())
 	if !f.Overlaps || f.Level != Warning || f.Event != "" || f.Text != "another verify is at work; the last one said WARNING" {
 		t.Errorf("%+v", f)
 	}
 	if s.Blue.Asked() != asked {
 		t.Error("it asked all the same")
 	}
-	if err := held.Release(); err != nil {
-		t.Fatal(err)
-	}
-	if f := s.run(); f.Overlaps {
+	release()
+	if f := s.Run(t.Context()); f.Overlaps {
 		t.Error("the lock was not let go")
+	}
+}
+
+// A run that does not end hides no outage: what the last one said is repeated
+// for as long as a run may take.
+func TestOverlapForEver(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.Options.Failover = true
+	s.play([]step{allWell, allWell})
+	release := s.verifying()
+	does := fmt.Sprintf(`another verify does not end: process %d \(verify.lock\), since `, os.Getpid())
+	s.play([]step{
+		{"well", nil, Warning, EventChange, `^blue live \(200 .*, way back open: .*, ` + does, 2},
+		{"down, and not told in vain", sick(blue), Critical, EventChange, `^blue is live and UNHEALTHY: .*, ` + does, 4},
+		{"well again", well(blue), Warning, EventChange, does, 0},
+	})
+	release()
+	s.play([]step{allWell, {"down", sick(blue), Critical, "", `failed 1 of 3 times`, 0}})
+}
+
+// verifying holds the lock of a run.
+func (s *stand) verifying() (release func()) {
+	s.t.Helper()
+	held, err := s.Switcher.State.TryLock(verifyLock)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		s.t.Helper()
+		if err := held.Release(); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
