@@ -58,7 +58,7 @@ func all(text, pattern string) []string {
 func TestReadmeSettings(t *testing.T) {
 	t.Parallel()
 	block := part(t, readme(t), "(?s)```yaml\n(.*?)```")
-	got, err := parseSettings("README.md", []byte(block))
+	got, err := newReader().parse("README.md", []byte(block))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,9 @@ type nginxSettings struct {
 }
 
 // loadSettings reads the settings file, or takes the defaults where the
-// default one is not there. Every mistake is reported, each with its line.
+// default one is not there. Every mistake is reported, each with its line. Only
+// the default file may leave the built-in site to be switched: whoever names one
+// means what stands in it.
 func loadSettings(path string, given bool, judge trust.Judge) (settings, error) {
 	text, err := judge.Read(path, settingsLimit)
 	switch {
@@ -54,12 +56,17 @@ func loadSettings(path string, given bool, judge trust.Judge) (settings, error) 
 	case err != nil:
 		return settings{}, &hinted{fmt.Errorf("cannot read the settings: %w", err), "name another file with `--config FILE`"}
 	}
-	return parseSettings(path, text)
+	r := newReader()
+	r.named, r.read = given, judge.Read
+	return r.parse(path, text)
 }
 
-func parseSettings(path string, text []byte) (settings, error) {
-	r := newReader()
-	s := r.document(text).settings()
+func (r *reader) parse(path string, text []byte) (settings, error) {
+	top := r.document(text)
+	s := top.settings()
+	if r.named && len(s.sites) == 0 {
+		top.at([]string{"sites"}).wrong(errors.New("it names no site"))
+	}
 	if found := r.found(path); len(found) > 0 {
 		return settings{}, &hinted{found, "mend the lines above; the README shows every setting"}
 	}

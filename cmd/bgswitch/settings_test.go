@@ -96,7 +96,7 @@ func TestSettingsMistakes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parseSettings("f", []byte(test.text))
+			_, err := newReader().parse("f", []byte(test.text))
 			if err == nil {
 				t.Fatal("the settings were accepted")
 			}
@@ -200,7 +200,7 @@ notify:
 func TestEachMistakeAtItsLine(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(everySetting, "\n")
-	if _, err := parseSettings("f", []byte(everySetting)); err != nil {
+	if _, err := newReader().parse("f", []byte(everySetting)); err != nil {
 		t.Fatal(err)
 	}
 	all, wanted := slices.Clone(lines), 0
@@ -237,7 +237,7 @@ func TestEachMistakeAtItsLine(t *testing.T) {
 		}
 		t.Run(strings.TrimSpace(replaced[1]), func(t *testing.T) {
 			t.Parallel()
-			_, err := parseSettings("f", []byte(strings.Join(wrong, "\n")))
+			_, err := newReader().parse("f", []byte(strings.Join(wrong, "\n")))
 			if err == nil {
 				t.Fatal("the settings were accepted")
 			}
@@ -247,7 +247,7 @@ func TestEachMistakeAtItsLine(t *testing.T) {
 			noForeignWords(t, err)
 		})
 	}
-	_, err := parseSettings("f", []byte(strings.Join(all, "\n")))
+	_, err := newReader().parse("f", []byte(strings.Join(all, "\n")))
 	if told := strings.Split(fmt.Sprint(err), "\n"); len(told) != wanted {
 		t.Errorf("%d mistakes, %d were told:\n%s", wanted, len(told), err)
 	}
@@ -256,7 +256,7 @@ func TestEachMistakeAtItsLine(t *testing.T) {
 // What one site has can be the other's, too.
 func TestSettingsMerge(t *testing.T) {
 	t.Parallel()
-	s, err := parseSettings("f", []byte(site(bothColors+"    check: &c {path: /up, passes: 2}\n  b: {<<: {file: /b, blue: x:1}, blue: c:1, green: d:1, check: {<<: [*c, {passes: 3, attempts: 4}]}}\n")))
+	s, err := newReader().parse("f", []byte(site(bothColors+"    check: &c {path: /up, passes: 2}\n  b: {<<: {file: /b, blue: x:1}, blue: c:1, green: d:1, check: {<<: [*c, {passes: 3, attempts: 4}]}}\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,9 @@ func TestSettingsMerge(t *testing.T) {
 // Everything that can be set arrives where it belongs.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	got, err := parseSettings("f", []byte(`
+	r := newReader()
+	r.read = func(string, int64) ([]byte, error) { return []byte("k: from the file\n"), nil }
+	got, err := r.parse("f", []byte(`
 state_dir: /s
 nginx: {binary: /n, conf: /c, prefix: /p, test: [a, -t], reload: [b, "c d"]}
 sites:
@@ -283,7 +285,7 @@ sites:
     confirm: {url: "http://c/", host: ch, blue: "X: b", green: "X: g"}
 verify: {rise: 1, fall: 4, remind: 1h, deadline: 20s, failover: true, cooldown: 5m}
 notify:
-  webhooks: [{url: "https://chat/", headers: {K: v}, headers_file: /h}]
+  webhooks: [{url: "https://chat/", headers: {K: v, L: v}, headers_file: /h}]
   commands: [[/bin/page, me]]
   ping: http://ping/
 `))
@@ -293,7 +295,7 @@ notify:
 	want := settings{
 		verify: verify.Options{Rise: 1, Fall: 4, Remind: time.Hour, Deadline: 20 * time.Second, Failover: true, Cooldown: 5 * time.Minute},
 		notify: notify.Channels{
-			Webhooks: []notify.Webhook{{URL: health.MustParseURL("https://chat/"), Headers: map[string]string{"K": "v"}, HeadersFile: "/h"}},
+			Webhooks: []notify.Webhook{{URL: health.MustParseURL("https://chat/"), Headers: map[string]string{"K": "from the file", "L": "v"}}},
 			Commands: [][]string{{"/bin/page", "me"}}, Ping: health.MustParseURL("http://ping/"),
 		},
 		stateDir: "/s",
@@ -339,12 +341,12 @@ func addresses(t *testing.T, texts ...string) []nginxconf.Address {
 func TestSettingsDefaults(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\n", "# nothing\n", "sites: {}\n", "sites:\n"} {
-		s, err := parseSettings("f", []byte(text))
+		s, err := newReader().parse("f", []byte(text))
 		if err != nil || s.stateDir != defaultStateDir || len(s.sites) != 0 {
 			t.Errorf("%q: %+v, %v", text, s, err)
 		}
 	}
-	s, err := parseSettings("f", []byte("sites:\n  app:\n"+bothColors))
+	s, err := newReader().parse("f", []byte("sites:\n  app:\n"+bothColors))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,6 +378,24 @@ func TestLoadSettings(t *testing.T) {
 	}
 }
 
+// Whoever names a file means what stands in it: where that is no site, he did not
+// ask for the built-in one.
+func TestNamedSettingsNameASite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "b.yaml")
+	for text, want := range map[string]string{
+		"": ":1: it names no site", "\xff\xfe": ":1: it names no site", "state_dir: /s\nsites:\n": ":2: it names no site", "sites: {}\n": ":1: it names no site",
+		"state_dir: s\n": ":1: it names no site\n  " + path + ":1: state_dir: \"s\": an absolute path is needed",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadSettings(path, true, trust.Judge{}); err == nil || err.Error() != "cannot read the settings: "+path+want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // Nothing that stands in a settings file makes the reader panic, and what is
 // accepted is valid.
 func FuzzSettings(f *testing.F) {
@@ -386,7 +406,7 @@ func FuzzSettings(f *testing.F) {
 	f.Add("sites: &a {<<: *a, b: {<<: [*a, 1], ? [x] : y}}")
 	f.Add(everySetting)
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseSettings("f", []byte(text))
+		s, err := newReader().parse("f", []byte(text))
 		for _, site := range s.sites {
 			if invalid := site.Validate(); err == nil && invalid != nil {
 				t.Errorf("accepted, though %v", invalid)

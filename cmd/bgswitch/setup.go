@@ -27,15 +27,14 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	if !given {
 		path = defaultSettings
 	}
-	judge := t.judge(c.Bool("strict"))
-	s, err := loadSettings(path, given, judge)
+	s, err := loadSettings(path, given, t.judge(c.Bool("strict")))
 	if errors.Is(err, fs.ErrPermission) {
 		err = &hinted{err, typedOf(c).AsRoot()}
 	}
 	if err != nil {
 		return settings{}, err
 	}
-	s.typed, s.notify.Judge = typedOf(c), judge
+	s.typed = typedOf(c)
 	if len(s.sites) == 0 {
 		return s, s.withoutSites(c)
 	}

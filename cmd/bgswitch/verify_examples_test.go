@@ -23,7 +23,7 @@ func TestExampleSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSettings(path, text)
+	s, err := newReader().parse(path, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestExampleSettings(t *testing.T) {
 		t.Errorf("only %d settings are commented out", n)
 	}
 	whole := commented.ReplaceAllString(string(text), "$1$2")
-	if s, err = parseSettings("all of "+path, []byte(whole)); err != nil {
+	if s, err = newReader().parse("all of "+path, []byte(whole)); err != nil {
 		t.Error(err)
 	}
 	if len(s.sites) != 2 || s.verify.Fall != 3 || s.sites[1].Layout["api"][switcher.Blue] == nil {

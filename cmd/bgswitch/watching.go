@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 
 	"bgswitch/health"
 	"bgswitch/switcher/notify"
+	"bgswitch/switcher/trust"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -43,14 +45,41 @@ func (w written) notify(c *notify.Channels) {
 
 func (w written) webhook() notify.Webhook {
 	var hook notify.Webhook
-	w.has(takes{"url": address(&hook.URL), "headers": named(&hook.Headers), "headers_file": absolute(&hook.HeadersFile)})
+	var file written
+	w.has(takes{"url": address(&hook.URL), "headers": named(&hook.Headers), "headers_file": keep(&file)})
 	var found health.Mistakes
 	if hook.URL.IsZero() {
 		found.Add(errors.New("none given, want one such as https://chat.example.com/hook"), "url")
 	}
 	found.Add(health.ValidateHeaders(hook.Headers), "headers")
 	w.judge(found.Found())
+	file.headersOf(&hook)
 	return hook
+}
+
+// headersOf reads a file of headers, once: a mistake in it would else be told
+// only when the switch is over. Whoever may not read it may still run what tells
+// nobody.
+func (w written) headersOf(hook *notify.Webhook) {
+	var path string
+	if w.node != nil {
+		absolute(&path)(w)
+	}
+	if path == "" || w.bad[w.node] || w.read == nil {
+		return
+	}
+	text, err := w.read(path, notify.HeadersLimit)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		hook.Unread = err
+	case errors.Is(err, trust.ErrUnsafe):
+		w.wrongf("%w; mend it: %s", err, trust.Mend(err))
+	case err != nil:
+		w.wrongf("%w", err)
+	}
+	for _, line := range hook.Take(text) {
+		w.wrongf("%s:%d: a header is written `Name: value`", path, line)
+	}
 }
 
 // command reads an argv. Which program runs must not depend on somebody's PATH.

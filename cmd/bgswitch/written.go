@@ -30,6 +30,9 @@ type reader struct {
 	bad      map[*yaml.Node]bool // the values with a mistake: nothing more is said of them
 	known    map[string]bool     // the keys that were looked for
 	mappings map[*yaml.Node]map[string]written
+
+	named bool                                           // the operator named the file: it has to name a site
+	read  func(path string, limit int64) ([]byte, error) // the files that the settings name; nil: they are not read
 }
 
 // written is what is written for a key of the settings.

@@ -10,15 +10,13 @@ import (
 	"time"
 
 	"bgswitch/health"
-	"bgswitch/switcher/trust"
 )
 
 // Channels are the ways to tell people.
 type Channels struct {
 	Webhooks []Webhook
-	Commands [][]string  // argv, the message in the environment
-	Ping     health.URL  // a URL that is fetched after each verification
-	Judge    trust.Judge // of the files that hold headers
+	Commands [][]string // argv, the message in the environment
+	Ping     health.URL // a URL that is fetched after each verification
 }
 
 // Failure is a channel that did not work. What it names holds no secret.
@@ -34,7 +32,7 @@ func (c Channels) Tell(ctx context.Context, m Message) []Failure {
 	m = m.fit()
 	var sends []send
 	for i, hook := range c.Webhooks {
-		sends = append(sends, send{fmt.Sprintf("webhook %d (%s)", i+1, hook.URL.Host()), func() error { return hook.post(ctx, m, c.Judge) }})
+		sends = append(sends, send{fmt.Sprintf("webhook %d (%s)", i+1, hook.URL.Host()), func() error { return hook.post(ctx, m) }})
 	}
 	for i, argv := range c.Commands {
 		sends = append(sends, send{fmt.Sprintf("command %d (%s)", i+1, argv[0]), func() error { return runCommand(ctx, argv, m) }})

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,11 +59,11 @@ func listen(t *testing.T, answer func(n int, w http.ResponseWriter)) *heard {
 func TestWebhook(t *testing.T) {
 	t.Parallel()
 	h := listen(t, nil)
-	file := filepath.Join(t.TempDir(), "headers")
-	if err := os.WriteFile(file, []byte("# the chat's key\nAuthorization: Bearer s3cret\n\nX-Room:  ops \n"), 0o600); err != nil {
-		t.Fatal(err)
+	hook := Webhook{URL: health.MustParseURL(h.URL + "/services/T0/B0"), Headers: map[string]string{"X-Team": "web", "x-room": "none"}}
+	if wrong := hook.Take([]byte("# the chat's key\nAuthorization: Bearer s3cret\n\nX-Room:  ops \nBearer\n")); !slices.Equal(wrong, []int{5}) {
+		t.Errorf("lines %d are no headers, want line 5", wrong)
 	}
-	c := Channels{Webhooks: []Webhook{{URL: health.MustParseURL(h.URL + "/services/T0/B0"), Headers: map[string]string{"X-Team": "web", "X-Room": "none"}, HeadersFile: file}}}
+	c := Channels{Webhooks: []Webhook{hook}}
 	if failures := c.Tell(t.Context(), message); len(failures) > 0 {
 		t.Fatal(failures)
 	}
@@ -263,21 +265,15 @@ func TestSecrets(t *testing.T) {
 	echoing := listen(t, func(_ int, w http.ResponseWriter) { http.Error(w, secret, http.StatusForbidden) })
 	secure := httptest.NewTLSServer(http.NotFoundHandler()) // of a certificate that nobody knows
 	defer secure.Close()
-	file := filepath.Join(t.TempDir(), "headers")
-	if err := os.WriteFile(file, []byte("Authorization: Bearer x\nBearer "+secret+":x\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	key := map[string]string{"X-Key": secret}
 	for name, hook := range map[string]Webhook{
-		"refused":         {URL: health.MustParseURL("http://" + closed.Addr().String() + "/" + secret), Headers: key},
-		"cut off":         {URL: health.MustParseURL(cutting.URL + "/" + secret), Headers: key},
-		"forbidden":       {URL: health.MustParseURL(strings.Replace(echoing.URL, "http://", "http://user:"+secret+"@", 1) + "/?key=" + secret), Headers: key},
-		"no such host":    {URL: health.MustParseURL("http://nowhere.invalid/" + secret), Headers: key},
-		"certificate":     {URL: health.MustParseURL(secure.URL + "/" + secret), Headers: key},
-		"bad header":      {URL: health.MustParseURL(echoing.URL), Headers: map[string]string{"X-Key": secret + "\n"}},
-		"bad headers":     {URL: health.MustParseURL(echoing.URL), HeadersFile: file},
-		"no headers file": {URL: health.MustParseURL(echoing.URL + "/" + secret), HeadersFile: "/no/such/file"},
-		"a folder":        {URL: health.MustParseURL(echoing.URL + "/" + secret), HeadersFile: t.TempDir()},
+		"refused":        {URL: health.MustParseURL("http://" + closed.Addr().String() + "/" + secret), Headers: key},
+		"cut off":        {URL: health.MustParseURL(cutting.URL + "/" + secret), Headers: key},
+		"forbidden":      {URL: health.MustParseURL(strings.Replace(echoing.URL, "http://", "http://user:"+secret+"@", 1) + "/?key=" + secret), Headers: key},
+		"no such host":   {URL: health.MustParseURL("http://nowhere.invalid/" + secret), Headers: key},
+		"certificate":    {URL: health.MustParseURL(secure.URL + "/" + secret), Headers: key},
+		"bad header":     {URL: health.MustParseURL(echoing.URL), Headers: map[string]string{"X-Key": secret + "\n"}},
+		"unread headers": {URL: health.MustParseURL(echoing.URL + "/" + secret), Unread: fs.ErrPermission},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -14,7 +14,6 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher/foreign"
-	"bgswitch/switcher/trust"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -22,10 +21,13 @@ import (
 // Webhook is a URL that takes the message as JSON. The URL and the headers are
 // secrets: chat tools put their key into the path.
 type Webhook struct {
-	URL         health.URL
-	Headers     map[string]string
-	HeadersFile string // `Name: value` lines, read anew each time; # begins a comment
+	URL     health.URL
+	Headers map[string]string
+	Unread  error // why some of the headers are not known: then nothing is sent
 }
+
+// HeadersLimit is how large a file of headers may be, in bytes.
+const HeadersLimit = 64 << 10
 
 // One question takes at most attemptTimeout; it is asked again retries times,
 // as long as there is time.
@@ -33,7 +35,6 @@ const (
 	attemptTimeout = 5 * time.Second
 	retries        = 3
 	answerLimit    = 64 << 10
-	headersLimit   = 64 << 10
 )
 
 func client() *retryablehttp.Client {
@@ -49,45 +50,46 @@ func client() *retryablehttp.Client {
 	return c
 }
 
-func (w Webhook) post(ctx context.Context, m Message, judge trust.Judge) error {
+func (w Webhook) post(ctx context.Context, m Message) error {
+	if w.Unread != nil {
+		return w.Unread
+	}
 	m.Text = foreign.Chat(m.Text)
 	body, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	headers, err := w.headers(judge)
-	if err != nil {
-		return err
-	}
+	headers := canonical(w.Headers)
 	headers["Content-Type"] = cmp.Or(headers["Content-Type"], "application/json")
 	return ask(ctx, http.MethodPost, w.URL, headers, body)
 }
 
-// headers are those of the settings, and those of the file in their place.
-func (w Webhook) headers(judge trust.Judge) (map[string]string, error) {
-	headers := map[string]string{}
-	for name, value := range w.Headers {
-		headers[http.CanonicalHeaderKey(name)] = value
-	}
-	if w.HeadersFile == "" {
-		return headers, nil
-	}
-	text, err := judge.Read(w.HeadersFile, headersLimit)
-	if err != nil {
-		return nil, err
-	}
+// Take takes in the headers of a file, in place of those it has: `Name: value`
+// lines; # begins a comment. It returns the numbers of the lines that are none.
+func (w *Webhook) Take(text []byte) (wrong []int) {
+	headers := canonical(w.Headers)
 	for i, line := range strings.Split(string(text), "\n") {
-		name, value, _ := strings.Cut(line, ":")
+		name, value, found := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"):
-		case health.ValidateHeader(name, value) != nil: // a line without a name is all value
-			return nil, fmt.Errorf("%s:%d: a header is written `Name: value`", w.HeadersFile, i+1)
+		case !found, health.ValidateHeader(name, value) != nil:
+			wrong = append(wrong, i+1)
 		default:
 			headers[http.CanonicalHeaderKey(name)] = value
 		}
 	}
-	return headers, nil
+	w.Headers = headers
+	return wrong
+}
+
+// canonical is a copy in which each header has one name.
+func canonical(headers map[string]string) map[string]string {
+	names := map[string]string{}
+	for name, value := range headers {
+		names[http.CanonicalHeaderKey(name)] = value
+	}
+	return names
 }
 
 func ping(ctx context.Context, url health.URL, code int) error {
