@@ -286,12 +286,15 @@ func TestFailoverNotLasting(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	failing(s)
-	s.Options.Fall, s.Options.Rise = 1, 1
+	s.play([]step{allWell})
 	if err := os.MkdirAll(filepath.Join(s.Switcher.State.Path, verifyLock), 0o700); err != nil { // a folder in the lock's place
 		t.Fatal(err)
 	}
 	s.Blue.Sicken(true)
-	s.play([]step{{"down", nil, Critical, EventChange, `no failover: it could not be remembered`, 0}})
+	s.play([]step{
+		{"down, and not dampened by what was", nil, Critical, EventChange, `^blue is live and UNHEALTHY`, 2},
+		{"thought enough", func(s *stand) { s.Options.Fall, s.Options.Rise = 1, 1 }, Critical, EventChange, `no failover: it could not be remembered`, 0},
+	})
 	isLive(switcher.Blue, 0)(s)
 }
 
