@@ -77,7 +77,7 @@ func (v *Verifier) held(f *Finding) string {
 	}
 	last := f.Memory.Failover
 	switch {
-	case f.Status.Holder != nil:
+	case f.switching:
 		return "it decides"
 	case len(f.unasked) > 0:
 		return "not everything was asked"

@@ -32,6 +32,7 @@ type Finding struct {
 
 	told      []Problem // those that have lasted, and those that are not over for good
 	unasked   map[switcher.Color]bool
+	switching bool
 	forgetful error // why what is found cannot be remembered
 }
 
@@ -131,7 +132,7 @@ func (f *Finding) note(text string) {
 // judge puts what was seen into words. What this look found is answered at
 // once; what is told is dampened where it came from the network.
 func (v *Verifier) judge(f *Finding, found facts) {
-	f.Status, f.Way, f.WayOpen, f.unasked = found.status, found.way, found.open, found.unasked
+	f.Status, f.Way, f.WayOpen, f.unasked, f.switching = found.status, found.way, found.open, found.unasked, found.switching
 	f.Problems, f.told = found.problems, slices.Clone(found.problems)
 	live := found.status.Live
 	f.carryOver()
@@ -165,7 +166,7 @@ func (f *Finding) words(colors []string) []string {
 			others = append(others, p.Text)
 		}
 	}
-	if f.Status.Holder != nil {
+	if f.switching {
 		others = append(others, "a switch is at work")
 	}
 	return slices.Concat(outage, colors, others)
@@ -174,12 +175,12 @@ func (f *Finding) words(colors []string) []string {
 // carryOver keeps the problems that cannot be judged while a switch is at
 // work: they are not over because nobody looked.
 func (f *Finding) carryOver() {
-	if f.Status.Holder == nil {
+	if !f.switching {
 		return
 	}
 	for _, p := range f.Memory.Problems {
 		switch p.Key {
-		case keyNginx, keyCandidate, switcher.DriftStopped, switcher.DriftNotLoaded, switcher.DriftAnswers:
+		case keyNginx, keyCandidate, switcher.DriftNotLoaded, switcher.DriftAnswers:
 			f.Problems = append(f.Problems, p)
 		}
 	}
@@ -233,7 +234,7 @@ func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 // what nginx has loaded is known, nor who answers.
 func (v *Verifier) unknownLoaded(f *Finding) bool {
 	running := f.Status.Running
-	return running.Matters && running.Err == nil && running.Is == nil && v.Switcher.Site.Confirm == nil && f.Status.Holder == nil
+	return running.Matters && running.Err == nil && running.Is == nil && v.Switcher.Site.Confirm == nil && !f.switching
 }
 
 // idleWords judges the idle color, half of the way back; look has judged the
@@ -243,7 +244,7 @@ func (v *Verifier) idleWords(f *Finding, idle switcher.Color) string {
 	streak, bad := v.asked(f, idle)
 	healthy := fmt.Sprintf("%s (%s)%s", idle, healthyWords(f.Status.Colors[idle]), v.times(streak))
 	p := Problem{string(idle), Warning, fmt.Sprintf("no way back: %s %s", idle, bad)}
-	switching := f.Status.Holder != nil && streak.Up
+	switching := f.switching && streak.Up
 	f.addAnswer(p, bad != "" && !switching, streak)
 	switch {
 	case f.unasked[idle]:
@@ -292,7 +293,7 @@ func (v *Verifier) asked(f *Finding, color switcher.Color) (streak Streak, bad s
 // judged, nor what cannot come.
 func (v *Verifier) judgeAnswers(f *Finding) {
 	st := f.Status
-	if v.Switcher.Site.Confirm == nil || st.Holder != nil || f.stopped() {
+	if v.Switcher.Site.Confirm == nil || f.switching || f.stopped() {
 		return
 	}
 	if st.Answers == "" && st.Answered == "" {

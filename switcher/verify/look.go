@@ -11,17 +11,17 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
-	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 )
 
 // facts are what one look has found.
 type facts struct {
-	status   switcher.Status
-	way      switcher.Way
-	open     *bool // whether nginx and the file let one go back, health apart; nil: unknown
-	unasked  map[switcher.Color]bool
-	problems []Problem
+	status    switcher.Status
+	switching bool // what a switch moves is not judged
+	way       switcher.Way
+	open      *bool // whether nginx and the file let one go back, health apart; nil: unknown
+	unasked   map[switcher.Color]bool
+	problems  []Problem
 }
 
 // Problem is one thing that is not as it should be.
@@ -51,11 +51,12 @@ const looks = 3
 func (v *Verifier) look(ctx context.Context) facts {
 	for n := 1; ; n++ {
 		f := v.lookOnce(ctx)
-		if f.status.Holder != nil || ctx.Err() != nil || !v.switchedSince(&f) {
+		if f.switching || ctx.Err() != nil || !v.switchedSince(&f) {
 			return f
 		}
 		if n == looks {
-			f.status.Holder, f.problems, f.open = &lock.Holder{}, nil, nil
+			f.switching, f.problems, f.open = true, nil, nil
+			f.running()
 			return f
 		}
 	}
@@ -75,11 +76,12 @@ func (v *Verifier) switchedSince(f *facts) bool {
 // and processes say holds at once.
 func (v *Verifier) lookOnce(ctx context.Context) facts {
 	f := facts{status: v.Switcher.Inspect(ctx, v.Switcher.Site.Check)}
-	f.unasked = v.unasked(ctx, f.status)
+	f.unasked, f.switching = v.unasked(ctx, f.status), f.status.Holder != nil
 	switch {
 	case f.status.FileErr != nil:
 		f.add(keyFile, Unknown, "the live color is unknown: "+f.status.FileErr.Error())
-	case f.status.Holder != nil:
+	case f.switching:
+		f.running()
 		f.heldLock(v.now())
 	default:
 		f.running()
@@ -115,15 +117,15 @@ func (v *Verifier) unasked(ctx context.Context, st switcher.Status) map[switcher
 	return colors
 }
 
-// running judges what is known of the nginx that runs.
+// running judges what is known of the nginx that runs. No switch stops it.
 func (f *facts) running() {
 	running := f.status.Running
 	stopped := false
 	for _, drift := range f.status.Drift {
 		level := Warning
 		switch {
-		case drift.Key == switcher.DriftAnswers:
-			continue // is judged with the other answers
+		case drift.Key == switcher.DriftAnswers, f.switching && drift.Key != switcher.DriftStopped:
+			continue // what a switch moves, and what is judged with the other answers
 		case drift.Key == switcher.DriftStopped && errors.Is(running.Err, nginx.ErrPIDMoved):
 			level, stopped = Unknown, true
 		case drift.Key == switcher.DriftStopped:
@@ -133,7 +135,7 @@ func (f *facts) running() {
 		}
 		f.add(drift.Key, level, drift.What)
 	}
-	if err := running.Err; err != nil && running.Matters && !stopped {
+	if err := running.Err; err != nil && running.Matters && !stopped && !f.switching {
 		f.add(keyNginx, Unknown, err.Error())
 	}
 }

@@ -168,6 +168,11 @@ func TestLockHeld(t *testing.T) {
 		{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
 		{"taken again", take, Warning, "", `frobnicate.*, a switch is at work$`, 2},
 		{"let go again", func(s *stand) { _ = s.held.Close() }, Warning, "", `frobnicate`, 0},
+		{"mended", func(s *stand) { s.confd("other.conf", "") }, OK, EventOver, `way back open`, 0},
+		{"taken, and nginx stopped: no switch does that", both(take, func(s *stand) { _ = s.Nginx.Stop() }), Critical, EventChange,
+			`^the file says blue, but nginx is not running.*, blue live by the file .*, green idle .*, a switch is at work$`, 0},
+		{"nothing new", nil, Critical, "", `^the file says blue, but nginx is not running[^,]*, blue live`, 2},
+		{"let go once more", func(s *stand) { _ = s.held.Close() }, Critical, "", `nginx is not running`, 0},
 	})
 }
 
