@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bgswitch/health"
+	"bgswitch/switcher/statedir"
 )
 
 // backOnceWithin is how long after a `back` a second one is refused: two people
@@ -12,25 +13,25 @@ import (
 const backOnceWithin = 10 * time.Minute
 
 // undoneAlready lets `back` undo the newest switch once. A history that cannot be
-// read keeps nobody from going back.
-func (s *Switcher) undoneAlready(p Plan) error {
-	for r, err := range s.State.Records() {
+// read keeps nobody from going back; how much of it could not is told.
+func (s *Switcher) undoneAlready(p Plan) (unread statedir.Unread, err error) {
+	for r, err := range s.State.Records(&unread) {
 		if err != nil {
-			return nil
+			return unread, nil
 		}
 		if Outcome(r.Outcome) != Done {
 			continue
 		}
 		ago := time.Since(r.Time).Abs()
 		if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
-			return nil
+			return unread, nil
 		}
-		return &Error{
+		return unread, &Error{
 			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
 			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, agoWords(ago)),
 		}
 	}
-	return nil
+	return unread, nil
 }
 
 func agoWords(ago time.Duration) string {

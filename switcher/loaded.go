@@ -56,7 +56,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, 
 // lastGiven is the newest record that says what a master was given; nil where
 // there is none. A switch that is stuck leaves nobody any the wiser.
 func (s *Switcher) lastGiven() (*statedir.Record, error) {
-	for r, err := range s.State.Records() {
+	for r, err := range s.State.Records(nil) {
 		switch {
 		case err != nil:
 			return nil, err

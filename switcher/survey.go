@@ -156,8 +156,12 @@ func (s *Survey) read(ctx context.Context) error {
 		return s.notUnderstood(err)
 	}
 	if s.request.To == "" && !s.request.wayBack {
-		if err := s.undoneAlready(change.Plan); err != nil {
+		unread, err := s.undoneAlready(change.Plan)
+		if err != nil {
 			return err
+		}
+		if unread > 0 {
+			s.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}
 	s.questions = s.ask(ctx, s.request, change.Plan.To)

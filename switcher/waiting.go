@@ -74,7 +74,10 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 	if err != nil || !p.Changes() {
 		return "", false
 	}
-	return p.To, r.To != "" || s.undoneAlready(p) == nil
+	if r.To == "" {
+		_, err = s.undoneAlready(p)
+	}
+	return p.To, err == nil
 }
 
 // minInterval keeps who waits from asking all the time.

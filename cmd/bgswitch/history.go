@@ -37,9 +37,13 @@ func history(c *cli.Context) error {
 		return err
 	}
 	switching := s.switcherFor(site, t)
-	records, err := switching.State.History(c.Int("n"))
+	var unread statedir.Unread
+	records, err := switching.State.History(c.Int("n"), &unread)
 	if err != nil {
 		return &hinted{fmt.Errorf("cannot read the history: %w", err), switching.AsRoot()}
+	}
+	if unread > 0 {
+		t.say(unread.String())
 	}
 	if t.json {
 		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...)})

@@ -3,6 +3,7 @@ package statedir
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"time"
@@ -98,10 +99,28 @@ func endsTorn(file *os.File) (bool, error) {
 	return last[0] != '\n', err
 }
 
+// Unread is how many lines of a history are no records: torn, too long, or of a
+// later version. Any of them may have been a switch.
+type Unread int
+
+func (u Unread) String() string {
+	if u == 1 {
+		return "1 line of the history cannot be read"
+	}
+	return fmt.Sprintf("%d lines of the history cannot be read", int(u))
+}
+
+func (u Unread) err() error {
+	if u == 0 {
+		return nil
+	}
+	return errors.New(u.String())
+}
+
 // Records gives the records, newest first and one at a time: a history that
-// was never trimmed may be larger than the memory there is. Lines that are
-// torn, no records, or of a later version are skipped. An error comes last.
-func (f Folder) Records() iter.Seq2[Record, error] {
+// was never trimmed may be larger than the memory there is. Lines that are none
+// are skipped, and counted where unread is not nil. An error comes last.
+func (f Folder) Records(unread *Unread) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		file, err := f.open(historyFile)
 		if errors.Is(err, os.ErrNotExist) {
@@ -115,6 +134,9 @@ func (f Folder) Records() iter.Seq2[Record, error] {
 		for line, err := range linesFromEnd(file) {
 			var record Record
 			if err == nil && (json.Unmarshal(line.text, &record) != nil || record.Schema < 1 || record.Schema > RecordSchema) {
+				if unread != nil {
+					*unread++
+				}
 				continue
 			}
 			if !yield(record, err) || err != nil {
@@ -124,27 +146,34 @@ func (f Folder) Records() iter.Seq2[Record, error] {
 	}
 }
 
-// Newest is the newest record; nil where there is none.
+// Newest is the newest record; nil where there is none. A history of which nothing
+// can be read is an error.
 func (f Folder) Newest() (*Record, error) {
-	for record, err := range f.Records() {
+	var unread Unread
+	for record, err := range f.Records(&unread) {
 		if err != nil {
 			return nil, err
 		}
 		return &record, nil
 	}
-	return nil, nil
+	return nil, unread.err()
 }
 
-// History reads at most limit records (0: all), newest first.
-func (f Folder) History(limit int) ([]Record, error) {
+// History reads at most limit records (0: all), newest first. Where unread is not
+// nil, it counts the lines before their end that are none. A history of which
+// nothing can be read is an error.
+func (f Folder) History(limit int, unread *Unread) ([]Record, error) {
 	var records []Record
-	for record, err := range f.Records() {
+	for record, err := range f.Records(unread) {
 		if err != nil {
 			return nil, err
 		}
 		if records = append(records, record); len(records) == limit {
 			break
 		}
+	}
+	if len(records) == 0 && unread != nil {
+		return nil, unread.err()
 	}
 	return records, nil
 }

@@ -37,7 +37,7 @@ func appended(t *testing.T, f Folder, reasons ...string) {
 // wantReasons says which records there are, newest first.
 func wantReasons(t *testing.T, f Folder, limit int, want ...string) {
 	t.Helper()
-	records, err := f.History(limit)
+	records, err := f.History(limit, nil)
 	must(t, err)
 	var got []string
 	for _, record := range records {
@@ -94,6 +94,12 @@ func TestHistorySkipsWhatIsNoRecord(t *testing.T) {
 			spoil(t, f, text)
 			wantReasons(t, f, 0, "two", "one")
 			wantReasons(t, f, 1, "two")
+			var unread Unread
+			_, err := f.History(0, &unread)
+			must(t, err)
+			if want := Unread(strings.Count(strings.Trim(text, "\r\n"), "\n") + 1); unread != want {
+				t.Errorf("%d lines were not read, want %d", unread, want)
+			}
 			appended(t, f, "three")
 			wantReasons(t, f, 0, "three", "two", "one")
 			wantReasons(t, f, 2, "three", "two")
@@ -145,7 +151,7 @@ func TestHistoryReachesFarBack(t *testing.T) {
 	}
 	must(t, os.WriteFile(fileOf(f, historyFile), []byte(text.String()), 0o600))
 	for _, limit := range []int{0, 1, len(want) - 1, len(want)} {
-		records, err := f.History(limit)
+		records, err := f.History(limit, nil)
 		must(t, err)
 		n := limit
 		if limit == 0 {
@@ -170,7 +176,7 @@ func TestHistoryLinesAtTheBorders(t *testing.T) {
 		line := func(reason string) string { return `{"schema":1,"reason":"` + reason + `"}` + "\n" }
 		last := line(strings.Repeat("r", length-len(line(""))))
 		must(t, os.WriteFile(fileOf(f, historyFile), []byte(line("one")+last), 0o600))
-		records, err := f.History(0)
+		records, err := f.History(0, nil)
 		must(t, err)
 		if len(records) != 2 || records[1].Reason != "one" {
 			t.Errorf("a line of %d bytes: %d records", length, len(records))
@@ -244,7 +250,7 @@ func TestEarlierLinesAreRead(t *testing.T) {
 		`"steps":[{"step":"read the live file","took_ms":1}],"hash_before":"x","hash_after":"","generation":{"master":1,"master_start":2,"workers":[3],"newest_start":4,"handover":"fast"}}`
 	must(t, os.WriteFile(filepath.Join(f.Path, historyFile), []byte(line+"\n"), 0o600))
 	appended(t, f, "now")
-	records, err := f.History(0)
+	records, err := f.History(0, nil)
 	must(t, err)
 	if len(records) != 2 {
 		t.Fatalf("%d records, want 2", len(records))

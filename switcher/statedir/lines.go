@@ -10,7 +10,7 @@ import (
 // How a file is read from its end, in bytes.
 const (
 	chunkSize = 64 << 10
-	lineLimit = 1 << 20 // a longer line is no record
+	lineLimit = 1 << 20 // a longer line is no record, and its text is not kept
 )
 
 // line is one line without its end, and where in the file it begins.
@@ -19,8 +19,8 @@ type line struct {
 	at   int64
 }
 
-// linesFromEnd gives a file's lines, the last one first; one that is empty or
-// over lineLimit is left out.
+// linesFromEnd gives a file's lines, the last one first; one that is empty is
+// left out.
 func linesFromEnd(file *os.File) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		info, err := file.Stat()
@@ -79,5 +79,5 @@ func (t *tail) add(before []byte) {
 func (t *tail) end(at int64, yield func(line, error) bool) bool {
 	text, long := t.part, t.long
 	t.part, t.long = nil, false
-	return long || len(text) == 0 || yield(line{text, at}, nil)
+	return !long && len(text) == 0 || yield(line{text, at}, nil)
 }

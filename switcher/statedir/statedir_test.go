@@ -110,7 +110,7 @@ func TestUnsafeFolders(t *testing.T) {
 			if err := used(t, f); !errors.Is(err, trust.ErrUnsafe) {
 				t.Errorf("error %v, want one that wraps trust.ErrUnsafe", err)
 			}
-			if _, err := f.History(1); !errors.Is(err, trust.ErrUnsafe) && name != "the lock can be written" {
+			if _, err := f.History(1, nil); !errors.Is(err, trust.ErrUnsafe) && name != "the lock can be written" {
 				t.Errorf("read: %v, want an error that wraps trust.ErrUnsafe", err)
 			}
 		})
@@ -163,7 +163,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}{
 		"lock":    {lockFile, func(f Folder) error { _, err := f.TryLock(lockFile); return err }, false},
 		"append":  {historyFile, func(f Folder) error { return f.Append(Record{}) }, false},
-		"history": {historyFile, func(f Folder) error { _, err := f.History(1); return err }, false},
+		"history": {historyFile, func(f Folder) error { _, err := f.History(1, nil); return err }, false},
 		"store":   {".some.json.new", func(f Folder) error { return f.Store("some.json", 1) }, true},
 		"load":    {"some.json", func(f Folder) error { var into any; _, err := f.Load("some.json", &into); return err }, false},
 	} {

@@ -37,7 +37,7 @@ func looked(t *testing.T, f Folder) {
 // no gap, and nothing beside the history.
 func wantNewest(t *testing.T, f Folder, grown, want int) {
 	t.Helper()
-	records, err := f.History(0)
+	records, err := f.History(0, nil)
 	must(t, err)
 	if len(records) != want || records[0].Reason != "newest" {
 		t.Fatalf("%d records, the newest is %.20q; want %d", len(records), records[0].Reason, want)
@@ -86,7 +86,7 @@ func TestHistoryIsBounded(t *testing.T) {
 				t.Errorf("%d bytes, mode %o", info.Size(), info.Mode().Perm())
 			}
 			appended(t, f, "one more")
-			if records, err := f.History(1); err != nil || records[0].Reason != "one more" {
+			if records, err := f.History(1, nil); err != nil || records[0].Reason != "one more" {
 				t.Errorf("the next record is not there: %v", err)
 			}
 		})
@@ -116,7 +116,7 @@ func TestHistoryThatCannotBeCut(t *testing.T) {
 		wantNewest(t, f, records, records+1)
 		must(t, os.RemoveAll(fileOf(f, temporary)))
 		looked(t, f)
-		if got, err := f.History(0); err != nil || len(got) != keptRecords {
+		if got, err := f.History(0, nil); err != nil || len(got) != keptRecords {
 			t.Errorf("%d records after all, %v", len(got), err)
 		}
 	})
@@ -141,12 +141,12 @@ func TestHistoryThatCannotBeCutOnAFullDisk(t *testing.T) {
 func TestRecordsAreReadOneAtATime(t *testing.T) {
 	t.Parallel()
 	f := folder(t)
-	for range f.Records() {
+	for range f.Records(nil) {
 		t.Error("a record without a history")
 	}
 	appended(t, f, "one", "two", "three")
 	var got []string
-	for record, err := range f.Records() {
+	for record, err := range f.Records(nil) {
 		must(t, err)
 		if got = append(got, string(record.Reason)); len(got) == 2 {
 			break
@@ -156,7 +156,7 @@ func TestRecordsAreReadOneAtATime(t *testing.T) {
 		t.Errorf("read %v", got)
 	}
 	must(t, errors.Join(os.Remove(fileOf(f, historyFile)), unix.Mkfifo(fileOf(f, historyFile), 0o600)))
-	for _, err := range f.Records() {
+	for _, err := range f.Records(nil) {
 		if !errors.Is(err, trust.ErrUnsafe) {
 			t.Errorf("of a fifo: %v", err)
 		}

@@ -186,7 +186,7 @@ func (s *stand) remembered(text string) {
 
 func (s *stand) records(command string) []statedir.Record {
 	s.t.Helper()
-	records, err := s.Switcher.State.History(0)
+	records, err := s.Switcher.State.History(0, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

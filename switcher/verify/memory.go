@@ -168,7 +168,7 @@ func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
 		return
 	}
 	var t tally
-	for r, err := range v.Switcher.State.Records() {
+	for r, err := range v.Switcher.State.Records(nil) {
 		if err != nil {
 			f.note("the history cannot be counted: " + err.Error())
 			return

@@ -65,7 +65,7 @@ func TestTotals(t *testing.T) {
 	f := Finding{}
 	counted := func(want Totals) {
 		t.Helper()
-		records, err := folder.History(1)
+		records, err := folder.History(1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
