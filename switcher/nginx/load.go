@@ -97,13 +97,17 @@ func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
 	}
 	defer watch.close()
 	var began time.Time
+	var attempt Attempt
 	for loads := 1; ; loads++ {
 		w, err := newWait(m, watch, n.errorLog(m), l)
 		if err != nil {
 			return Attempt{Signalled: loads > 1}, err
 		}
+		// nginx is serial: once it has opened our files, whatever load is still under
+		// way has read them, too.
+		w.opened = attempt.Opened
 		err = w.run(ctx)
-		attempt := w.attempt()
+		attempt = w.attempt()
 		w.close()
 		if began.IsZero() {
 			began = w.began
@@ -123,14 +127,14 @@ func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
 }
 
 // calm waits until nginx is through with the loads that it was told of: until
-// no more workers serve than are asked for. It says which.
+// no more workers serve than are asked for, and none starts. It says which.
 func (m *Master) calm(ctx context.Context, l Load) []int {
 	for until := time.Now().Add(l.Limit); ; {
 		now, err := m.Workers()
 		if err != nil {
 			return nil
 		}
-		if l.Asked == 0 || len(now.Serving) <= l.Asked || ctx.Err() != nil || time.Now().After(until) {
+		if l.Asked == 0 || len(now.Serving) <= l.Asked && now.Starting == 0 || ctx.Err() != nil || time.Now().After(until) {
 			return now.Serving
 		}
 		time.Sleep(pollInterval)

@@ -10,6 +10,7 @@ type Workers struct {
 	Master   int
 	Serving  []int // pids, ascending
 	Draining []int // told to end, still busy with connections
+	Starting int   // how many do not serve yet
 	Oldest   time.Time
 	Newest   uint64 // start of the latest that serves, in clock ticks since boot; 0: none does
 
@@ -27,6 +28,8 @@ func (m *Master) Workers() (Workers, error) {
 		switch {
 		case kid.draining():
 			w.Draining = append(w.Draining, kid.id.pid)
+		case kid.starting():
+			w.Starting++
 		case kid.serving():
 			w.serving = append(w.serving, kid.id)
 			w.Newest = max(w.Newest, kid.id.start)
