@@ -37,6 +37,9 @@ func flagged(t *testing.T, path string, bit int) {
 	})
 }
 
+// stranger is a user who owns nothing of ours.
+const stranger = 65534
+
 // What refuses the switch refuses its dry run, and shuts the way back.
 func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 	t.Parallel()
@@ -66,6 +69,12 @@ func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 		"state of everybody": {func(t *testing.T, s *stand) {
 			must(t, errors.Join(s.State.Create(), os.Chmod(state(s), 0o777)))
 		}, "others may write"},
+		"state of a stranger": {func(t *testing.T, s *stand) {
+			must(t, errors.Join(s.State.Create(), os.Chown(s.State.Path, stranger, stranger)))
+		}, "belongs to user 65534"},
+		"state to be made below a stranger's": {func(t *testing.T, s *stand) {
+			must(t, errors.Join(os.MkdirAll(state(s), 0o700), os.Chown(state(s), stranger, stranger)))
+		}, "belongs to user 65534"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
@@ -54,14 +55,14 @@ func (s *Switcher) WayBack(ctx context.Context) Way {
 
 // keepsAnybody says that nobody could switch: the file has several names, is
 // immutable, or its file system is read-only; or the state folder is, or no
-// folder, or others can write it. That we may not write them is another matter:
-// who looks may have fewer rights than who switches, and a mount that is
-// read-only for him alone.
+// folder, or others can write it; for root, also where it is a stranger's. That
+// we may not write them is another matter: who looks may have fewer rights than
+// who switches, and a mount that is read-only for him alone.
 func keepsAnybody(err error) bool {
 	for _, cause := range []error{livefile.ErrHardLink, access.ErrFrozen, unix.ENOTDIR} {
 		if errors.Is(err, cause) {
 			return true
 		}
 	}
-	return errors.Is(err, trust.ErrUnsafe) && !errors.Is(err, trust.ErrForeign)
+	return errors.Is(err, trust.ErrUnsafe) && (os.Geteuid() == 0 || !errors.Is(err, trust.ErrForeign))
 }
