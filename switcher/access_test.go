@@ -85,7 +85,7 @@ func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 			if !errors.As(err, &failed) || failed.Outcome != switcher.Failed || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the dry run: %v, want a refusal that says %q", err, test.says)
 			}
-			way := s.WayBack(t.Context())
+			way := s.WayBack(t.Context(), false)
 			if !errors.Is(way.Err, switcher.ErrNotReplaceable) && !errors.Is(way.Err, switcher.ErrNoState) || !strings.Contains(way.Err.Error(), test.says) {
 				t.Errorf("the way back: %v, want it shut and %q", way.Err, test.says)
 			}

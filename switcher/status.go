@@ -12,6 +12,7 @@ import (
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
 )
 
 // Status is what is known of a site: what the file says, what the running
@@ -31,6 +32,7 @@ type Status struct {
 	LastErr  error
 	Holder   *lock.Holder // who is switching right now
 	Seen     Seen         // where the file is understood
+	Warnings []string     // what others may write of the file
 
 	HolderErr error // why that is unknown
 }
@@ -125,7 +127,7 @@ func (s *Switcher) readStatus(st *Status) *livefile.File {
 		st.FileErr = err
 		return nil
 	}
-	st.Path = file.Path
+	st.Path, st.Warnings = file.Path, warnings(trust.Doubts(s.Site.File))
 	read, err := nginxconf.Read(file.Bytes, s.Site.Layout)
 	if err != nil {
 		st.FileErr = err

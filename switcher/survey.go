@@ -184,10 +184,18 @@ func (s *Survey) doubt() error {
 	if len(doubts) > 0 && s.request.Strict {
 		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
 	}
-	for _, doubt := range doubts {
-		s.note("%s: who may write the live file decides what nginx does", doubt)
+	for _, warning := range warnings(doubts) {
+		s.note("%s", warning)
 	}
 	return nil
+}
+
+// warnings are doubts about the live file, as they are told.
+func warnings(doubts []error) (list []string) {
+	for _, doubt := range doubts {
+		list = append(list, doubt.Error()+": who may write the live file decides what nginx does")
+	}
+	return list
 }
 
 func (s *Survey) findNginx(ctx context.Context) (err error) {

@@ -32,12 +32,13 @@ type Way struct {
 	read   bool // its test has shown that it reads the file, and passes to what that decides
 }
 
-// WayBack is a survey of a switch to the idle color, without the lock and
-// without asking that color. Nothing is written. The error wraps one of those
-// above, ErrDecidesNothing, or those of package nginx; nginx.ErrNoAside where
-// the test needs more rights.
-func (s *Switcher) WayBack(ctx context.Context) Way {
-	survey := s.newSurvey(Request{DryRun: true, wayBack: true})
+// WayBack is a survey of a switch to the idle color, as strict as that would be,
+// without the lock and without asking that color. Nothing is written. The error
+// wraps one of those above, ErrDecidesNothing, trust.ErrUnsafe where it is too
+// strict for the live file, or those of package nginx; nginx.ErrNoAside where the
+// test needs more rights.
+func (s *Switcher) WayBack(ctx context.Context, strict bool) Way {
+	survey := s.newSurvey(Request{DryRun: true, Strict: strict, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
 	way := Way{To: survey.plan().To, Tested: survey.accepted.new, read: survey.accepted.dump != nil}

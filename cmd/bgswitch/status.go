@@ -44,6 +44,11 @@ func status(c *cli.Context) error {
 	if c.Context.Err() != nil { // half of what was asked had no time to answer
 		return &switcher.Error{Outcome: switcher.Interrupted, Step: "see the state", Err: errors.New("interrupted")}
 	}
+	for _, st := range statuses {
+		for _, warning := range st.Warnings {
+			t.say(st.Site + ": " + warning)
+		}
+	}
 	if err := t.showStatuses(statuses); err != nil {
 		return err
 	}

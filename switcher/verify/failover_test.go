@@ -40,6 +40,13 @@ func isLive(color switcher.Color, failovers int) func(*stand) {
 	}
 }
 
+func strict(s *stand) { s.Strict = true }
+
+// shared gives the live file's folder a mode.
+func shared(mode os.FileMode) func(*stand) {
+	return func(s *stand) { _ = os.Chmod(filepath.Dir(s.Live), mode) }
+}
+
 const failedOver = `^failed over from blue to green: \S+ status 503: "db down"; acknowledge it with .bgswitch verify --ack.$`
 
 // Every row begins with both colors healthy for three runs and blue live.
@@ -108,20 +115,26 @@ func TestFailover(t *testing.T) {
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, Warning, EventFailover, failedOver, 0},
 		},
+		"a folder that others may write": {
+			{"only named", shared(0o777), OK, "", `way back open`, 0},
+			{"refused", strict, Warning, EventChange, `no way back: others may write \S+ \(mode 0777\)$`, 0},
+			{"down", sick(blue), Critical, "", `no way back: others may write`, 2},
+			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+			{"mended", shared(0o755), Warning, EventFailover, failedOver, 0},
+		},
 		"refused, and tried again after the cooldown": {
-			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
-			{"down", sick(blue), Critical, "", ``, 2},
-			{"refused", nil, Critical, EventFailover, `failing over from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
-			{"nothing new", nil, Critical, "", `was refused at .*, no failover: the last one is less than 10m ago`, 9},
-			{"tried again: no news", nil, Critical, "", `was refused`, 0},
-			{"mended", func(s *stand) { _ = os.Chmod(filepath.Dir(s.Live), 0o755) }, Critical, "", ``, 9},
+			{"down", both(strict, sick(blue)), Critical, "", ``, 2},
+			{"refused", inTheLastMoment(shared(0o777)), Critical, EventFailover, `failing over from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
+			{"nothing new", shared(0o755), Critical, "", `was refused at .*, no failover: the last one is less than 10m ago`, 9},
+			{"tried again: no news", inTheLastMoment(shared(0o777)), Critical, "", `was refused`, 0},
+			{"mended", shared(0o755), Critical, "", ``, 9},
 			{"after the cooldown", nil, Warning, EventFailover, failedOver, 0},
 		},
 		"refused, and over when blue is up": {
-			{"a folder that others may write", func(s *stand) { s.Strict = true; _ = os.Chmod(filepath.Dir(s.Live), 0o777) }, OK, "", ``, 0},
-			{"down", sick(blue), Critical, "", ``, 2},
-			{"refused", nil, Critical, EventFailover, `refused`, 0},
-			{"up", well(blue), Warning, "", `1 of 2.*was refused`, 0},
+			{"down", both(strict, sick(blue)), Critical, "", ``, 2},
+			{"refused", inTheLastMoment(shared(0o777)), Critical, EventFailover, `refused`, 0},
+			{"up", both(shared(0o755), well(blue)), Warning, "", `1 of 2.*was refused`, 0},
 			{"over", nil, OK, EventOver, `way back open`, 0},
 		},
 		"switched by hand in the last moment": {

@@ -79,6 +79,9 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	} else {
 		v.speak(&f)
 	}
+	for _, warning := range f.Status.Warnings {
+		f.note(warning)
+	}
 	if f.forgetful == nil {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}
@@ -124,7 +127,7 @@ func (v *Verifier) overlapping(f Finding) Finding {
 }
 
 func (f *Finding) note(text string) {
-	if text != "" {
+	if text != "" && !slices.Contains(f.Notes, text) {
 		f.Notes = append(f.Notes, text)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/trust"
 )
 
 // facts are what one look has found.
@@ -163,7 +164,7 @@ func (v *Verifier) wayBack(ctx context.Context) switcher.Way {
 			return switcher.Way{Err: ctx.Err()}
 		}
 	}
-	return v.Switcher.WayBack(ctx)
+	return v.Switcher.WayBack(ctx, v.Strict)
 }
 
 // judgeWay takes a test that is left to the operator's own command for no
@@ -181,7 +182,7 @@ func (f *facts) judgeWay(ownTest bool) {
 	case errors.Is(err, nginx.ErrNoAside) && ownTest:
 		known(true)
 	case errors.Is(err, nginx.ErrRefused), errors.Is(err, nginx.ErrWorkersWouldDie), errors.Is(err, switcher.ErrNotReplaceable),
-		errors.Is(err, switcher.ErrNoState), errors.Is(err, switcher.ErrDecidesNothing), isRefusal(err):
+		errors.Is(err, switcher.ErrNoState), errors.Is(err, switcher.ErrDecidesNothing), errors.Is(err, trust.ErrUnsafe), isRefusal(err):
 		known(false)
 		f.add(keyCandidate, Warning, "no way back: "+err.Error())
 	default:

@@ -106,7 +106,7 @@ func row(n int) error {
 type Verifier struct {
 	Switcher *switcher.Switcher
 	Options  Options
-	Strict   bool             // a failover refuses what others may write
+	Strict   bool             // the way back and a failover refuse what others may write
 	Tests    chan struct{}    // has room for as many of nginx's tests as may run at once, over all sites; nil: any number
 	Now      func() time.Time // nil: time.Now
 }
