@@ -38,7 +38,7 @@ func TestValidate(t *testing.T) {
 		`timeout: 5m1s is not allowed`:                                func(c *Check) { c.Timeout = 301 * time.Second },
 		`attempts: 0 is not allowed, want 1 to 1000`:                  func(c *Check) { c.Attempts = 0 },
 		`attempts: 1001 is not allowed`:                               func(c *Check) { c.Attempts = 1001 },
-		`interval: -1000ms is not allowed, want 0ms to 5m`:            func(c *Check) { c.Interval = -time.Second },
+		`interval: -1s is not allowed, want 0ms to 5m`:                func(c *Check) { c.Interval = -time.Second },
 		`passes: 101 is not allowed, want 1 to 100`:                   func(c *Check) { c.Passes = 101 },
 		`insecure: not allowed beside a CA file, want one of the two`: func(c *Check) { c.Insecure, c.CAFile = true, "/ca" },
 	} {

@@ -48,6 +48,8 @@ func Healthy(verdicts []Verdict) bool {
 // Short is a duration as people say it: 0.03ms, 1.2ms, 0.6s, 2s, 1m30s, 5m.
 func Short(d time.Duration) string {
 	switch {
+	case d < 0:
+		return "-" + Short(-d)
 	case d < time.Millisecond:
 		return decimals(d, time.Millisecond, 2) + "ms"
 	case d < 100*time.Millisecond:

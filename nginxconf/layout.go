@@ -75,9 +75,16 @@ func (c Colors) Validate() error {
 		if blue < green {
 			short = Blue
 		}
-		return &ColorError{short, -1, fmt.Errorf("blue has %d servers and green has %d servers, expected equally many, and at least one", blue, green)}
+		return &ColorError{short, -1, fmt.Errorf("blue has %s and green has %s, expected equally many, and at least one", servers(blue), servers(green))}
 	}
 	return c.checkDistinct()
+}
+
+func servers(n int) string {
+	if n == 1 {
+		return "1 server"
+	}
+	return fmt.Sprintf("%d servers", n)
 }
 
 // checkDistinct refuses an address that stands for both colors, or twice.

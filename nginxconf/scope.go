@@ -165,7 +165,7 @@ func (s scope) readServer(src []byte, server statement) (Word, error) {
 		word.color, word.index, ok = s.colors.find(a)
 	}
 	if !ok {
-		return Word{}, refuseAt(src, w.Start, "server %s belongs to no colour, expected %s", quote(w.value), s.colors)
+		return Word{}, refuseAt(src, w.Start, "server %s belongs to no color, expected %s", quote(w.value), s.colors)
 	}
 	return word, nil
 }
@@ -186,7 +186,7 @@ func checkBeside(src []byte, before []Word, w Word) error {
 // checkCount compares with one color: the other has as many.
 func (s scope) checkCount(src []byte, n int) error {
 	if want := len(s.colors[Blue]); want != n {
-		return s.refuse(src, "%s has %d servers, expected %d as each color has", title(s.name), n, want)
+		return s.refuse(src, "%s has %s, expected %d as each color has", title(s.name), servers(n), want)
 	}
 	return nil
 }
