@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,10 +54,25 @@ func (s Site) Validate() error {
 	return m.Found()
 }
 
-// ValidateName tells whether a site may have a name: it names a folder, too.
+// ValidateName tells whether a site may have a name: it names a folder, too, beside
+// files of ours.
 func ValidateName(name string) error {
 	if len(name) > siteNameLimit || !siteName.MatchString(name) {
 		return fmt.Errorf("site name %q: only letters, digits, dot, dash and underscore, at most 64", name)
+	}
+	if ext := filepath.Ext(name); ext == ".json" || ext == ".lock" {
+		return fmt.Errorf("site name %q: a name that ends in .json or .lock is one of a file of ours", name)
+	}
+	return nil
+}
+
+// SharesFile is a mistake: what one of two sites switched, the other one's history
+// would not know.
+func (s Site) SharesFile(others []Site) error {
+	for _, other := range others {
+		if filepath.Clean(other.File) == filepath.Clean(s.File) {
+			return fmt.Errorf("file: it is that of the site %s, too: neither would know what the other one switched", other.Name)
+		}
 	}
 	return nil
 }

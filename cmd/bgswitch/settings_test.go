@@ -62,7 +62,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"number as address", site("    blue: 3001\n    green: 3002\n"), "f:4: cannot read address: \"3001\": .*\n  f:5: cannot read address: \"3002\": .*"},
 		{"equal colors", site("    blue: a:1\n    green: A:1\n"), `f:5: a:1 is named twice`},
 		{"equal colors by port 80", site("    blue: a\n    green: a:80\n"), `f:5: a:80 is named twice`},
-		{"unequal counts", site("    blue: [a:1, a:2]\n    green: b:1\n"), `f:5: blue has 2 servers and green has 1 servers?, expected equally many, and at least one`},
+		{"unequal counts", site("    blue: [a:1, a:2]\n    green: b:1\n"), `f:5: blue has 2 servers and green has 1 server, expected equally many, and at least one`},
 		{"verify's rise", "verify: {rise: 0}\n", `f:1: rise: 0 is not allowed, want 1 to 100`},
 		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:2: deadline: 2m is not allowed, .*less than a minute`},
 		{"half a number", "verify:\n  fall: 1.5\n", `f:2: fall: expected a whole number, found "1.5"`},
@@ -76,9 +76,14 @@ func TestSettingsMistakes(t *testing.T) {
 		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: prefix: "./nginx": an absolute path is needed`},
 		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:5: file: "app.conf": an absolute path is needed`},
 		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},
+		{"a name of ours", "sites:\n  notify.json:\n" + bothColors + "  metrics.lock: {blue: a:1, green: b:1, file: /f}\n", `f:2: site name "notify.json": .*\n  f:5: site name "metrics.lock": a name that ends in .json or .lock is one of a file of ours`},
+		{"one file for two", "sites:\n  a: {blue: a:1, green: b:1, file: /f}\n  b:\n    blue: a:1\n    green: b:1\n    file: /x/../f\n", `f:6: file: it is that of the site a, too: neither would know what the other one switched`},
+		{"the default file for two", "sites:\n  a: {blue: a:1, green: b:1}\n  b: {blue: a:1, green: b:1}\n", `f:3: file: it is that of the site a, too: .*`},
+		{"upstream of any name", site(bothColors + "    upstream: '*'\n"), `f:6: upstream: "\*": a name is needed, or leave it out where the file holds only one`},
 		{"bad duration", site(bothColors + "    check:\n      interval: 1s\n      timeout: soon\n"), `f:8: timeout: "soon" is no duration: write 2s, 200ms or 1m`},
 		{"number as duration", site(bothColors + "    check: {timeout: 2}\n"), `f:6: timeout: "2" is no duration: write 2s, 200ms or 1m`},
 		{"duration out of range", site(bothColors + "    check: {timeout: 1h}\n"), `f:6: timeout: .* is not allowed, want 1ms to 5m`},
+		{"negative duration", site(bothColors + "    check: {timeout: -1s}\n"), `f:6: timeout: -1s is not allowed, want 1ms to 5m`},
 		{"bad status", site(bothColors + "    check:\n      status: [200, 2xx]\n"), `f:7: status: "2xx" is not allowed, want 200 to 599 or a range such as 200-299`},
 		{"status the wrong way round", site(bothColors + "    check: {status: 299-200}\n"), `f:6: status: "299-200" is not allowed, .*`},
 		{"bad type", site(bothColors + "    check: {type: ping}\n"), `f:6: type: "ping" is not allowed, want http or tcp`},
@@ -91,7 +96,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"upstreams beside colors", site(bothColors + "    upstreams: {a: {blue: a:1, green: a:2}}\n"), `f:6: upstreams: set blue and green either here, or for the site`},
 		{"several at once", "state_dir: a\nnginx: {conf: b}\n" + site("    blue: 1;\n    green: b:1\n"),
 			"f:1: state_dir: \"a\": an absolute path is needed\n  f:2: conf: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
-		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {blue: a:1, green: a:2, check: {attempts: -1}}\n",
+		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {file: /b, blue: a:1, green: a:2, check: {attempts: -1}}\n",
 			"f:2: attempts: 0 is not allowed, .*\n  f:3: attempts: -1 is not allowed, .*"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,6 +171,7 @@ sites:
       blue: "X-Color: blue"
       green: "X-Color: green"
   two:
+    file: /g
     upstreams:
       api:
         blue: c:1

@@ -45,7 +45,11 @@ func (w written) upstreamName(upstream written) string {
 	if upstream.node == nil {
 		return nginxconf.Sole
 	}
-	return cmp.Or(upstream.text(), nginxconf.Sole)
+	name := upstream.text()
+	if name == nginxconf.Sole {
+		upstream.wrongf("%q: a name is needed, or leave it out where the file holds only one", name)
+	}
+	return cmp.Or(name, nginxconf.Sole)
 }
 
 // layout reads several upstreams that switch together.
