@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -17,6 +18,7 @@ type Page struct {
 	Header http.Header
 	Body   []byte        // its first 64 KiB
 	Took   time.Duration // from the dialing to the end of the body
+	Nobody bool          // no connection was made: there was nobody to ask
 
 	secrets secrets
 }
@@ -58,7 +60,8 @@ func get(c *http.Client, r *http.Request) (Page, error) {
 // what had come until then.
 func read(resp *http.Response, err error, begun time.Time) (Page, error) {
 	if err != nil {
-		return Page{Took: time.Since(begun)}, err
+		var op *net.OpError
+		return Page{Took: time.Since(begun), Nobody: errors.As(err, &op) && op.Op == "dial"}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most))

@@ -28,7 +28,7 @@ func (s *Switcher) answered(ctx context.Context, want Color, window time.Duratio
 	var row int
 	var since time.Time
 	for began := time.Now(); ; {
-		got, said := s.answer(ctx, confirmTimeout)
+		got, said, _ := s.answer(ctx, confirmTimeout)
 		if got != want {
 			row = 0
 			if time.Since(began) > patience || pause(ctx) != nil {
@@ -54,23 +54,24 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// answer asks once through nginx; said tells what came when it was no color.
-func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (Color, string) {
+// answer asks once through nginx; said tells what came when it was no color, and
+// nobody that there was nobody to ask.
+func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (color Color, said string, nobody bool) {
 	page, err := s.Asker.Get(ctx, s.Site.Confirm.URL, s.Site.Confirm.Host, timeout)
 	if err != nil {
-		return "", err.Error()
+		return "", err.Error(), page.Nobody
 	}
-	color := s.Site.Confirm.answers(page)
+	color = s.Site.Confirm.answers(page)
 	if color == "" {
-		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted())
+		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted()), false
 	}
-	return color, fmt.Sprintf("%s answered", color)
+	return color, fmt.Sprintf("%s answered", color), false
 }
 
 // untold asks once and returns what came that tells no color, if anything did.
 // A live color that hangs must not keep anybody from leaving it for long.
 func (s *Switcher) untold(ctx context.Context) string {
-	got, said := s.answer(ctx, statusTimeout)
+	got, said, _ := s.answer(ctx, statusTimeout)
 	if got != "" {
 		return ""
 	}

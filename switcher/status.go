@@ -26,6 +26,7 @@ type Status struct {
 	Running  Running
 	Answers  Color  // through nginx; empty when not asked, or when neither mark came
 	Answered string // what came, where it was no color
+	Nobody   bool   // there was nobody to ask through nginx
 	Drift    []Drift
 	Colors   map[Color][]health.Verdict
 	Last     *statedir.Record
@@ -86,7 +87,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	}
 	if s.Site.Confirm != nil {
 		asking.Go(func() {
-			st.Answers, st.Answered = s.answer(ctx, statusTimeout)
+			st.Answers, st.Answered, st.Nobody = s.answer(ctx, statusTimeout)
 			if ctx.Err() != nil && st.Answers == "" {
 				st.Answered = "" // it had no time to come
 			}

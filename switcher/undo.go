@@ -180,7 +180,7 @@ func (p *Prepared) whoAnswers(ctx context.Context) string {
 	if p.Site.Confirm == nil {
 		return ""
 	}
-	got, said := p.answer(ctx, statusTimeout)
+	got, said, _ := p.answer(ctx, statusTimeout)
 	if got == "" {
 		return "; through nginx: " + said
 	}

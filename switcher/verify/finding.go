@@ -306,9 +306,24 @@ func (v *Verifier) judgeAnswers(f *Finding) {
 	p := Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answers through nginx", st.Answers)}
 	if st.Answers == "" {
 		p.Level, p.Text = Critical, "neither color answers through nginx: "+st.Answered
+		if st.Nobody {
+			p.Text = "neither color answers through nginx, and a switch would be rolled back: " + st.Answered
+		}
+		f.unconfirmed()
 	}
 	good := st.Answers == st.Live
 	f.addAnswer(p, !good, v.streak(f, switcher.DriftAnswers, good))
+}
+
+// unconfirmed: a switch asks through nginx, too. That the live color is sick
+// says nothing of the other one's answer there; that nobody is there says all.
+func (f *Finding) unconfirmed() {
+	switch st := f.Status; {
+	case st.Nobody:
+		f.WayOpen = new(bool)
+	case health.Healthy(st.Colors[st.Live]) && f.WayOpen != nil && *f.WayOpen:
+		f.WayOpen = nil
+	}
 }
 
 func (f *Finding) stopped() bool {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -147,11 +148,30 @@ func TestAnswers(t *testing.T) {
 	nobody := switcher.Confirm{URL: health.MustParseURL("http://" + s.Addr + "/"), Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
 	s.play([]step{
 		allWell,
-		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, Critical, "", `^neither color answers through nginx: status 200.*, blue live by the file`, 2},
+		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, Critical, "", `^neither color answers through nginx: status 200.*, blue live by the file .*, green idle `, 2},
 		{"reported", nil, Critical, EventChange, `^neither color answers through nginx: status 200`, 0},
 		{"back", func(s *stand) { s.Switcher.Site.Confirm = &other }, OK, "", `^blue live`, 0},
 		{"over", nil, OK, EventOver, `over after 2m`, 0},
 		{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange, `blue answers through nginx`, 0},
+	})
+}
+
+// A switch that nobody could confirm would be rolled back, whichever color is
+// well.
+func TestNobodyToConfirm(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	s.play([]step{allWell, allWell})
+	s.Switcher.Site.Confirm = s.confirm()
+	s.Switcher.Site.Confirm.URL = health.MustParseURL(gone.URL)
+	const nobody = `^neither color answers through nginx, and a switch would be rolled back: .*: connection refused, blue `
+	s.play([]step{
+		{"nobody there", nil, Critical, EventChange, nobody + `live by the file .*, green idle \(200`, 0},
+		{"down", both(failing, sick(blue)), Critical, "", nobody + `is live by the file and UNHEALTHY: .*, green idle `, 2},
+		{"held", nil, Critical, EventChange, `, no failover: the way is not open$`, 0},
+		{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
 	})
 }
 
