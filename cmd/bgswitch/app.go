@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -81,7 +83,48 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
 		hint = "bgswitch " + c.Command.Name + " --help"
 	}
-	return usage("`"+hint+"` lists what there is", "%v", err)
+	return usage("`"+hint+"` lists what there is", "%s", flagWords(c, err.Error()))
+}
+
+// What the flag package says.
+var (
+	noFlag   = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
+	badValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-(\S+): `)
+)
+
+// flagWords says it in the operator's words, as he types it.
+func flagWords(c *cli.Context, said string) string {
+	if name := noFlag.FindStringSubmatch(said); name != nil {
+		return "there is no flag " + dashed(name[1])
+	}
+	if bad := badValue.FindStringSubmatch(said); bad != nil {
+		return fmt.Sprintf("%s: %s is not allowed, want %s", dashed(bad[2]), bad[1], wanted(c.Command.Flags, bad[2]))
+	}
+	return said
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+func wanted(flags []cli.Flag, name string) string {
+	for _, flag := range flags {
+		if !slices.Contains(flag.Names(), name) {
+			continue
+		}
+		switch flag.(type) {
+		case *cli.BoolFlag:
+			return "true or false, or nothing"
+		case *cli.DurationFlag:
+			return "a duration such as 30s or 2m"
+		case *cli.IntFlag:
+			return "a whole number"
+		}
+	}
+	return "another one"
 }
 
 // withoutCommand runs where no command of ours was named.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,16 +43,29 @@ func arrange(app *cli.App, args []string) line {
 		case attached:
 			l.check(arg[:strings.Index(arg, "=")], value, known)
 		case i+1 == len(rest):
-			l.words = onlyCommand(l.words)
+			l.lacks(arg, "")
 		case l.check(arg, rest[i+1], known):
 			i++
 			l.flags = append(l.flags, rest[i])
 		}
 	}
-	if l.help {
-		l.words = onlyCommand(l.words)
+	switch {
+	case l.help:
+		l.words = l.words[:min(1, len(l.words))] // cli's help takes an argument for a topic
+	case len(l.words) == 0 && slices.ContainsFunc(l.flags, ofCommands(known)):
+		l.wrong = cmp.Or(l.wrong, usage("`bgswitch status` shows where the traffic is", "a command is needed"))
 	}
 	return l
+}
+
+// ofCommands tells the flags that each command has; cli knows none of them
+// without one.
+func ofCommands(known map[string]bool) func(flag string) bool {
+	return func(flag string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+		_, ours := known[name]
+		return ours && strings.HasPrefix(flag, "-") && !slices.Contains([]string{"help", "h", "version", "v"}, name)
+	}
 }
 
 // asks takes in a flag without a value that tells how to answer, also where
@@ -75,10 +89,14 @@ func (l *line) check(flag, value string, known map[string]bool) bool {
 	case value == "":
 		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s is empty", flag))
 	case value == "--", strings.HasPrefix(value, "-") && ours:
-		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s has no value: %s after it is a flag", flag, value))
-		return false
+		l.lacks(flag, ": "+value+" after it is a flag")
+		return name == "help" || name == "h" // which would answer before this is told
 	}
 	return true
+}
+
+func (l *line) lacks(flag, why string) {
+	l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s has no value%s", flag, why))
 }
 
 // command is the one that is named, or empty.
@@ -88,10 +106,6 @@ func (l line) command() string {
 	}
 	return l.words[0]
 }
-
-// onlyCommand leaves out the arguments: a flag without its value has to come
-// last, else it would take one of them, and cli's help takes one for a topic.
-func onlyCommand(words []string) []string { return words[:min(1, len(words))] }
 
 // arranged is the line as cli has to read it.
 func (l line) arranged() []string {
