@@ -299,8 +299,13 @@ func (l *Lock) Release() error {
 	return l.Leave()
 }
 
-// Leave lets go, and leaves the file there.
-func (l *Lock) Leave() error { return errors.Join(l.File.Close(), l.Folder.Close()) }
+// Leave lets go, and leaves the file there. Closing alone does not: a child that
+// has been forked and does not run its program yet holds the lock with us
+// (F_OFD_SETLK(2const)).
+func (l *Lock) Leave() error {
+	_ = unix.FcntlFlock(l.File.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_UNLCK})
+	return errors.Join(l.File.Close(), l.Folder.Close())
+}
 
 // Held says who holds a lock now; ok is false when it is free. It takes nothing
 // and creates nothing. The error wraps fs.ErrPermission where somebody may hold

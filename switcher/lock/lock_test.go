@@ -69,6 +69,22 @@ func TestLock(t *testing.T) {
 	must(t, held.Release())
 }
 
+// A child holds copies of our descriptors from its fork until it runs its
+// program: a lock that was let go is free all the same.
+func TestLockIsLetGoBesideACopy(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	held, err := Take(t.Context(), path, 0, "to green", nil)
+	must(t, err)
+	dup, err := unix.FcntlInt(held.File.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(dup)
+	must(t, held.Leave())
+	if _, held, err := Held(path); held || err != nil {
+		t.Errorf("held: %v, %v", held, err)
+	}
+}
+
 func TestLockWaits(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
