@@ -31,8 +31,8 @@ func (p Page) Quoted() string {
 
 // Get asks u once, on a fresh connection, within timeout and without
 // following redirects. host, where it is set, is the Host header and the TLS
-// server name. The error is in the words of a Verdict; it is never about the
-// status.
+// server name. The error is in the words of a Verdict, and does not name u; it is
+// never about the status.
 func (a Asker) Get(ctx context.Context, u URL, host string, timeout time.Duration) (Page, error) {
 	if u.IsZero() {
 		return Page{}, errors.New("cannot ask: no url is given")
@@ -44,7 +44,7 @@ func (a Asker) Get(ctx context.Context, u URL, host string, timeout time.Duratio
 	page, err := get(client(p, timeout, &tls.Config{}), request(ctx, p, nil))
 	page.secrets = secretsOf(nil, u.whole)
 	if err != nil {
-		err = fmt.Errorf("cannot ask: %s: %s", p, failure(ctx, err, page, timeout))
+		err = errors.New(failure(ctx, err, page, timeout))
 	}
 	a.Log.Debug().Stringer("asked", p).Int("status", page.Status).Err(err).Str("took", Short(page.Took)).Msg("asked")
 	return page, err

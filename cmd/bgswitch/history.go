@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -40,7 +43,7 @@ func history(c *cli.Context) error {
 	var unread statedir.Unread
 	records, err := switching.State.History(c.Int("n"), &unread)
 	if err != nil {
-		return &hinted{fmt.Errorf("cannot read the history: %w", err), switching.AsRoot()}
+		return &hinted{fmt.Errorf("cannot read the history: %w", err), mendHistory(err, switching)}
 	}
 	if unread > 0 {
 		t.say(unread.String())
@@ -55,6 +58,17 @@ func history(c *cli.Context) error {
 		t.say("no switch of " + site.Name + " is recorded")
 	}
 	return nil
+}
+
+// mendHistory: who is root already is not told to be.
+func mendHistory(err error, s *switcher.Switcher) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return s.AsRoot()
+	case errors.Is(err, trust.ErrUnsafe):
+		return trust.Mend(err)
+	}
+	return ""
 }
 
 // recordWords is a record in one line.

@@ -68,7 +68,7 @@ func raiseLimits() error {
 	}
 	return &hinted{
 		fmt.Errorf("cannot begin: %w", err),
-		fmt.Sprintf("`ulimit %s unlimited`, in a shell where it was not lowered before", low.Option),
+		fmt.Sprintf("type it in a new shell, where the limit was not lowered: `%s` has to be permitted there", low.Ulimit()),
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 // we need of it at least, and what is enough for us and for nginx's test.
 type limit struct {
 	resource      int
-	what, option  string // as people say, and the shell's `ulimit` option for it
+	what          string // as people say
+	option        string // the shell's `ulimit` option for it
+	unit          uint64 // how much 1 is there (POSIX, ulimit; bash's -f has 1024)
+	of            string // what is counted
 	least, enough uint64
 }
 
@@ -19,26 +22,29 @@ const unlimited = unix.RLIM_INFINITY
 
 // limits: the least is what a switch and the newest history may take, with
 // room. Of addresses Go reserves 1.7 GiB, most of it never used; with less than
-// 0.8 it does not even get here.
+// about half of that Go ends with 2 before anything of ours runs.
 var limits = []limit{
-	{unix.RLIMIT_FSIZE, "the size of a file", "-f", 64 << 20, unlimited},
-	{unix.RLIMIT_AS, "memory", "-v", 3 << 30, unlimited},
-	{unix.RLIMIT_DATA, "data in memory", "-d", 512 << 20, unlimited},
-	{unix.RLIMIT_STACK, "the stack", "-s", 1 << 20, 8 << 20},
-	{unix.RLIMIT_CPU, "processor time", "-t", 60, unlimited},
-	{unix.RLIMIT_NOFILE, "open files", "-n", 64, 4096},
-	{unix.RLIMIT_NPROC, "processes", "-u", 64, unlimited},
+	{unix.RLIMIT_FSIZE, "the size of a file", "-f", 512, " bytes", 64 << 20, unlimited},
+	{unix.RLIMIT_AS, "memory", "-v", 1024, " bytes", 3 << 30, unlimited},
+	{unix.RLIMIT_DATA, "data in memory", "-d", 1024, " bytes", 512 << 20, unlimited},
+	{unix.RLIMIT_STACK, "the stack", "-s", 1024, " bytes", 1 << 20, 8 << 20},
+	{unix.RLIMIT_CPU, "processor time", "-t", 1, " seconds", 60, unlimited},
+	{unix.RLIMIT_NOFILE, "open files", "-n", 1, "", 64, 4096},
+	{unix.RLIMIT_NPROC, "processes", "-u", 1, "", 64, unlimited},
 }
 
 // LimitError is a limit of the caller's that is too low, and may not be raised.
 type LimitError struct {
-	What, Option string
-	Has, Needs   uint64
+	limit
+	has uint64
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("the limit of %s is %d, and %d are needed", e.What, e.Has, e.Needs)
+	return fmt.Sprintf("the limit of %s is %d%s, and %d are needed", e.what, e.has, e.of, e.least)
 }
+
+// Ulimit is the command that sets what is needed, where that is permitted.
+func (e *LimitError) Ulimit() string { return fmt.Sprintf("ulimit %s %d", e.option, e.least/e.unit) }
 
 // RaiseLimits raises the caller's limits to what is enough, as far as that is
 // permitted, for us and for what we run. The error is a LimitError where one
@@ -47,7 +53,7 @@ func (e *LimitError) Error() string {
 func RaiseLimits() error {
 	for _, l := range limits {
 		if has := l.raise(); has < l.least {
-			return &LimitError{l.what, l.option, has, l.least}
+			return &LimitError{l, has}
 		}
 	}
 	return nil

@@ -117,11 +117,11 @@ func (f *File) take(opened *os.File) error {
 func (f *File) ordinary() error {
 	switch {
 	case f.stat.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return fmt.Errorf("%w: %s is a folder", ErrNotOrdinary, f.Path)
+		return ordinary.Refuse("%s is a folder", f.Path)
 	case f.stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%w: %s is no regular file", ErrNotOrdinary, f.Path)
+		return ordinary.Refuse("%s is no regular file", f.Path)
 	case f.stat.Size > SizeLimit:
-		return fmt.Errorf("%w: %s is %d bytes, the limit is %d", ErrNotOrdinary, f.Path, f.stat.Size, SizeLimit)
+		return ordinary.Refuse("%s is %d bytes, the limit is %d", f.Path, f.stat.Size, SizeLimit)
 	}
 	return nil
 }

@@ -14,6 +14,14 @@ import (
 // ErrNotOrdinary says that something is no regular file, or is too large.
 var ErrNotOrdinary = errors.New("not an ordinary file")
 
+// Refuse is ErrNotOrdinary in words that say it all.
+func Refuse(format string, args ...any) error { return refusal(fmt.Sprintf(format, args...)) }
+
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (r refusal) Unwrap() error { return ErrNotOrdinary }
+
 // Open opens a regular file and never waits for anybody. flag may hold
 // unix.O_NOFOLLOW; a file that is created is its owner's alone.
 func Open(path string, flag int) (*os.File, error) {
@@ -33,7 +41,7 @@ func OpenAt(folder int, name, path string, flag int, mode uint32) (*os.File, err
 	file := os.NewFile(uintptr(fd), path)
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is no regular file", ErrNotOrdinary, path)
+		err = Refuse("%s is no regular file", path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -56,7 +64,7 @@ func Read(path string, limit int64) ([]byte, error) {
 func ReadAll(file *os.File, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrNotOrdinary, file.Name(), limit)
+		return nil, Refuse("%s is larger than %d bytes", file.Name(), limit)
 	}
 	return text, err
 }
