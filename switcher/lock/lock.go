@@ -15,10 +15,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-	"unicode"
 
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/trust"
 
@@ -352,16 +351,6 @@ func holderIn(file *os.File) Holder {
 	if holder.PID <= 0 || errors.Is(unix.Kill(holder.PID, 0), unix.ESRCH) {
 		return Holder{}
 	}
-	holder.Command = printable(holder.Command)
+	holder.Command = foreign.Line(holder.Command)
 	return holder
-}
-
-// printable keeps a name from moving the reader's cursor.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }

@@ -256,7 +256,7 @@ func TestNoteCannotMoveTheCursor(t *testing.T) {
 	held, err := Take(t.Context(), path, 0, "to \x1b[2J\ngreen", nil)
 	must(t, err)
 	defer held.Release()
-	if by := holderOf(path); by.Command != "to ?[2J?green" {
+	if by := holderOf(path); by.Command != "to ?[2J green" {
 		t.Errorf("command %q", by.Command)
 	}
 }
