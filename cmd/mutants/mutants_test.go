@@ -28,28 +28,39 @@ func TestListFits(t *testing.T) {
 	}
 }
 
-// hasTest says whether the first test that a pattern names is in a package.
+// hasTest says whether every test that a pattern names is in a package.
 func hasTest(t *testing.T, folder, pattern string) bool {
+	t.Helper()
+	for name := range strings.SplitSeq(pattern, "|") {
+		name, script, isScript := strings.Cut(strings.Trim(name, "^$"), "/run/")
+		if isScript {
+			if _, err := os.Stat(filepath.Join(folder, "testdata/script", script+".txtar")); err != nil {
+				return false
+			}
+			continue
+		}
+		name, _, _ = strings.Cut(name, "/")
+		if !strings.Contains(source(t, folder), "\nfunc "+name+"(") {
+			return false
+		}
+	}
+	return true
+}
+
+// source is all of a package's tests.
+func source(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, _, _ := strings.Cut(strings.Trim(pattern, "^$"), "|")
-	name, script, isScript := strings.Cut(name, "/run/")
-	if isScript {
-		_, err := os.Stat(filepath.Join(folder, "testdata/script", script+".txtar"))
-		return err == nil
-	}
-	name, _, _ = strings.Cut(name, "/")
+	var all strings.Builder
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(text), "\nfunc "+name) {
-			return true
-		}
+		all.Write(text)
 	}
-	return false
+	return all.String()
 }
