@@ -167,9 +167,7 @@ func (m *machine) round(p point, from, to string) (met bool) {
 // nothing, and nginx starts from what a cut in the middle leaves.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("a disk of one's own needs root")
-	}
+	rightstest.Needs(t, rightstest.Root)
 	m := newMachine(t, "noauto_da_alloc", true)
 	if !m.round(point{"pidfd_send_signal", 1}, "blue", "green") {
 		t.Error("nginx was told nothing")

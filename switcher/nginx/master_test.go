@@ -148,9 +148,7 @@ func TestAScriptMayStandForTheBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.isMaster()
-	if os.Geteuid() != 0 {
-		return
-	}
+	rightstest.Needs(t, rightstest.Root)
 	title := fmt.Sprintf("nginx: master process %s -p %s -c %s", binary(t), r.Dir, r.Conf)
 	fake := beside(t, &syscall.Credential{Uid: nobody, Gid: nobody}, "bash", "-c", `exec -a "$0" sleep 100`, title)
 	titled(t, fake, title)

@@ -51,10 +51,7 @@ func TestDoubts(t *testing.T) {
 
 func TestDoubtsAboutOwners(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Log("not root: nothing can be given away")
-		return
-	}
+	rightstest.Needs(t, rightstest.Root)
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, errors.Join(os.WriteFile(file, nil, 0o600), os.Chown(file, 65534, 65534)))
 	if doubts := trust.Doubts(file); len(doubts) != 1 || !strings.Contains(doubts[0].Error(), "belongs to user 65534") {
@@ -103,8 +100,8 @@ func TestPlanted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.root && os.Geteuid() != 0 {
-				return // the run as root has it
+			if c.root {
+				rightstest.Needs(t, rightstest.Root)
 			}
 			file, shared := mine(t, c.mode)
 			at := filepath.Join(shared, "settings")
