@@ -53,7 +53,7 @@ func arrange(app *cli.App, args []string) line {
 	case l.help:
 		l.words = l.words[:min(1, len(l.words))] // cli's help takes an argument for a topic
 	case len(l.words) == 0 && slices.ContainsFunc(l.flags, ofCommands(known)):
-		l.wrong = cmp.Or(l.wrong, usage("`bgswitch status` shows where the traffic is", "a command is needed"))
+		l.wrong = cmp.Or(l.wrong, usage("`bgswitch --help` lists the commands", "a command is needed"))
 	}
 	return l
 }

@@ -43,10 +43,9 @@ type nginxSettings struct {
 }
 
 // loadSettings reads the settings file, or takes the defaults where the
-// default one is not there. Every mistake is reported, each with its line. Only
-// the default file may leave the built-in site to be switched: whoever names one
-// means what stands in it.
-func loadSettings(path string, given bool, judge trust.Judge) (settings, error) {
+// default one is not there. Every mistake is reported, each with its line; where
+// a site is wanted, that there is none is one, too.
+func loadSettings(path string, given, wanted bool, judge trust.Judge) (settings, error) {
 	text, err := judge.Read(path, settingsLimit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !given:
@@ -57,14 +56,14 @@ func loadSettings(path string, given bool, judge trust.Judge) (settings, error) 
 		return settings{}, &hinted{fmt.Errorf("cannot read the settings: %w", err), "name another file with `--config FILE`"}
 	}
 	r := newReader()
-	r.named, r.read = given, judge.Read
+	r.wanted, r.read = wanted, judge.Read
 	return r.parse(path, text)
 }
 
 func (r *reader) parse(path string, text []byte) (settings, error) {
 	top := r.document(text)
 	s := top.settings()
-	if r.named && len(s.sites) == 0 {
+	if r.wanted && len(s.sites) == 0 {
 		top.at([]string{"sites"}).wrong(errors.New("it names no site"))
 	}
 	if found := r.found(path); len(found) > 0 {

@@ -366,20 +366,20 @@ func TestSettingsDefaults(t *testing.T) {
 func TestLoadSettings(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "none.yaml")
-	if s, err := loadSettings(missing, false, trust.Judge{}); err != nil || s.stateDir != defaultStateDir {
+	if s, err := loadSettings(missing, false, false, trust.Judge{}); err != nil || s.stateDir != defaultStateDir {
 		t.Errorf("the default file is missing: %+v, %v", s, err)
 	}
-	if _, err := loadSettings(missing, true, trust.Judge{}); err == nil {
+	if _, err := loadSettings(missing, true, true, trust.Judge{}); err == nil {
 		t.Error("a file that was named is missing, and that was no error")
 	}
-	if _, err := loadSettings(t.TempDir(), true, trust.Judge{}); err == nil {
+	if _, err := loadSettings(t.TempDir(), true, true, trust.Judge{}); err == nil {
 		t.Error("a folder was taken for settings")
 	}
 	large := filepath.Join(t.TempDir(), "large.yaml")
 	if err := os.WriteFile(large, []byte(strings.Repeat("# \n", settingsLimit/3+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadSettings(large, true, trust.Judge{}); err == nil {
+	if _, err := loadSettings(large, true, true, trust.Judge{}); err == nil {
 		t.Error("more than 1 MiB was taken for settings")
 	}
 }
@@ -396,7 +396,7 @@ func TestNamedSettingsNameASite(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := loadSettings(path, true, trust.Judge{}); err == nil || err.Error() != "cannot read the settings: "+path+want {
+		if _, err := loadSettings(path, true, true, trust.Judge{}); err == nil || err.Error() != "cannot read the settings: "+path+want {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -27,7 +27,9 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	if !given {
 		path = defaultSettings
 	}
-	s, err := loadSettings(path, given, t.judge(c.Bool("strict")))
+	// Only the default file may leave the built-in site to be switched: whoever
+	// names one means what stands in it, or says with --file what he means.
+	s, err := loadSettings(path, given, given && !c.IsSet("file"), t.judge(c.Bool("strict")))
 	if errors.Is(err, fs.ErrPermission) {
 		err = &hinted{err, typedOf(c).AsRoot()}
 	}

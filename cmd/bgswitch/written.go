@@ -31,8 +31,8 @@ type reader struct {
 	known    map[string]bool     // the keys that were looked for
 	mappings map[*yaml.Node]map[string]written
 
-	named bool                                           // the operator named the file: it has to name a site
-	read  func(path string, limit int64) ([]byte, error) // the files that the settings name; nil: they are not read
+	wanted bool                                           // it has to name a site
+	read   func(path string, limit int64) ([]byte, error) // the files that the settings name; nil: they are not read
 }
 
 // written is what is written for a key of the settings.
