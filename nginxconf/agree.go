@@ -11,20 +11,23 @@ import (
 )
 
 // agree has gonginx read the file as well and refuses it unless gonginx sees
-// the same in every statement that decides. Statements elsewhere may differ.
-func agree(src []byte, all []statement, found []scope) error {
-	meaning, err := parse(src)
+// the same: the same statements among which the places were chosen, the same
+// blocks around every deciding word, and the same statements beside it. What
+// stands elsewhere may differ.
+func agree(r reading, finders []finder, words []Word) error {
+	meaning, err := parse(r.src)
 	if err != nil {
 		return refuseFile("gonginx cannot read the file: %s", err)
 	}
-	theirs := upstreamsOf(meaning)
-	ourNames, theirNames := rawNames(upstreams(all)), namesOf(theirs)
-	if !slices.Equal(ourNames, theirNames) {
-		return refuseFile("the two readings see the upstreams of the file differently: %q here, %q by gonginx", ourNames, theirNames)
+	for _, f := range finders {
+		ours, theirs := headsOf(r, f.decides), theirHeads(meaning, f.decides)
+		if !slices.Equal(ours, theirs) {
+			return refuseFile("the two readings see what decides in the file differently: %q here, %q by gonginx", ours, theirs)
+		}
 	}
-	for _, s := range found {
-		if !s.sameAs(meaning, theirs) {
-			return s.refuse(src, "the two readings see %s differently", title(s.name))
+	for _, w := range words {
+		if !sameAround(r.all, w.in, meaning.GetDirectives()) {
+			return refuseAt(r.src, w.Start, "the two readings see %s differently", w.place)
 		}
 	}
 	return nil
@@ -41,50 +44,76 @@ func parse(src []byte) (c *config.Config, err error) {
 	return parser.NewStringParser(string(src), parser.WithSkipValidDirectivesErr()).Parse()
 }
 
-// upstreamsOf returns all upstream blocks, at any depth.
-func upstreamsOf(b config.IBlock) []*config.Upstream {
-	var found []*config.Upstream
+// headsOf are the statements of these names, at any depth, each as its words
+// before the block; those of gonginx are in another order where it moves
+// server lines, so both are sorted.
+func headsOf(r reading, decides func(string) bool) []string {
+	var heads []string
+	for _, s := range r.each(func(s *statement) bool { return decides(s.name()) }) {
+		heads = append(heads, s.head())
+	}
+	slices.Sort(heads)
+	return heads
+}
+
+func (s *statement) head() string {
+	head := s.words[0].raw
+	for _, w := range s.args() {
+		head += " " + w.raw
+	}
+	return head
+}
+
+func theirHeads(b config.IBlock, decides func(string) bool) []string {
+	heads := headsWithin(b, decides)
+	slices.Sort(heads)
+	return heads
+}
+
+func headsWithin(b config.IBlock, decides func(string) bool) []string {
+	var heads []string
 	for _, d := range b.GetDirectives() {
-		if u, ok := d.(*config.Upstream); ok {
-			found = append(found, u)
+		if decides(d.GetName()) {
+			heads = append(heads, theirHead(d))
 		}
 		if inner := d.GetBlock(); inner != nil {
-			found = append(found, upstreamsOf(inner)...)
+			heads = append(heads, headsWithin(inner, decides)...)
 		}
 	}
-	return found
+	return heads
 }
 
-func namesOf(blocks []*config.Upstream) []string {
-	var names []string
-	for _, u := range blocks {
-		names = append(names, u.UpstreamName)
+func theirHead(d config.IDirective) string {
+	head := d.GetName()
+	for _, p := range d.GetParameters() {
+		head += " " + p.Value
 	}
-	slices.Sort(names)
-	return names
+	return head
 }
 
-func rawNames(blocks []*statement) []string {
-	var names []string
-	for _, u := range blocks {
-		names = append(names, u.args()[0].raw)
+// sameAround compares the blocks around a word, and what stands beside it in
+// the innermost one.
+func sameAround(ours []statement, in []*statement, theirs []config.IDirective) bool {
+	if len(in) == 0 {
+		return sameInside(ours, theirs)
 	}
-	slices.Sort(names)
-	return names
+	i := slices.IndexFunc(theirs, func(d config.IDirective) bool { return sameBlock(in[0], d) })
+	return i >= 0 && sameAround(in[0].block, in[1:], theirs[i].GetBlock().GetDirectives())
 }
 
-// sameAs compares the scope with gonginx's reading of it.
-func (s scope) sameAs(meaning *config.Config, blocks []*config.Upstream) bool {
-	if s.block == nil {
-		return sameInside(s.inside, meaning.GetDirectives())
+// sameBlock compares what stands before a block, and where it ends.
+func sameBlock(ours *statement, theirs config.IDirective) bool {
+	if !ours.isBlock || theirs.GetBlock() == nil || ours.endLine != theirs.GetLine() {
+		return false
 	}
-	name := s.block.args()[0].raw
-	i := slices.IndexFunc(blocks, func(u *config.Upstream) bool { return u.UpstreamName == name })
-	return i >= 0 && blocks[i].GetLine() == s.block.endLine && sameInside(s.inside, blocks[i].GetDirectives())
+	if _, isServer := theirs.(*config.Server); isServer { // it keeps no words besides
+		return ours.head() == "server"
+	}
+	return ours.head() == theirHead(theirs)
 }
 
 // sameInside compares server lines and other statements each in their order:
-// gonginx moves the server lines behind the others.
+// gonginx moves the server lines of an upstream behind the others.
 func sameInside(ours []statement, theirs []config.IDirective) bool {
 	var servers, others []statement
 	for _, s := range ours {
@@ -96,7 +125,7 @@ func sameInside(ours []statement, theirs []config.IDirective) bool {
 	}
 	var theirServers, theirOthers []config.IDirective
 	for _, d := range theirs {
-		if _, ok := d.(*config.UpstreamServer); ok {
+		if d.GetName() == "server" && d.GetBlock() == nil {
 			theirServers = append(theirServers, d)
 		} else {
 			theirOthers = append(theirOthers, d)
@@ -105,21 +134,23 @@ func sameInside(ours []statement, theirs []config.IDirective) bool {
 	return slices.EqualFunc(servers, theirServers, sameServer) && slices.EqualFunc(others, theirOthers, sameStatement)
 }
 
-// sameStatement compares a simple statement word by word, quotes and all.
-// gonginx gives the line of the closing semicolon.
+// sameStatement compares a simple statement word by word, quotes and all, and
+// of one with a block what stands before that. gonginx gives the line of the
+// closing semicolon or brace.
 func sameStatement(ours statement, theirs config.IDirective) bool {
-	if ours.isBlock || theirs.GetBlock() != nil || ours.endLine != theirs.GetLine() || ours.words[0].raw != theirs.GetName() {
-		return false
+	if ours.isBlock || theirs.GetBlock() != nil {
+		return sameBlock(&ours, theirs)
 	}
-	return slices.EqualFunc(ours.args(), theirs.GetParameters(), func(w word, p config.Parameter) bool {
-		return w.raw == p.Value
-	})
+	return ours.endLine == theirs.GetLine() && ours.head() == theirHead(theirs)
 }
 
 // sameServer compares the address, the flags in their order, and the key=value
 // parameters, of which gonginx keeps the last of each key.
 func sameServer(ours statement, d config.IDirective) bool {
-	theirs := d.(*config.UpstreamServer)
+	theirs, isServer := d.(*config.UpstreamServer)
+	if !isServer {
+		return sameStatement(ours, d)
+	}
 	if ours.words[0].raw != "server" || ours.endLine != theirs.GetLine() {
 		return false
 	}

@@ -10,13 +10,13 @@ import (
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	const src = "upstream app {\n  zone z 64k;\n  server a:1 weight=2 resolve;\n  server b:1;\n}\n"
-	layout := Layout{"app": colors(t, "a:1 b:1 | c:1 d:1")}
+	layout := upstreams(map[string]Colors{"app": colors(t, "a:1 b:1 | c:1 d:1")})
 	agrees := func(theirs string) bool {
 		all, err := readStatements([]byte(src))
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := choose([]byte(src), all, layout)
+		words, err := layout[0].Selector.find(reading{[]byte(src), all}, layout[0].Colors)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,7 +24,7 @@ func TestAgreement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return found[0].sameAs(meaning, upstreamsOf(meaning))
+		return sameAround(all, words[0].in, meaning.GetDirectives())
 	}
 	if !agrees(src) {
 		t.Fatal("the readings of one text disagree")

@@ -13,7 +13,7 @@ upstream myapp {
 `
 
 func BenchmarkEdit(b *testing.B) {
-	layout := Layout{Sole: colors(b, "127.0.0.1:3001 | 127.0.0.1:3002")}
+	layout := upstreams(map[string]Colors{Sole: colors(b, "127.0.0.1:3001 | 127.0.0.1:3002")})
 	src := []byte(typical)
 	b.ReportAllocs()
 	for b.Loop() {

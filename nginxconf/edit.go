@@ -24,7 +24,7 @@ func (f *File) Edit(to Color) ([]byte, error) {
 func (f *File) replacements(to Color) []string {
 	texts := make([]string, len(f.words))
 	for i, w := range f.words {
-		texts[i] = w.colors[to][w.index].String()
+		texts[i] = w.texts[to]
 	}
 	return texts
 }
@@ -42,13 +42,15 @@ func splice(src []byte, words []Word, texts []string) []byte {
 	return append(out, src[at:]...)
 }
 
-// prove reads the edited file with both readings, which find as many deciding
-// words as before, and compares: with the old ones back in their place every
-// byte is the old one.
+// prove reads the edited file with both readings and compares: with the old
+// words back in their place every byte is the old one.
 func (f *File) prove(after []byte, to Color) error {
 	edited, err := Read(after, f.layout)
 	if err != nil {
 		return refuseFile("the edited file is not understood: %s", err)
+	}
+	if len(edited.words) != len(f.words) {
+		return refuseFile("the edited file has %d deciding words, expected %d", len(edited.words), len(f.words))
 	}
 	old := make([]string, len(f.words))
 	for i, want := range f.replacements(to) {

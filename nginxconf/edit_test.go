@@ -72,15 +72,15 @@ var pairs = []struct{ name, layout, before, after string }{
 func pairLayouts(t testing.TB) map[string]Layout {
 	local := colors(t, "127.0.0.1:3001 | 127.0.0.1:3002")
 	return map[string]Layout{
-		"app":      {"app": local},
-		"sole":     {Sole: local},
-		"fragment": {"": local},
-		"names":    {"app": colors(t, "app-blue:8080 | App-Green:8080")},
-		"port80":   {"app": colors(t, "10.0.0.1 | 10.0.0.2")},
-		"ipv6":     {"app": colors(t, "[::1]:3001 | [FD00:0::2]:3001")},
-		"longer":   {"app": colors(t, "a:1 | a-much-longer.name.example:65535")},
-		"three":    {"app": colors(t, "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 | 10.0.1.1:1 10.0.1.2:1 10.0.1.3:1")},
-		"two":      {"api": colors(t, "10.0.0.1:81 | 10.0.0.2:81"), "web": colors(t, "10.0.0.1:80 | 10.0.0.2:80")},
+		"app":      upstreams(map[string]Colors{"app": local}),
+		"sole":     upstreams(map[string]Colors{Sole: local}),
+		"fragment": upstreams(map[string]Colors{"": local}),
+		"names":    upstreams(map[string]Colors{"app": colors(t, "app-blue:8080 | App-Green:8080")}),
+		"port80":   upstreams(map[string]Colors{"app": colors(t, "10.0.0.1 | 10.0.0.2")}),
+		"ipv6":     upstreams(map[string]Colors{"app": colors(t, "[::1]:3001 | [FD00:0::2]:3001")}),
+		"longer":   upstreams(map[string]Colors{"app": colors(t, "a:1 | a-much-longer.name.example:65535")}),
+		"three":    upstreams(map[string]Colors{"app": colors(t, "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 | 10.0.1.1:1 10.0.1.2:1 10.0.1.3:1")}),
+		"two":      upstreams(map[string]Colors{"api": colors(t, "10.0.0.1:81 | 10.0.0.2:81"), "web": colors(t, "10.0.0.1:80 | 10.0.0.2:80")}),
 	}
 }
 
@@ -178,7 +178,7 @@ func TestEditIsProved(t *testing.T) {
 		"too long":      func(w *Word) { w.End += len(" weight=2") },
 		"too short":     func(w *Word) { w.End -= len(":3001") },
 		"another one":   func(w *Word) { w.Start, w.End = w.End+1, w.End+1+len("weight=2") },
-		"another color": func(w *Word) { w.colors = colors(t, "127.0.0.1:3001 | 127.0.0.1:3003") },
+		"another color": func(w *Word) { w.texts = map[Color]string{Blue: "127.0.0.1:3001", Green: "127.0.0.1:3003"} },
 	} {
 		f, err := Read([]byte(src), pairLayouts(t)["app"])
 		if err != nil {

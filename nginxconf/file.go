@@ -6,16 +6,18 @@ import (
 	"slices"
 )
 
-// Word is a deciding word: the first argument of a server line.
+// Word is a deciding word, or the part of one that decides.
 type Word struct {
 	Span            // without the quotes
 	Line     int    // from 1
 	Value    string // decoded, as it stands in the file
-	Upstream string // empty for a fragment
+	Color    Color  // whose it is now
+	Upstream string // the name of the upstream that it decides, if any
+	Variable string // the variable that it decides, with its $, if any
 
-	colors Colors
-	color  Color
-	index  int // its place among the servers of its color
+	what, place string           // how messages call it, and where it stands
+	texts       map[Color]string // what it is in each color
+	in          []*statement     // the blocks it stands in, the outermost first
 }
 
 // File is a file that is understood: all its deciding words agree on a color.
@@ -38,41 +40,40 @@ func Read(src []byte, layout Layout) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := choose(src, all, layout)
-	if err != nil {
-		return nil, err
-	}
-	if err := agree(src, all, found); err != nil {
-		return nil, err
-	}
-	f := &File{src: bytes.Clone(src), layout: layout}
-	if err := f.decide(found); err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// decide reads the deciding words of the scopes, and the color they agree on.
-func (f *File) decide(found []scope) error {
-	for _, s := range found {
-		words, err := s.readWords(f.src)
+	f := &File{src: bytes.Clone(src)}
+	r := reading{f.src, all}
+	var finders []finder
+	for _, p := range layout {
+		finder, err := p.Selector.resolve(r, p.Colors)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		f.words = append(f.words, words...)
+		words, err := finder.find(r, p.Colors)
+		if err != nil {
+			return nil, err
+		}
+		f.words, finders = append(f.words, words...), append(finders, finder)
+		f.layout = append(f.layout, Place{Selector{finder}, p.Colors})
 	}
-	slices.SortFunc(f.words, func(a, b Word) int { return cmp.Compare(a.Start, b.Start) })
-	f.live = f.words[0].color
-	return f.checkUnanimous()
+	if err := agree(r, finders, f.words); err != nil {
+		return nil, err
+	}
+	return f, f.decide()
 }
 
-// checkUnanimous refuses upstreams that do not have the same color.
-func (f *File) checkUnanimous() error {
+// decide finds the color that the deciding words agree on.
+func (f *File) decide() error {
+	slices.SortFunc(f.words, func(a, b Word) int { return cmp.Compare(a.Start, b.Start) })
 	first := f.words[0]
+	f.live = first.Color
 	for _, w := range f.words {
-		if w.color != first.color {
-			return refuseAt(f.src, w.Start, "%s is %s, expected %s as %s in line %d",
-				title(w.Upstream), w.color, first.color, title(first.Upstream), first.Line)
+		if w.Color != first.Color {
+			return refuseAt(f.src, w.Start, "%s is %s, expected %s as %s in line %d", w.place, w.Color, first.Color, first.place, first.Line)
+		}
+	}
+	for i, w := range f.words[1:] {
+		if w.Start < f.words[i].End {
+			return refuseAt(f.src, w.Start, "%s and %s are the same word, expected each once", f.words[i].place, w.place)
 		}
 	}
 	return nil
@@ -83,14 +84,14 @@ func (f *File) Live() Color {
 	return f.live
 }
 
-// Upstreams returns the names of the upstreams that the file decides; none where
-// it is a fragment, which some other file includes in an upstream.
-func (f *File) Upstreams() []string {
-	var names []string
-	for _, w := range f.words {
-		if w.Upstream != "" && !slices.Contains(names, w.Upstream) {
-			names = append(names, w.Upstream)
-		}
-	}
-	return names
-}
+// Layout is what the file was read with, each selector as it turned out.
+func (f *File) Layout() Layout { return slices.Clone(f.layout) }
+
+// Words are the deciding words, in the order of the file.
+func (f *File) Words() []Word { return slices.Clone(f.words) }
+
+// Text is what the word is in a color.
+func (w Word) Text(c Color) string { return w.texts[c] }
+
+// Place is how messages call where the word stands.
+func (w Word) Place() string { return w.place }

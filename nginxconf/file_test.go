@@ -3,7 +3,9 @@ package nginxconf
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,19 +37,28 @@ func fixtures(t testing.TB) []fixture {
 
 func (f fixture) layout(t testing.TB) Layout {
 	t.Helper()
-	l := Layout{}
+	all := map[string]Colors{}
 	for name, colors := range f.Site {
-		l[name] = Colors{}
-		for color, all := range colors {
-			l[name][color] = addresses(t, all...)
+		all[name] = Colors{}
+		for color, texts := range colors {
+			all[name][color] = addresses(t, texts...)
 		}
+	}
+	return upstreams(all)
+}
+
+// upstreams is a layout of server lines, by the names of their upstreams.
+func upstreams(all map[string]Colors) Layout {
+	var l Layout
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		l = append(l, Place{ServerOf(name), all[name]})
 	}
 	return l
 }
 
-func addresses(t testing.TB, all ...string) []Address {
+func addresses(t testing.TB, all ...string) []Value {
 	t.Helper()
-	var parsed []Address
+	var parsed []Value
 	for _, s := range all {
 		a, err := ParseAddress(s)
 		if err != nil {

@@ -11,12 +11,22 @@ import (
 // fuzzLayouts are what FuzzEdit reads each input with.
 func fuzzLayouts(t testing.TB) []Layout {
 	local := colors(t, "127.0.0.1:18001 | 127.0.0.1:18002")
+	names := "blue | green"
+	both := append(selecting(t, "set $a", names), selecting(t, "backup in upstream app", "127.0.0.1:18001 | 127.0.0.1:18002")...)
 	return []Layout{
-		{Sole: local},
-		{"": local},
-		{"app": local},
-		{"app": colors(t, "app-blue:80 [::1]:18001 | unix:/run/green.sock app-green")},
-		{"api": local, "web": colors(t, "127.0.0.1:18011 | 127.0.0.1:18012")},
+		both,
+		selecting(t, "", "127.0.0.1:18001 | 127.0.0.1:18002"),
+		selecting(t, "set $a", names),
+		selecting(t, "proxy_pass", names),
+		selecting(t, "proxy_pass in location /", "127.0.0.1:18001 | 127.0.0.1:18002"),
+		selecting(t, "map $a", names),
+		selecting(t, "include", names),
+		selecting(t, "backup in upstream app", "127.0.0.1:18001 | 127.0.0.1:18002"),
+		upstreams(map[string]Colors{Sole: local}),
+		upstreams(map[string]Colors{"": local}),
+		upstreams(map[string]Colors{"app": local}),
+		upstreams(map[string]Colors{"app": colors(t, "app-blue:80 [::1]:18001 | unix:/run/green.sock app-green")}),
+		upstreams(map[string]Colors{"api": local, "web": colors(t, "127.0.0.1:18011 | 127.0.0.1:18012")}),
 	}
 }
 
@@ -26,6 +36,9 @@ func FuzzEdit(f *testing.F) {
 	}
 	for _, p := range pairs {
 		f.Add([]byte(p.before))
+	}
+	for _, c := range selected {
+		f.Add([]byte(c.before))
 	}
 	f.Add([]byte("upstream app { server app-blue:80; server \"[::1]:18001\" a=1 b a=2; }"))
 	f.Add([]byte("upstream app { server 127.0.0.1:18001 `a; }\n# ` \\; \"x\\\\\"\r}"))
@@ -79,7 +92,7 @@ func checkWords(t *testing.T, f *File, src []byte) bool {
 		if line := 1 + bytes.Count(src[:w.Start], []byte("\n")); line != w.Line {
 			t.Fatalf("word %q is said to stand in line %d, want %d", w.Value, w.Line, line)
 		}
-		written := w.colors[w.color][w.index].String()
+		written := w.texts[w.Color]
 		canonical = canonical && w.Value == written
 	}
 	return canonical
@@ -103,6 +116,8 @@ var phrases = []string{
 	"upstream app {", "upstream web {", "upstream \"app\" {", "\"upstream\" app {", "}", "}", "\n", "\r\n", " ", "\t", ";",
 	"server 127.0.0.1:18001;", "server 127.0.0.1:18001 ", "server \"127.0.0.1:18001\";", "'server' ", "server\n 127.0.0.1:18002 ;",
 	"weight=2;", "weight=1 weight=2 x;", "'weight=2';", "down;", "a\\;b;", "a}b;", "`a;", "`;", "include x;", "ip_hash;", "keepalive 3;",
+	"set $a blue;", "set $a \"green\" ;", "set $b green;", "location / {", "proxy_pass http://blue;", "proxy_pass 'http://127.0.0.1:18001/x';",
+	"location / { proxy_pass http://127.0.0.1:18001;", "map $x $a { default blue;", "map $x $a {", "default blue;", "include blue;", "server 127.0.0.1:18002 backup;", "server 127.0.0.1:18002 'backup' ;", "backup", "backup;", "http://", "/x?y ",
 	"# c\n", "# `\n", "# {\n", "# \"\n", "#\r", "\"x\\\\\" ", "'x;}' ", "$x{", "${x} ", "http {", "x {", "a_by_lua_block {", "a = {} --}\n", "[[ } ]]",
 }
 
@@ -110,22 +125,28 @@ func TestLawsOnRandomFiles(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 6))
 	layouts := fuzzLayouts(t)
-	understood := 0
+	understood := make([]int, len(layouts))
 	for range 20000 {
-		src := "upstream app { server 127.0.0.1:18001 "
+		src := []string{
+			"upstream app { server 127.0.0.1:18001 ", "set $a blue; upstream app { server 127.0.0.1:18001; ", "location / { proxy_pass ", "", "map $x $a { ",
+		}[random.IntN(5)]
 		for range random.IntN(7) {
 			src += phrases[random.IntN(len(phrases))]
 		}
-		src += []string{";}", "}", "", "; }\n# end"}[random.IntN(4)]
+		src += []string{";}", "}", "", "; }\n# end", "server 127.0.0.1:18002 backup; }"}[random.IntN(5)]
 		for _, l := range layouts {
 			checkLaws(t, []byte(src), l)
 		}
-		if _, err := Read([]byte(src), layouts[0]); err == nil {
-			understood++
+		for i, l := range layouts {
+			if _, err := Read([]byte(src), l); err == nil {
+				understood[i]++
+			}
 		}
 	}
-	if understood < 500 {
-		t.Errorf("%d files understood, want at least 500", understood)
+	for i, n := range understood[:8] {
+		if n < 5 {
+			t.Errorf("of layout %d (%s) %d files understood, want at least 5", i, layouts[i][0].Selector, n)
+		}
 	}
 }
 
@@ -155,7 +176,7 @@ func FuzzAddress(f *testing.F) {
 		if other.Validate() != nil {
 			return
 		}
-		checkWritten(t, written, Layout{Sole: other})
+		checkWritten(t, written, upstreams(map[string]Colors{Sole: other}))
 	})
 }
 

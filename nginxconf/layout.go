@@ -3,53 +3,63 @@ package nginxconf
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
-// Colors holds the servers of each color of one upstream, as many of one as of
-// the other. Server i of one color takes the place of server i of the other.
-type Colors map[Color][]Address
+// Colors holds the values of each color in one place, as many of one as of the
+// other. Value i of one color takes the place of value i of the other.
+type Colors map[Color][]Value
 
-// Layout says by upstream name which servers decide. The empty name is a bare
-// fragment: `server …;` lines at the top level of a file that an upstream
-// includes. Sole is whatever one of the two the file holds.
-type Layout map[string]Colors
+// Place is where a color is decided in a file: how the words are found, and
+// what they are in each color.
+type Place struct {
+	Selector Selector
+	Colors   Colors
+}
 
-// Sole stands for the only upstream of the file, or the fragment.
-const Sole = "*"
+// Layout is all the places of a file. They change together.
+type Layout []Place
 
 // Validate tells what in the layout no file can fit.
 func (l Layout) Validate() error {
-	if err := l.checkNames(); err != nil {
-		return fmt.Errorf("cannot use layout: %w", err)
-	}
-	for _, name := range l.names() {
-		if err := l[name].Validate(); err != nil {
-			return fmt.Errorf("cannot use layout: %s: %w", title(name), err)
-		}
-	}
-	return nil
-}
-
-func (l Layout) names() []string {
-	return slices.Sorted(maps.Keys(l))
-}
-
-func (l Layout) checkNames() error {
 	if len(l) == 0 {
-		return errors.New("it names no upstream")
+		return errors.New("cannot use layout: it names no place")
 	}
-	_, sole := l[Sole]
-	_, fragment := l[""]
-	if len(l) > 1 && (sole || fragment) {
-		return errors.New("several upstreams each need their name")
+	var seen []string
+	for _, p := range l {
+		name := p.Selector.String()
+		if err := p.Colors.Validate(); err != nil {
+			return fmt.Errorf("cannot use layout: %s%w", prefixed(name), err)
+		}
+		if len(l) > 1 && (name == "" || name == ServerOf(Sole).String()) {
+			return errors.New("cannot use layout: several places each need their selector")
+		}
+		if slices.Contains(seen, name) {
+			return fmt.Errorf("cannot use layout: `%s` is named twice", name)
+		}
+		seen = append(seen, name)
 	}
 	return nil
 }
 
-// ColorError is about one color of an upstream.
+// Values are those of one color in all places.
+func (l Layout) Values(c Color) []Value {
+	var all []Value
+	for _, p := range l {
+		all = append(all, p.Colors[c]...)
+	}
+	return all
+}
+
+func prefixed(name string) string {
+	if name == "" {
+		return ""
+	}
+	return name + ": "
+}
+
+// ColorError is about one color of a place.
 type ColorError struct {
 	Color  Color
 	Server int // its place in the color; -1: the color as a whole
@@ -87,51 +97,65 @@ func servers(n int) string {
 	return fmt.Sprintf("%d servers", n)
 }
 
-// checkDistinct refuses an address that stands for both colors, or twice.
+// checkDistinct refuses a value that stands for both colors, or twice.
 func (c Colors) checkDistinct() error {
-	var seen []Address
+	var seen []Value
 	for _, color := range []Color{Blue, Green} {
-		for i, a := range c[color] {
-			if a == (Address{}) {
-				return &ColorError{color, i, errors.New("an address is empty")}
+		for i, v := range c[color] {
+			if v == nil || v.String() == "" {
+				return &ColorError{color, i, errors.New("a value is empty")}
 			}
-			if slices.ContainsFunc(seen, a.Equal) {
-				return &ColorError{color, i, fmt.Errorf("%s is named twice", a)}
+			if slices.ContainsFunc(seen, func(before Value) bool { return before.Is(v.String()) }) {
+				return &ColorError{color, i, fmt.Errorf("%s is named twice", v)}
 			}
-			seen = append(seen, a)
+			seen = append(seen, v)
 		}
 	}
 	return nil
 }
 
-// find returns the color of the address and its place in it.
-func (c Colors) find(a Address) (color Color, i int, ok bool) {
+// find returns the color of a word of the file, and its place in it.
+func (c Colors) find(word string) (color Color, i int, ok bool) {
+	return c.findBy(func(v Value) bool { return v.Is(word) })
+}
+
+// findExactly is find where another way to write a name is another name.
+func (c Colors) findExactly(word string) (color Color, i int, ok bool) {
+	return c.findBy(func(v Value) bool { return exactly(v, word) })
+}
+
+func (c Colors) findBy(is func(Value) bool) (color Color, i int, ok bool) {
 	for _, color := range []Color{Blue, Green} {
-		if i := slices.IndexFunc(c[color], a.Equal); i >= 0 {
+		if i := slices.IndexFunc(c[color], is); i >= 0 {
 			return color, i, true
 		}
 	}
 	return "", 0, false
 }
 
-// String lists what a server may be, for messages.
+// findTarget finds what a word says of where to pass to, and where that part
+// of it stands.
+func (c Colors) findTarget(w word) (Span, Color, bool) {
+	span, target, plain := targetIn(w)
+	if color, _, ok := c.findExactly(w.value); ok {
+		return w.Span, color, true
+	}
+	color, _, ok := c.findExactly(target)
+	return span, color, plain && ok
+}
+
+// texts are what value i of each color is written as.
+func (c Colors) texts(i int) map[Color]string {
+	return map[Color]string{Blue: c[Blue][i].String(), Green: c[Green][i].String()}
+}
+
+// String lists what a word may be, for messages.
 func (c Colors) String() string {
 	var all []string
 	for _, color := range []Color{Blue, Green} {
-		for _, a := range c[color] {
-			all = append(all, fmt.Sprintf("%s (%s)", a, color))
+		for _, v := range c[color] {
+			all = append(all, fmt.Sprintf("%s (%s)", v, color))
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// title is how messages call an upstream.
-func title(name string) string {
-	switch name {
-	case "":
-		return "the file"
-	case Sole:
-		return "the upstream"
-	}
-	return "upstream " + name
 }

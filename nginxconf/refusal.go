@@ -29,12 +29,15 @@ func refuseFile(format string, args ...any) *Refusal {
 
 // refuseAt refuses what stands at the offset.
 func refuseAt(src []byte, offset int, format string, args ...any) *Refusal {
-	before := src[:offset]
 	return &Refusal{
-		Line:   1 + bytes.Count(before, []byte("\n")),
-		Column: offset - bytes.LastIndexByte(before, '\n'),
+		Line:   lineAt(src, offset),
+		Column: offset - bytes.LastIndexByte(src[:offset], '\n'),
 		Msg:    fmt.Sprintf(format, args...),
 	}
+}
+
+func lineAt(src []byte, offset int) int {
+	return 1 + bytes.Count(src[:offset], []byte("\n"))
 }
 
 // quote makes foreign text fit to be shown: escaped, and not longer than a line.

@@ -10,11 +10,11 @@ const local = "127.0.0.1:3001 | 127.0.0.1:3002"
 
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
-	app := Layout{"app": colors(t, local)}
-	sole := Layout{Sole: colors(t, local)}
-	fragment := Layout{"": colors(t, local)}
-	two := Layout{"api": colors(t, "a:1 | a:2"), "web": colors(t, "b:1 | b:2")}
-	pool := Layout{"app": colors(t, "a:1 b:1 | a:2 b:2")}
+	app := upstreams(map[string]Colors{"app": colors(t, local)})
+	sole := upstreams(map[string]Colors{Sole: colors(t, local)})
+	fragment := upstreams(map[string]Colors{"": colors(t, local)})
+	two := upstreams(map[string]Colors{"api": colors(t, "a:1 | a:2"), "web": colors(t, "b:1 | b:2")})
+	pool := upstreams(map[string]Colors{"app": colors(t, "a:1 b:1 | a:2 b:2")})
 	for _, c := range []struct {
 		name   string
 		layout Layout
@@ -85,7 +85,7 @@ func TestReadRefuses(t *testing.T) {
 		{"a brace in a word", app, "upstream app { server 127.0.0.1:3001 a}b; }", []string{"gonginx"}},
 		{"a bare CR in a comment", app, "upstream app { server 127.0.0.1:3001; # a\rserver 127.0.0.1:3002;\n}", []string{"differently"}},
 		{"a quoted upstream", app, "\"upstream\" app { server 127.0.0.1:3001; }", []string{"differently"}},
-		{"a quoted upstream elsewhere", app, "upstream app { server 127.0.0.1:3001; }\n'upstream' x { server a; }", []string{"the upstreams of the file differently"}},
+		{"a quoted upstream elsewhere", app, "upstream app { server 127.0.0.1:3001; }\n'upstream' x { server a; }", []string{"what decides in the file differently"}},
 		{"an escaped semicolon elsewhere in it", app, "upstream app { server 127.0.0.1:3001; a\\;b c; }", []string{"upstream app differently"}},
 		{"a quoted include", app, "upstream app { 'include' x; server 127.0.0.1:3001; }", []string{"include stands in"}},
 		{"not UTF-8 where it decides", app, "upstream app { server 127.0.0.1:3001 \xff; }", []string{"differently"}},
@@ -125,22 +125,22 @@ func TestLayoutValidate(t *testing.T) {
 		layout Layout
 		want   string // empty: valid
 	}{
-		{"one", Layout{"app": good}, ""},
-		{"sole", Layout{Sole: good}, ""},
-		{"fragment", Layout{"": good}, ""},
-		{"several", Layout{"api": good, "web": good}, ""},
-		{"none", Layout{}, "names no upstream"},
-		{"nil", nil, "names no upstream"},
-		{"sole and more", Layout{Sole: good, "app": good}, "each need their name"},
-		{"fragment and more", Layout{"": good, "app": good}, "each need their name"},
-		{"no colors", Layout{"app": nil}, "upstream app: blue has 0 servers"},
-		{"one color", Layout{"app": colors(t, "a |")}, "blue has 1 server and green has 0 servers"},
-		{"unequal", Layout{"app": colors(t, "a | b c")}, "blue has 1 server and green has 2 servers"},
-		{"a third color", Layout{"app": {Blue: good[Blue], Green: good[Green], "red": good[Blue]}}, `"red"`},
-		{"the same for both", Layout{"app": colors(t, "a | A")}, "a is named twice"},
-		{"the same for both but for port 80", Layout{"app": colors(t, "a | a:80")}, "a:80 is named twice"},
-		{"twice in one color", Layout{"app": colors(t, "a a | b c")}, "a is named twice"},
-		{"an empty address", Layout{"app": {Blue: {Address{}}, Green: good[Green]}}, "an address is empty"},
+		{"one", upstreams(map[string]Colors{"app": good}), ""},
+		{"sole", upstreams(map[string]Colors{Sole: good}), ""},
+		{"fragment", upstreams(map[string]Colors{"": good}), ""},
+		{"several", upstreams(map[string]Colors{"api": good, "web": good}), ""},
+		{"none", Layout{}, "names no place"},
+		{"nil", nil, "names no place"},
+		{"sole and more", upstreams(map[string]Colors{Sole: good, "app": good}), "each need their selector"},
+		{"fragment and more", upstreams(map[string]Colors{"": good, "app": good}), "each need their selector"},
+		{"no colors", upstreams(map[string]Colors{"app": nil}), "server in upstream app: blue has 0 servers"},
+		{"one color", upstreams(map[string]Colors{"app": colors(t, "a |")}), "blue has 1 server and green has 0 servers"},
+		{"unequal", upstreams(map[string]Colors{"app": colors(t, "a | b c")}), "blue has 1 server and green has 2 servers"},
+		{"a third color", upstreams(map[string]Colors{"app": {Blue: good[Blue], Green: good[Green], "red": good[Blue]}}), `"red"`},
+		{"the same for both", upstreams(map[string]Colors{"app": colors(t, "a | A")}), "a is named twice"},
+		{"the same for both but for port 80", upstreams(map[string]Colors{"app": colors(t, "a | a:80")}), "a:80 is named twice"},
+		{"twice in one color", upstreams(map[string]Colors{"app": colors(t, "a a | b c")}), "a is named twice"},
+		{"an empty address", upstreams(map[string]Colors{"app": {Blue: {Address{}}, Green: good[Green]}}), "a value is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import "strings"
 // word is a piece with its meaning: nginx's escapes decoded, quotes gone.
 type word struct {
 	Span  // without the quotes
+	outer Span
 	raw   string
 	value string
 	line  int
@@ -92,6 +93,7 @@ func (g *grouping) word(p piece) word {
 	raw := string(g.src[p.Start:p.End])
 	return word{
 		Span:  inner,
+		outer: p.Span,
 		raw:   raw,
 		value: decode(raw[inner.Start-p.Start : inner.End-p.Start]),
 		line:  p.line,
@@ -119,16 +121,3 @@ func decode(s string) string {
 }
 
 var escapes = map[byte]byte{'"': '"', '\'': '\'', '\\': '\\', 't': '\t', 'r': '\r', 'n': '\n'}
-
-// upstreams returns all upstream blocks, at any depth.
-func upstreams(all []statement) []*statement {
-	var found []*statement
-	for i := range all {
-		s := &all[i]
-		if s.isBlock && s.name() == "upstream" {
-			found = append(found, s)
-		}
-		found = append(found, upstreams(s.block)...)
-	}
-	return found
-}

@@ -11,11 +11,11 @@ import (
 
 // Plan is what a switch will do to the file: pure data.
 type Plan struct {
-	From, To  Color
-	Path      string
-	Upstreams []string // that the file decides; none where it is a fragment
-	Before    []byte
-	After     []byte
+	From, To Color
+	Path     string
+	Words    []nginxconf.Word // that decide
+	Before   []byte
+	After    []byte
 }
 
 // plan reads the file's meaning and edits it.
@@ -24,7 +24,10 @@ func plan(site Site, file *livefile.File, to func(live Color) Color) (Plan, erro
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{From: read.Live(), To: to(read.Live()), Path: file.Path, Upstreams: read.Upstreams(), Before: file.Bytes}
+	if err := site.askable(read.Layout()); err != nil {
+		return Plan{}, err
+	}
+	p := Plan{From: read.Live(), To: to(read.Live()), Path: file.Path, Words: read.Words(), Before: file.Bytes}
 	p.After, err = read.Edit(p.To)
 	return p, err
 }

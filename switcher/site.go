@@ -3,7 +3,6 @@ package switcher
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -47,6 +46,7 @@ func (s Site) Validate() error {
 		m.Add(fmt.Errorf("%q: an absolute path is needed", s.File), "file")
 	}
 	m.Add(s.Layout.Validate())
+	m.Add(s.ValidateAsking())
 	m.Add(s.Check.Validate(), "check")
 	if s.Confirm != nil {
 		m.Add(s.Confirm.Validate(), "confirm")
@@ -85,17 +85,42 @@ func (s Site) Backends(c Color) []health.Backend {
 	}
 	var backends []health.Backend
 	seen := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(s.Layout)) {
-		for _, address := range s.Layout[name][c] {
-			if seen[address.String()] {
-				continue
-			}
-			seen[address.String()] = true
-			network, dial := address.Dial()
-			backends = append(backends, health.Backend{Name: address.String(), Network: network, Address: dial})
+	for _, value := range s.Layout.Values(c) {
+		address, is := value.(nginxconf.Address)
+		if !is || seen[address.String()] {
+			continue
 		}
+		seen[address.String()] = true
+		network, dial := address.Dial()
+		backends = append(backends, health.Backend{Name: address.String(), Network: network, Address: dial})
 	}
 	return backends
+}
+
+// ValidateAsking finds values that do not say where to ask a color, as
+// health.Mistakes at their settings.
+func (s Site) ValidateAsking() error {
+	var m health.Mistakes
+	m.Add(s.askable(s.Layout), "check")
+	return m.Found()
+}
+
+// askable says whether both colors can be asked: where a value in one of the
+// places is a mere name, only a URL says where.
+func (s Site) askable(layout nginxconf.Layout) error {
+	for _, color := range []Color{Blue, Green} {
+		if url := s.URLs[color]; !url.IsZero() {
+			continue
+		}
+		for _, place := range layout {
+			for _, value := range place.Colors[color] {
+				if value != nil && !place.Selector.Dials(value) { // nil: it could not be read
+					return fmt.Errorf("%s is %q, which does not say where to ask it: `check:` needs a `%s_url:`", color, value, color)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Confirm is how to ask through nginx who answers.

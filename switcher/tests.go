@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 )
@@ -209,11 +210,42 @@ func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Path, dump.Main(), ErrDecidesNothing))
 	}
-	for _, upstream := range c.Plan.Upstreams {
-		if passes, known := dump.PassesTo(upstream); known && !passes {
-			return refuse(NotAccepted, fmt.Sprintf("pass to it where the site is served (`proxy_pass http://%s;`), or set `file:` and `upstream:` to what decides", upstream),
-				fmt.Errorf("nothing in %s passes to upstream %s: %w", dump.Main(), upstream, ErrDecidesNothing))
+	for _, w := range c.Plan.Words {
+		if err := upstreamDecides(dump, w); err != nil {
+			return err
 		}
+		if err := variableDecides(dump, w, c.Plan.To); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func upstreamDecides(dump *nginx.Dump, w nginxconf.Word) error {
+	if w.Upstream == "" {
+		return nil
+	}
+	if passes, known := dump.PassesTo(w.Upstream); !known || passes {
+		return nil
+	}
+	return refuse(NotAccepted, fmt.Sprintf("pass to it where the site is served (`proxy_pass http://%s;`), or set `file:` to what decides", w.Upstream),
+		fmt.Errorf("nothing in %s passes to upstream %s: %w", dump.Main(), w.Upstream, ErrDecidesNothing))
+}
+
+// variableDecides refuses a variable that nothing reads, and a name in it that
+// nginx could not find: its test does not look there, and every request would
+// be answered with 502.
+func variableDecides(dump *nginx.Dump, w nginxconf.Word, to Color) error {
+	if w.Variable == "" {
+		return nil
+	}
+	if !dump.Uses(w.Variable) {
+		return refuse(NotAccepted, fmt.Sprintf("pass by it where the site is served (`proxy_pass http://%s;`), or set `file:` and `selector:` to what decides", w.Variable),
+			fmt.Errorf("nothing in %s reads %s, set in line %d: %w", dump.Main(), w.Variable, w.Line, ErrDecidesNothing))
+	}
+	if host := nginxconf.HostName(w.Text(to)); host != "" && !dump.Finds(host, w.Variable) {
+		return refuse(NotAccepted, fmt.Sprintf("name an upstream %s, or set a `resolver`", host),
+			fmt.Errorf("nginx would not find %s, which is what %s in line %d becomes: no upstream has that name, and there is no resolver", host, w.Variable, w.Line))
 	}
 	return nil
 }
@@ -231,13 +263,23 @@ func (s *Survey) carried() {
 	if len(others) == 0 {
 		return
 	}
-	text := strings.Join(others[:min(len(others), 3)], ", ")
-	if more := len(others) - 3; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
+	text := some(others)
 	if s.Already = s.Already && s.Site.Confirm != nil; s.Already {
 		s.note("%s changed since nginx last loaded anything, and is not loaded", text)
 		return
 	}
 	s.note("nginx loads other changes, too: %s changed since it last loaded anything", text)
+}
+
+// some lists the first three of several.
+func some[T any](all []T) string {
+	var texts []string
+	for _, one := range all[:min(len(all), 3)] {
+		texts = append(texts, fmt.Sprint(one))
+	}
+	text := strings.Join(texts, ", ")
+	if more := len(all) - 3; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

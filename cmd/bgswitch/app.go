@@ -61,6 +61,7 @@ func commonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", Usage: "the settings `FILE` (default: " + defaultSettings + ", if it is there)", EnvVars: []string{"BGSWITCH_CONFIG"}},
 		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several"},
 		&cli.StringFlag{Name: "file", Usage: "the live `FILE`, in place of the settings'"},
+		&cli.StringFlag{Name: "selector", Usage: "what decides in the file, as `'set $url'`, in place of the settings'"},
 		&cli.StringSliceFlag{Name: "blue", Usage: "blue's `ADDRESS`, in place of the settings'; repeat it for several"},
 		&cli.StringSliceFlag{Name: "green", Usage: "green's `ADDRESS`, likewise"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse settings, and a live file, that others may write"},

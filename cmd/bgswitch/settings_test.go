@@ -267,7 +267,7 @@ func TestSettingsMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.sites[1]
-	if b.File != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Layout[nginxconf.Sole][switcher.Blue][0].String() != "c:1" {
+	if b.File != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Layout[0].Colors[switcher.Blue][0].String() != "c:1" {
 		t.Errorf("%+v", b)
 	}
 }
@@ -309,8 +309,8 @@ notify:
 		sites: []switcher.Site{{
 			Name: "web", File: "/f",
 			Layout: nginxconf.Layout{
-				"api": {switcher.Blue: addresses(t, "a:1", "a:2"), switcher.Green: addresses(t, "b:1", "b:2")},
-				"web": {switcher.Blue: addresses(t, "unix:/a"), switcher.Green: addresses(t, "[::1]:3")},
+				{Selector: nginxconf.ServerOf("api"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "a:1", "a:2"), switcher.Green: addresses(t, "b:1", "b:2")}},
+				{Selector: nginxconf.ServerOf("web"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "unix:/a"), switcher.Green: addresses(t, "[::1]:3")}},
 			},
 			Check: health.Check{
 				Type: "http", Scheme: "https", Path: "/up", Host: "h", Headers: map[string]string{"K": "v"},
@@ -324,15 +324,16 @@ notify:
 		}},
 	}
 	options := cmp.AllowUnexported(settings{}, nginxSettings{}, nginxconf.Address{})
+	selectors := cmp.Comparer(func(a, b nginxconf.Selector) bool { return a == b })
 	urls := cmp.Comparer(func(a, b health.URL) bool { return a.Secret() == b.Secret() })
-	if diff := cmp.Diff(want, got, options, urls); diff != "" {
+	if diff := cmp.Diff(want, got, options, urls, selectors); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }
 
-func addresses(t *testing.T, texts ...string) []nginxconf.Address {
+func addresses(t *testing.T, texts ...string) []nginxconf.Value {
 	t.Helper()
-	var list []nginxconf.Address
+	var list []nginxconf.Value
 	for _, text := range texts {
 		address, err := nginxconf.ParseAddress(text)
 		if err != nil {

@@ -80,11 +80,11 @@ func (s *settings) withoutSites(c *cli.Context) error {
 	if file := c.String("file"); file != "" {
 		site.File = file
 	}
-	colors, err := colorsOf(c, []string{defaultBlue}, []string{defaultGreen})
+	place, err := placeOf(c, nginxconf.Selector{}, []string{defaultBlue}, []string{defaultGreen})
 	if err != nil {
 		return err
 	}
-	site.Name, site.Layout = siteOfFile(site.File), nginxconf.Layout{nginxconf.Sole: colors}
+	site.Name, site.Layout = siteOfFile(site.File), nginxconf.Layout{place}
 	if err := site.Validate(); err != nil {
 		return usage("`--file`, `--blue` and `--green` say what differs from the defaults", "%v", err)
 	}
@@ -92,9 +92,11 @@ func (s *settings) withoutSites(c *cli.Context) error {
 	return nil
 }
 
-// override lets --file, --blue and --green stand in for those of the one site.
+// override lets --file, --selector, --blue and --green stand in for those of
+// the one site.
 func (s *settings) override(c *cli.Context) error {
-	if !c.IsSet("file") && !c.IsSet("blue") && !c.IsSet("green") {
+	places := c.IsSet("blue") || c.IsSet("green") || c.IsSet("selector")
+	if !c.IsSet("file") && !places {
 		return nil
 	}
 	site, err := s.site(c.String("site"))
@@ -104,8 +106,8 @@ func (s *settings) override(c *cli.Context) error {
 	if c.IsSet("file") {
 		site.File = c.String("file")
 	}
-	if c.IsSet("blue") || c.IsSet("green") {
-		if err := overrideColors(c, &site); err != nil {
+	if places {
+		if err := overridePlace(c, &site); err != nil {
 			return err
 		}
 	}
@@ -116,46 +118,48 @@ func (s *settings) override(c *cli.Context) error {
 	return nil
 }
 
-func overrideColors(c *cli.Context, site *switcher.Site) error {
+func overridePlace(c *cli.Context, site *switcher.Site) error {
 	if len(site.Layout) > 1 {
-		return usage("set them in the settings", "--blue and --green cannot say which of the site's upstreams they are for")
+		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's upstreams they are for")
 	}
-	for name, written := range site.Layout {
-		colors, err := colorsOf(c, texts(written[switcher.Blue]), texts(written[switcher.Green]))
-		if err != nil {
-			return err
-		}
-		site.Layout = nginxconf.Layout{name: colors}
-	}
-	return nil
+	written := site.Layout[0]
+	place, err := placeOf(c, written.Selector, texts(written.Colors[switcher.Blue]), texts(written.Colors[switcher.Green]))
+	site.Layout = nginxconf.Layout{place}
+	return err
 }
 
-func texts(addresses []nginxconf.Address) []string {
+func texts(values []nginxconf.Value) []string {
 	var list []string
-	for _, address := range addresses {
-		list = append(list, address.String())
+	for _, value := range values {
+		list = append(list, value.String())
 	}
 	return list
 }
 
-func colorsOf(c *cli.Context, blue, green []string) (nginxconf.Colors, error) {
+// placeOf is the place that the flags name, and else what was set.
+func placeOf(c *cli.Context, selector nginxconf.Selector, blue, green []string) (place nginxconf.Place, err error) {
+	if c.IsSet("selector") {
+		if selector, err = nginxconf.ParseSelector(c.String("selector")); err != nil {
+			return place, usage("a selector is written as nginx has it: --selector 'set $service_url'", "--selector: %v", err)
+		}
+	}
 	if c.IsSet("blue") {
 		blue = c.StringSlice("blue")
 	}
 	if c.IsSet("green") {
 		green = c.StringSlice("green")
 	}
-	colors := nginxconf.Colors{}
+	place = nginxconf.Place{Selector: selector, Colors: nginxconf.Colors{}}
 	for color, written := range map[switcher.Color][]string{switcher.Blue: blue, switcher.Green: green} {
 		for _, text := range written {
-			address, err := nginxconf.ParseAddress(text)
+			value, err := selector.Value(text)
 			if err != nil {
-				return nil, usage(fmt.Sprintf("an address is written as nginx does: --%s 127.0.0.1:3001", color), "--%s: %v", color, err)
+				return place, usage(fmt.Sprintf("a value is written as nginx has it: --%s 127.0.0.1:3001", color), "--%s: %v", color, err)
 			}
-			colors[color] = append(colors[color], address)
+			place.Colors[color] = append(place.Colors[color], value)
 		}
 	}
-	return colors, nil
+	return place, nil
 }
 
 // switcherFor brings a site and the effects together.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
@@ -20,11 +19,12 @@ func (w written) site(name string) switcher.Site {
 		w.wrong(errors.New("nothing is set for this site"))
 		return site
 	}
-	var blue, green, upstream, upstreams written
+	var blue, green, upstream, upstreams, selector written
 	w.has(takes{
 		"file":      absolute(&site.File),
 		"blue":      keep(&blue),
 		"green":     keep(&green),
+		"selector":  keep(&selector),
 		"upstream":  keep(&upstream),
 		"upstreams": keep(&upstreams),
 		"check":     func(w written) { w.check(&site) },
@@ -32,29 +32,45 @@ func (w written) site(name string) switcher.Site {
 	})
 	switch {
 	case upstreams.node == nil:
-		site.Layout = nginxconf.Layout{w.upstreamName(upstream): w.colors(blue, green)}
-	case blue.node != nil || green.node != nil || upstream.node != nil:
+		s := selected(selector, upstream)
+		site.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
+	case blue.node != nil || green.node != nil || upstream.node != nil || selector.node != nil:
 		upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
 	default:
 		site.Layout = upstreams.layout()
 	}
+	w.judge(site.ValidateAsking())
 	return site
 }
 
-func (w written) upstreamName(upstream written) string {
-	if upstream.node == nil {
-		return nginxconf.Sole
+// selected is how the deciding word is found: by a selector, or by the name of
+// the upstream alone. An empty text sets nothing.
+func selected(selector, upstream written) nginxconf.Selector {
+	var found nginxconf.Selector
+	if upstream.node != nil && upstream.text() != "" {
+		found = upstream.upstreamName()
 	}
-	name := upstream.text()
-	if name == nginxconf.Sole {
-		upstream.wrongf("%q: a name is needed, or leave it out where the file holds only one", name)
+	if selector.node == nil || selector.text() == "" {
+		return found
 	}
-	return cmp.Or(name, nginxconf.Sole)
+	if found != (nginxconf.Selector{}) {
+		selector.wrong(errors.New("selector: set it or upstream, not both"))
+	}
+	found, err := nginxconf.ParseSelector(selector.text())
+	selector.wrong(err)
+	return found
+}
+
+func (w written) upstreamName() nginxconf.Selector {
+	if w.text() == nginxconf.Sole {
+		w.wrongf("%q: a name is needed, or leave it out where the file holds only one", nginxconf.Sole)
+	}
+	return nginxconf.ServerOf(w.text())
 }
 
 // layout reads several upstreams that switch together.
 func (w written) layout() nginxconf.Layout {
-	layout := nginxconf.Layout{}
+	var layout nginxconf.Layout
 	w.each(func(name string, w written) {
 		if name == "" || name == nginxconf.Sole {
 			w.wrong(fmt.Errorf("%q: several upstreams each need their name", name))
@@ -65,7 +81,8 @@ func (w written) layout() nginxconf.Layout {
 		}
 		var blue, green written
 		w.has(takes{"blue": keep(&blue), "green": keep(&green)})
-		layout[name] = w.colors(blue, green)
+		s := nginxconf.ServerOf(name)
+		layout = append(layout, nginxconf.Place{Selector: s, Colors: w.colors(s, blue, green)})
 	})
 	if w.node.Kind == yaml.MappingNode && len(w.node.Content) == 0 {
 		w.wrong(errors.New("upstreams: it names no upstream"))
@@ -73,12 +90,12 @@ func (w written) layout() nginxconf.Layout {
 	return layout
 }
 
-// colors reads the addresses of both colors of w.
-func (w written) colors(blue, green written) nginxconf.Colors {
+// colors reads the values of both colors of w.
+func (w written) colors(selector nginxconf.Selector, blue, green written) nginxconf.Colors {
 	places := map[switcher.Color]written{switcher.Blue: blue, switcher.Green: green}
 	before, colors := len(w.mistakes), nginxconf.Colors{}
 	for color, place := range places {
-		colors[color] = place.addresses()
+		colors[color] = place.values(selector)
 		missing := fmt.Errorf("%s: an address is needed, as nginx writes it: 127.0.0.1:3001", color)
 		switch {
 		case place.node == nil:
@@ -100,17 +117,17 @@ func (w written) colors(blue, green written) nginxconf.Colors {
 	return colors
 }
 
-func (w written) addresses() []nginxconf.Address {
-	var addresses []nginxconf.Address
+func (w written) values(selector nginxconf.Selector) []nginxconf.Value {
+	var values []nginxconf.Value
 	for _, item := range w.oneOrMore() {
 		if !item.scalar() {
 			continue
 		}
-		address, err := nginxconf.ParseAddress(item.node.Value)
+		value, err := selector.Value(item.node.Value)
 		item.wrong(err)
-		addresses = append(addresses, address)
+		values = append(values, value)
 	}
-	return addresses
+	return values
 }
 
 // check lays what is written over the defaults.

@@ -27,9 +27,9 @@ func TestDeadline(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.play([]step{allWell})
-	s.Switcher.Site.Layout = nginxconf.Layout{"myapp": {
+	s.Switcher.Site.Layout = nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
 		switcher.Blue: {address(t, s.Blue.Addr)}, switcher.Green: {address(t, mute(t))},
-	}}
+	}}}
 	s.Options.Deadline, s.Options.Fall = time.Second, 1
 	s.Switcher.Site.Check.Timeout = 200 * time.Millisecond
 	began := time.Now()

@@ -1,0 +1,46 @@
+package nginx
+
+import "testing"
+
+func TestUses(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]bool{
+		"set $active blue;": false,
+		"set $active blue; location / { proxy_pass http://$active; }":     true,
+		"set $active blue; location / { proxy_pass http://${active}.x; }": true,
+		"set $active blue; proxy_pass http://$active2;":                   false,
+		"set $active blue; if ($active = blue) { return 200; }":           true,
+		"set $active blue;\nset $active green;":                           false,
+		"set $active blue; set $to $active;":                              true,
+		"map $host $active { default blue; }":                             false,
+		"map $host $active { default blue; } map $active $x { a b; }":     true,
+		"map $host $active { default blue; }\nproxy_pass http://$active;": true,
+	} {
+		if got := dumpOf(t, "/e/nginx.conf", "include x;", "/e/x", src).Uses("$active"); got != want {
+			t.Errorf("%s: uses %v, want %v", src, got, want)
+		}
+	}
+}
+
+func TestFinds(t *testing.T) {
+	t.Parallel()
+	const passes = "set $active blue; location / { proxy_pass http://$active; } "
+	for src, want := range map[string]bool{
+		passes:                                   false,
+		passes + "upstream green { server a; }":  true,
+		passes + "upstream \"GREEN\"{server a;}": true,
+		passes + "upstream green2 { server a; }": false,
+		passes + "resolver 127.0.0.1;":           true,
+		"proxy_pass http://$active.example;":     true,
+		"proxy_pass http://x$active;":            true,
+		"proxy_pass $active;":                    false,
+		"proxy_pass $active$request_uri;":        false,
+		"proxy_pass http://${active}/x;":         false,
+		"grpc_pass grpc://$active;":              false,
+		"proxy_pass http://$active; http {":      true,
+	} {
+		if got := dumpOf(t, "/e/nginx.conf", "include x;", "/e/x", src).Finds("green", "$active"); got != want {
+			t.Errorf("%s: finds %v, want %v", src, got, want)
+		}
+	}
+}
