@@ -28,3 +28,37 @@ func targetIn(w word) (Span, string, bool) {
 	start := w.Start + before
 	return Span{start, start + end}, rest[:end], true
 }
+
+// Target is a place that a file passes requests to, or a server of an upstream.
+type Target struct {
+	Line     int    // from 1
+	Host     string // an address, or the name of an upstream; may hold variables
+	Upstream string // which the server belongs to; empty: it is passed to
+}
+
+// Targets lists them in the file's order. Includes are not followed. The error
+// is a *Refusal.
+func Targets(src []byte) ([]Target, error) {
+	all, err := readStatements(src)
+	if err != nil {
+		return nil, err
+	}
+	var found []Target
+	r := reading{src, all}
+	for _, s := range r.each(func(s *statement) bool {
+		return !s.isBlock && len(s.args()) > 0 && (s.name() == "server" || strings.HasSuffix(s.name(), "_pass"))
+	}) {
+		w := s.args()[0]
+		if _, host, plain := targetIn(w); plain {
+			t := Target{Line: w.line, Host: host}
+			if n := len(s.in); s.name() == "server" {
+				if n == 0 || s.in[n-1].name() != "upstream" || len(s.in[n-1].args()) != 1 {
+					continue
+				}
+				t.Upstream = s.in[n-1].args()[0].value
+			}
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}

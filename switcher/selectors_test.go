@@ -1,6 +1,7 @@
 package switcher_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 )
 
@@ -137,5 +139,20 @@ func TestSelectorsThatDecideNothing(t *testing.T) {
 			}
 			s.answers(switcher.Blue, 5)
 		})
+	}
+}
+
+// What else passes to a color is named, and no reason to stay.
+func TestWhatElsePassesIsNamed(t *testing.T) {
+	t.Parallel()
+	s, fill := newDecided(t, decided{"", "BLUE", "GREEN", "upstream app {\n  server BLUE;\n}\n", "include FILE;",
+		"location / { proxy_pass http://app; } location /old { proxy_pass http://BLUE; }", false})
+	result, err := s.Switch(context.Background(), switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to", Who: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "nginx passes to blue (" + fill("BLUE") + ") in " + s.Conf + ":"
+	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, want) {
+		t.Errorf("notes %q, want %q", notes, want)
 	}
 }

@@ -315,6 +315,9 @@ func (s *Survey) survivable(context.Context) error {
 // test waits for nginx's test.
 func (s *Survey) test(ctx context.Context) (err error) {
 	s.accepted, err = s.tests.judge(ctx, s.request, s.Already)
+	if err == nil && !s.Already {
+		s.passedElsewhere()
+	}
 	if err == nil && (s.Already || s.request.DryRun) {
 		s.carried()
 	}

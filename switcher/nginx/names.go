@@ -1,7 +1,10 @@
 package nginx
 
 import (
+	"bytes"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"bgswitch/nginxconf"
@@ -56,4 +59,44 @@ func (d *Dump) any(is func(words []string) bool) bool {
 		}
 	}
 	return false
+}
+
+// Passing is a line of the configuration that passes requests to an address.
+type Passing struct {
+	File string
+	Line int
+}
+
+func (p Passing) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// PassingTo lists the lines that pass to a value, or to an upstream, in use,
+// that has it for a server; without those of one file that decide. Another
+// spelling of the value is not found.
+func (d *Dump) PassingTo(value nginxconf.Value, except string, deciding []int) []Passing {
+	var found []Passing
+	for _, s := range d.sections {
+		text := d.text[s.start:s.end]
+		if !bytes.Contains(text, []byte(value.String())) {
+			continue
+		}
+		targets, err := nginxconf.Targets(text)
+		if err != nil {
+			continue
+		}
+		isExcept := d.isSame(s.name, except)
+		for _, t := range targets {
+			if value.Is(t.Host) && !(isExcept && slices.Contains(deciding, t.Line)) && d.inUse(t.Upstream) {
+				found = append(found, Passing{s.name, t.Line})
+			}
+		}
+	}
+	return found
+}
+
+func (d *Dump) inUse(upstream string) bool {
+	if upstream == "" {
+		return true
+	}
+	passes, known := d.PassesTo(upstream)
+	return passes || !known
 }

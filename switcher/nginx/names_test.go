@@ -1,6 +1,11 @@
 package nginx
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"bgswitch/nginxconf"
+)
 
 func TestUses(t *testing.T) {
 	t.Parallel()
@@ -42,5 +47,24 @@ func TestFinds(t *testing.T) {
 		if got := dumpOf(t, "/e/nginx.conf", "include x;", "/e/x", src).Finds("green", "$active"); got != want {
 			t.Errorf("%s: finds %v, want %v", src, got, want)
 		}
+	}
+}
+
+func TestPassingTo(t *testing.T) {
+	t.Parallel()
+	const live = "upstream app {\n  server 127.0.0.1:1;\n}\n"
+	const site = "location / { proxy_pass http://app; }\nlocation /old { proxy_pass http://127.0.0.1:1/x; } # 127.0.0.1:1\n" +
+		"upstream other {\n  server 127.0.0.1:1 backup;\n}\nupstream idle { server 127.0.0.1:1; }\nlocation /b { grpc_pass other; }\nset $a 127.0.0.1:1;\n"
+	d := dumpOf(t, "/e/nginx.conf", "include *;", "/e/live", live, "/e/site", site)
+	value, err := nginxconf.ParseAddress("127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Passing{{"/e/site", 2}, {"/e/site", 4}}
+	if got := d.PassingTo(value, "/e/live", []int{2}); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := d.PassingTo(value, "/e/live", nil); len(got) != 3 {
+		t.Errorf("with the line that decides: %v", got)
 	}
 }
