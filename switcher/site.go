@@ -66,17 +66,6 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// SharesFile is a mistake: what one of two sites switched, the other one's history
-// would not know.
-func (s Site) SharesFile(others []Site) error {
-	for _, other := range others {
-		if filepath.Clean(other.File) == filepath.Clean(s.File) {
-			return fmt.Errorf("file: it is that of the site %s, too: neither would know what the other one switched", other.Name)
-		}
-	}
-	return nil
-}
-
 // Backends are the servers of one color, as the check asks them: each of them
 // once, or the one URL that stands for the color.
 func (s Site) Backends(c Color) []health.Backend {

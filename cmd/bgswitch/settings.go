@@ -92,11 +92,7 @@ func (w written) settings() settings {
 			})
 		},
 		"sites": func(w written) {
-			w.each(func(name string, w written) {
-				site := w.site(name)
-				w.at([]string{"file"}).wrong(site.SharesFile(s.sites))
-				s.sites = append(s.sites, site)
-			})
+			w.each(func(name string, w written) { s.sites = append(s.sites, w.site(name)) })
 		},
 		"verify": func(w written) { w.verify(&s) },
 		"notify": func(w written) { w.notify(&s.notify) },

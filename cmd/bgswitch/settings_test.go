@@ -77,8 +77,6 @@ func TestSettingsMistakes(t *testing.T) {
 		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:5: file: "app.conf": an absolute path is needed`},
 		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},
 		{"a name of ours", "sites:\n  notify.json:\n" + bothColors + "  metrics.lock: {blue: a:1, green: b:1, file: /f}\n", `f:2: site name "notify.json": .*\n  f:5: site name "metrics.lock": a name that ends in .json or .lock is one of a file of ours`},
-		{"one file for two", "sites:\n  a: {blue: a:1, green: b:1, file: /f}\n  b:\n    blue: a:1\n    green: b:1\n    file: /x/../f\n", `f:6: file: it is that of the site a, too: neither would know what the other one switched`},
-		{"the default file for two", "sites:\n  a: {blue: a:1, green: b:1}\n  b: {blue: a:1, green: b:1}\n", `f:3: file: it is that of the site a, too: .*`},
 		{"upstream of any name", site(bothColors + "    upstream: '*'\n"), `f:6: upstream: "\*": a name is needed, or leave it out where the file holds only one`},
 		{"bad duration", site(bothColors + "    check:\n      interval: 1s\n      timeout: soon\n"), `f:8: timeout: "soon" is no duration: write 2s, 200ms or 1m`},
 		{"number as duration", site(bothColors + "    check: {timeout: 2}\n"), `f:6: timeout: "2" is no duration: write 2s, 200ms or 1m`},
