@@ -19,6 +19,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 	"bgswitch/switcher/statedir"
 )
 
@@ -152,6 +153,7 @@ func (v *victim) switches(c *contract, outcome switcher.Outcome, args ...string)
 // its type; every field that is documented is printed.
 func TestJSONIsAsDocumented(t *testing.T) {
 	t.Parallel()
+	rightstest.Needs(t, rightstest.Mounts) // verify finds nothing over before it is OK
 	c, v := readContract(t), newVictim(t)
 	var mutex sync.Mutex
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
