@@ -8,7 +8,7 @@ type backupFinder struct{ upstream string }
 
 const backupFlag = "backup"
 
-func parseBackup(words []string) finder {
+func (backupFinder) parse(words []string) finder {
 	if name, ok := inUpstream(backupFlag, words); ok {
 		return backupFinder{name}
 	}
@@ -49,16 +49,9 @@ func (f backupFinder) find(r reading, colors Colors) ([]Word, error) {
 // readBackup reads the flag of one server line. Its word is the flag and the
 // blanks before it, or nothing, behind the last argument.
 func (p pool) readBackup(r reading, server placed, colors Colors) (Word, error) {
-	address, some := server.arg(0)
-	if !some {
-		return Word{}, refuseAt(r.src, server.words[0].Start, "a server without an address, expected %s", colors)
-	}
-	if mark, marked := server.marked("down"); marked {
-		return Word{}, refuseAt(r.src, mark.Start, "server %s is marked down, expected no server that is down", quote(address.value))
-	}
-	color, i, ok := colors.find(address.value)
-	if !ok {
-		return Word{}, refuseAt(r.src, address.Start, "server %s belongs to no color, expected %s", quote(address.value), colors)
+	_, color, i, err := server.ofColor(r, colors, "down")
+	if err != nil {
+		return Word{}, err
 	}
 	w := Word{
 		Color: color, Upstream: p.name, place: p.title(), in: server.in,

@@ -3,7 +3,7 @@ package nginxconf
 // includeFinder finds the include of a color's file.
 type includeFinder struct{}
 
-func parseInclude(words []string) finder {
+func (includeFinder) parse(words []string) finder {
 	if len(words) == 1 && words[0] == "include" {
 		return includeFinder{}
 	}

@@ -3,7 +3,7 @@ package nginxconf
 // mapFinder finds the default of the map that sets a variable.
 type mapFinder struct{ variable string }
 
-func parseMap(words []string) finder {
+func (mapFinder) parse(words []string) finder {
 	if len(words) == 2 && words[0] == "map" && isVariable(words[1]) {
 		return mapFinder{words[1]}
 	}

@@ -12,7 +12,7 @@ var passes = []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "
 // or in the only statement that passes to a color.
 type passFinder struct{ name, location string }
 
-func parsePass(words []string) finder {
+func (passFinder) parse(words []string) finder {
 	if !slices.Contains(passes, words[0]) {
 		return nil
 	}

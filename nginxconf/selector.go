@@ -12,6 +12,8 @@ type Selector struct{ finder }
 
 // finder is one kind of selector.
 type finder interface {
+	// parse reads a selector of this kind; nil, where it is of another one.
+	parse(words []string) finder
 	// find returns the deciding words, each with what it is in either color.
 	// Its error is a *Refusal.
 	find(r reading, colors Colors) ([]Word, error)
@@ -25,10 +27,8 @@ type finder interface {
 	String() string
 }
 
-// kinds reads a selector of each kind; nil, where it is of another kind.
-var kinds = []func(words []string) finder{
-	parseServer, parseBackup, parseSet, parsePass, parseMap, parseInclude,
-}
+// kinds are all kinds of selectors.
+var kinds = []finder{serverFinder{}, backupFinder{}, setFinder{}, passFinder{}, mapFinder{}, includeFinder{}}
 
 // ParseSelector reads a selector as the settings have it:
 //
@@ -47,8 +47,8 @@ func ParseSelector(s string) (Selector, error) {
 	if len(words) == 0 {
 		return Selector{}, nil
 	}
-	for _, parse := range kinds {
-		if f := parse(words); f != nil {
+	for _, kind := range kinds {
+		if f := kind.parse(words); f != nil {
 			return Selector{f}, nil
 		}
 	}
@@ -74,7 +74,7 @@ func (s Selector) resolve(r reading, colors Colors) (finder, error) {
 		return s.finder, nil
 	}
 	var found []finder
-	for _, kind := range []finder{serverFinder{}, backupFinder{}, setFinder{}, passFinder{}, mapFinder{}, includeFinder{}} {
+	for _, kind := range kinds {
 		found = append(found, kind.candidates(r, colors)...)
 	}
 	switch len(found) {

@@ -13,7 +13,7 @@ const Sole = "*"
 // includes. All of them decide.
 type serverFinder struct{ upstream string }
 
-func parseServer(words []string) finder {
+func (serverFinder) parse(words []string) finder {
 	if len(words) == 1 && words[0] == "server" {
 		return serverFinder{Sole}
 	}
@@ -67,21 +67,31 @@ func (f serverFinder) find(r reading, colors Colors) ([]Word, error) {
 
 // readServer reads the deciding word of one server line.
 func (p pool) readServer(r reading, server placed, colors Colors) (Word, error) {
-	w, some := server.arg(0)
-	if !some {
-		return Word{}, refuseAt(r.src, server.words[0].Start, "a server without an address, expected %s", colors)
-	}
-	if mark, marked := server.marked("down", "backup"); marked {
-		return Word{}, refuseAt(r.src, mark.Start, "server %s is marked %s, expected no server that is down or backup", quote(w.value), mark.value)
-	}
-	color, i, ok := colors.find(w.value)
-	if !ok {
-		return Word{}, refuseAt(r.src, w.Start, "server %s belongs to no color, expected %s", quote(w.value), colors)
+	w, color, i, err := server.ofColor(r, colors, "down", "backup")
+	if err != nil {
+		return Word{}, err
 	}
 	return Word{
 		Span: w.Span, Line: w.line, Value: w.value, Color: color, Upstream: p.name,
 		what: "server " + w.value, place: p.title(), texts: colors.texts(i), in: server.in,
 	}, nil
+}
+
+// ofColor reads the address of a server line, and whose it is. A line with one of
+// the flags is refused.
+func (s placed) ofColor(r reading, colors Colors, flags ...string) (address word, color Color, i int, err error) {
+	address, some := s.arg(0)
+	if !some {
+		return address, "", 0, refuseAt(r.src, s.words[0].Start, "a server without an address, expected %s", colors)
+	}
+	if mark, marked := s.marked(flags...); marked {
+		return address, "", 0, refuseAt(r.src, mark.Start, "server %s is marked %s, expected no server that is %s", quote(address.value), mark.value, strings.Join(flags, " or "))
+	}
+	color, i, ok := colors.find(address.value)
+	if !ok {
+		return address, "", 0, refuseAt(r.src, address.Start, "server %s belongs to no color, expected %s", quote(address.value), colors)
+	}
+	return address, color, i, nil
 }
 
 // marked returns the first of the arguments after the address that is one of

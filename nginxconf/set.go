@@ -5,7 +5,7 @@ import "strings"
 // setFinder finds the value of a variable, wherever it is set in the file.
 type setFinder struct{ variable string }
 
-func parseSet(words []string) finder {
+func (setFinder) parse(words []string) finder {
 	if len(words) == 2 && words[0] == "set" && isVariable(words[1]) {
 		return setFinder{words[1]}
 	}

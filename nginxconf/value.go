@@ -93,12 +93,11 @@ func exactly(v Value, word string) bool {
 	return v.String() == word
 }
 
-// HostName is the host of a value where it is a name that has to be looked up;
-// empty for an IP address, a socket, and what is no host.
-func HostName(value string) string {
-	a, err := ParseAddress(value)
-	if err != nil || a.path != "" || strings.HasPrefix(a.host, "[") || endsInNumber(a.host) {
-		return ""
+// Name is the host where it is a name that has to be looked up; empty for an IP
+// address and a socket. bare says that no port is written.
+func (a Address) Name() (host string, bare bool) {
+	if a.path != "" || strings.HasPrefix(a.host, "[") || endsInNumber(a.host) {
+		return "", false
 	}
-	return a.host
+	return a.host, a.port == 0
 }

@@ -2,6 +2,7 @@ package switcher
 
 import (
 	"bytes"
+	"cmp"
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
@@ -24,7 +25,7 @@ func plan(site Site, file *livefile.File, to func(live Color) Color) (Plan, erro
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := site.askable(read.Layout()); err != nil {
+	if err := cmp.Or(site.askable(Blue, read.Layout()), site.askable(Green, read.Layout())); err != nil {
 		return Plan{}, err
 	}
 	p := Plan{From: read.Live(), To: to(read.Live()), Path: file.Path, Words: read.Words(), Before: file.Bytes}

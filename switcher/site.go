@@ -90,22 +90,21 @@ func (s Site) Backends(c Color) []health.Backend {
 // health.Mistakes at their settings.
 func (s Site) ValidateAsking() error {
 	var m health.Mistakes
-	m.Add(s.askable(s.Layout), "check")
+	m.Add(s.askable(Blue, s.Layout), "check")
+	m.Add(s.askable(Green, s.Layout), "check")
 	return m.Found()
 }
 
-// askable says whether both colors can be asked: where a value in one of the
+// askable says whether a color can be asked: where its value in one of the
 // places is a mere name, only a URL says where.
-func (s Site) askable(layout nginxconf.Layout) error {
-	for _, color := range []Color{Blue, Green} {
-		if url := s.URLs[color]; !url.IsZero() {
-			continue
-		}
-		for _, place := range layout {
-			for _, value := range place.Colors[color] {
-				if value != nil && !place.Selector.Dials(value) { // nil: it could not be read
-					return fmt.Errorf("%s is %q, which does not say where to ask it: `check:` needs a `%s_url:`", color, value, color)
-				}
+func (s Site) askable(color Color, layout nginxconf.Layout) error {
+	if url := s.URLs[color]; !url.IsZero() {
+		return nil
+	}
+	for _, place := range layout {
+		for _, value := range place.Colors[color] {
+			if value != nil && !place.Selector.Dials(value) { // nil: it could not be read
+				return fmt.Errorf("%s is %q, which does not say where to ask it: `check:` needs a `%s_url:`", color, value, color)
 			}
 		}
 	}

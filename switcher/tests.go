@@ -243,8 +243,8 @@ func variableDecides(dump *nginx.Dump, w nginxconf.Word, to Color) error {
 		return refuse(NotAccepted, fmt.Sprintf("pass by it where the site is served (`proxy_pass http://%s;`), or set `file:` and `selector:` to what decides", w.Variable),
 			fmt.Errorf("nothing in %s reads %s, set in line %d: %w", dump.Main(), w.Variable, w.Line, ErrDecidesNothing))
 	}
-	if host := nginxconf.HostName(w.Text(to)); host != "" && !dump.Finds(host, w.Variable) {
-		return refuse(NotAccepted, fmt.Sprintf("name an upstream %s, or set a `resolver`", host),
+	if host, err := nginxconf.ParseAddress(w.Text(to)); err == nil && !dump.Finds(host, w.Variable) {
+		return refuse(NotAccepted, "name an upstream so, without a port, or set a `resolver`",
 			fmt.Errorf("nginx would not find %s, which is what %s in line %d becomes: no upstream has that name, and there is no resolver", host, w.Variable, w.Line))
 	}
 	return nil

@@ -20,12 +20,17 @@ func (d *Dump) Uses(variable string) bool {
 }
 
 // Finds says whether nginx can find a host that it meets in a variable, while
-// it serves: as an upstream of that name, or by a `resolver`
-// (ngx_http_upstream_init_request in nginx's src/http/ngx_http_upstream.c). It
-// is true where nothing passes to what the variable holds alone, which may be
-// only a part of a name.
-func (d *Dump) Finds(host, variable string) bool {
-	return !d.passesBy(variable) || d.upstream(host) || d.says("resolver")
+// it serves: as an upstream of that name, which has no port, as an address that
+// another statement passes to, or by a `resolver` (ngx_http_upstream_init_request
+// in nginx's src/http/ngx_http_upstream.c). It is true of what has not to be
+// looked up, and where nothing passes to what the variable holds alone, which may
+// be only a part of a name.
+func (d *Dump) Finds(host nginxconf.Address, variable string) bool {
+	name, bare := host.Name()
+	return name == "" || !d.passesBy(variable) || bare && d.upstream(name) || d.says("resolver") ||
+		d.any(func(words []string) bool {
+			return len(words) > 1 && strings.HasSuffix(words[0], "_pass") && host.Is(passedHost(words[1]))
+		})
 }
 
 func (d *Dump) passesBy(variable string) bool {

@@ -31,22 +31,51 @@ func TestFinds(t *testing.T) {
 	t.Parallel()
 	const passes = "set $active blue; location / { proxy_pass http://$active; } "
 	for src, want := range map[string]bool{
-		passes:                                   false,
-		passes + "upstream green { server a; }":  true,
-		passes + "upstream \"GREEN\"{server a;}": true,
-		passes + "upstream green2 { server a; }": false,
-		passes + "resolver 127.0.0.1;":           true,
-		"proxy_pass http://$active.example;":     true,
-		"proxy_pass http://x$active;":            true,
-		"proxy_pass $active;":                    false,
-		"proxy_pass $active$request_uri;":        false,
-		"proxy_pass http://${active}/x;":         false,
-		"grpc_pass grpc://$active;":              false,
-		"proxy_pass http://$active; http {":      true,
+		passes:                                                 false,
+		passes + "upstream green { server a; }":                true,
+		passes + "upstream \"GREEN\"{server a;}":               true,
+		passes + "upstream green2 { server a; }":               false,
+		passes + "location /b { proxy_pass http://GREEN/x; }":  true,
+		passes + "location /b { proxy_pass http://green:81; }": false,
+		passes + "resolver 127.0.0.1;":                         true,
+		"proxy_pass http://$active.example;":                   true,
+		"proxy_pass http://x$active;":                          true,
+		"proxy_pass $active;":                                  false,
+		"proxy_pass $active$request_uri;":                      false,
+		"proxy_pass http://${active}/x;":                       false,
+		"grpc_pass grpc://$active;":                            false,
+		"proxy_pass http://$active; http {":                    true,
 	} {
-		if got := dumpOf(t, "/e/nginx.conf", "include x;", "/e/x", src).Finds("green", "$active"); got != want {
-			t.Errorf("%s: finds %v, want %v", src, got, want)
-		}
+		finds(t, src, "green", want)
+	}
+}
+
+// An upstream's name has no port; an address that something passes to has one.
+func TestFindsWithAPort(t *testing.T) {
+	t.Parallel()
+	const passes = "set $active http://green:8080; location / { proxy_pass $active; } "
+	for more, want := range map[string]bool{
+		"":                             false,
+		"upstream green { server a; }": false,
+		"location /preview { proxy_pass http://green:8080; }":   true,
+		"location /preview { proxy_pass http://green:8081/x; }": false,
+		"resolver 127.0.0.1;": true,
+	} {
+		finds(t, passes+more, "green:8080", want)
+	}
+	for _, known := range []string{"127.0.0.1:8080", "[::1]:8080", "unix:/run/green.sock"} {
+		finds(t, passes, known, true)
+	}
+}
+
+func finds(t *testing.T, src, text string, want bool) {
+	t.Helper()
+	host, err := nginxconf.ParseAddress(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := dumpOf(t, "/e/nginx.conf", "include x;", "/e/x", src).Finds(host, "$active"); got != want {
+		t.Errorf("%s: finds %s: %v, want %v", src, text, got, want)
 	}
 }
 
