@@ -15,7 +15,7 @@ import (
 // takeLock takes the lock of the live file, and makes sure that the switch can
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
-	if _, err := livefile.Read(s.Site.File); err != nil {
+	if _, err := livefile.Read(s.Site.Files[0].Path); err != nil {
 		return asError(stepRead, s.unreadable(err)) // nothing is left beside what is no live file
 	}
 	if s.request.DryRun {

@@ -21,7 +21,7 @@ type Plan struct {
 
 // plan reads the file's meaning and edits it.
 func plan(site Site, file *livefile.File, to func(live Color) Color) (Plan, error) {
-	read, err := nginxconf.Read(file.Bytes, site.Layout)
+	read, err := nginxconf.Read(file.Bytes, site.Files[0].Layout)
 	if err != nil {
 		return Plan{}, err
 	}

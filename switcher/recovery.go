@@ -21,7 +21,7 @@ func (s *Survey) recover() error {
 	if !found {
 		return nil
 	}
-	live, err := livefile.Resolve(s.Site.File)
+	live, err := livefile.Resolve(s.Site.Files[0].Path)
 	if err != nil {
 		return s.unreadable(err)
 	}

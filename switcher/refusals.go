@@ -70,5 +70,5 @@ func (s *Switcher) notWritten(err error) error {
 
 // about is a command about the live file and its folder.
 func (s *Switcher) about(words ...string) string {
-	return foreign.Shell(append(words, filepath.Dir(s.Site.File), s.Site.File)...)
+	return foreign.Shell(append(words, filepath.Dir(s.Site.Files[0].Path), s.Site.Files[0].Path)...)
 }

@@ -62,7 +62,7 @@ func newDecided(t *testing.T, d decided) (s *stand, fill func(string) string) {
 		}
 		colors[color] = []nginxconf.Value{value}
 	}
-	s.Switcher.Site.File, s.Switcher.Site.Layout = file, nginxconf.Layout{{Selector: selector, Colors: colors}}
+	s.Switcher.Site.Files = []switcher.LiveFile{{Path: file, Layout: nginxconf.Layout{{Selector: selector, Colors: colors}}}}
 	if d.urls {
 		s.Switcher.Site.URLs = map[switcher.Color]health.URL{
 			switcher.Blue: health.MustParseURL("http://" + s.Blue.Addr), switcher.Green: health.MustParseURL("http://" + s.Green.Addr),
@@ -81,7 +81,7 @@ func TestSelectors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _ := newDecided(t, d)
-			before := read(t, s.Switcher.Site.File)
+			before := read(t, s.Switcher.Site.Files[0].Path)
 			s.answers(switcher.Blue, 5)
 			for range 2 {
 				s.ends(switcher.Green, switcher.Done)
@@ -90,7 +90,7 @@ func TestSelectors(t *testing.T) {
 				s.ends(switcher.Blue, switcher.Done)
 				s.answers(switcher.Blue, 10)
 			}
-			if after := read(t, s.Switcher.Site.File); after != before {
+			if after := read(t, s.Switcher.Site.Files[0].Path); after != before {
 				t.Errorf("there and back the file is\n%s\nit was\n%s", after, before)
 			}
 		})
@@ -129,12 +129,12 @@ func TestSelectorsThatDecideNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _ := newDecided(t, c.decided)
-			before := read(t, s.Switcher.Site.File)
+			before := read(t, s.Switcher.Site.Files[0].Path)
 			result, err := s.to(switcher.Green)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s, %v; want an error that says %q", result.Outcome, err, c.says)
 			}
-			if read(t, s.Switcher.Site.File) != before {
+			if read(t, s.Switcher.Site.Files[0].Path) != before {
 				t.Error("the file was touched")
 			}
 			s.answers(switcher.Blue, 5)

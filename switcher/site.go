@@ -23,11 +23,10 @@ const (
 	Green = nginxconf.Green
 )
 
-// Site is one thing that is switched: its file, its two colors, its checks.
+// Site is one thing that is switched: its files, its two colors, its checks.
 type Site struct {
 	Name    string
-	File    string
-	Layout  nginxconf.Layout
+	Files   []LiveFile // at least one
 	Check   health.Check
 	URLs    map[Color]health.URL // where to ask instead of the backends' own addresses
 	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
@@ -42,10 +41,9 @@ var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 func (s Site) Validate() error {
 	var m health.Mistakes
 	m.Add(ValidateName(s.Name))
-	if !strings.HasPrefix(s.File, "/") {
-		m.Add(fmt.Errorf("%q: an absolute path is needed", s.File), "file")
+	for _, f := range s.Files {
+		m.Add(f.Validate())
 	}
-	m.Add(s.Layout.Validate())
 	m.Add(s.ValidateAsking())
 	m.Add(s.Check.Validate(), "check")
 	if s.Confirm != nil {
@@ -74,7 +72,7 @@ func (s Site) Backends(c Color) []health.Backend {
 	}
 	var backends []health.Backend
 	seen := map[string]bool{}
-	for _, value := range s.Layout.Values(c) {
+	for _, value := range s.values(c) {
 		address, is := value.(nginxconf.Address)
 		if !is || seen[address.String()] {
 			continue
@@ -86,12 +84,23 @@ func (s Site) Backends(c Color) []health.Backend {
 	return backends
 }
 
+// values are those of one color in all files.
+func (s Site) values(c Color) []nginxconf.Value {
+	var all []nginxconf.Value
+	for _, f := range s.Files {
+		all = append(all, f.Layout.Values(c)...)
+	}
+	return all
+}
+
 // ValidateAsking finds values that do not say where to ask a color, as
 // health.Mistakes at their settings.
 func (s Site) ValidateAsking() error {
 	var m health.Mistakes
-	m.Add(s.askable(Blue, s.Layout), "check")
-	m.Add(s.askable(Green, s.Layout), "check")
+	for _, f := range s.Files {
+		m.Add(s.askable(Blue, f.Layout), "check")
+		m.Add(s.askable(Green, f.Layout), "check")
+	}
 	return m.Found()
 }
 

@@ -72,7 +72,7 @@ func (s *Switcher) Status(ctx context.Context) Status {
 
 // Inspect is Status with another check than one answer of each backend.
 func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
-	st := Status{Site: s.Site.Name, Path: s.Site.File, Colors: map[Color][]health.Verdict{}}
+	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Colors: map[Color][]health.Verdict{}}
 	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
 	file := s.readStatus(&st)
 	var asking sync.WaitGroup
@@ -123,13 +123,13 @@ func (st *Status) Learn(way Way) {
 }
 
 func (s *Switcher) readStatus(st *Status) *livefile.File {
-	file, err := livefile.Read(s.Site.File)
+	file, err := livefile.Read(s.Site.Files[0].Path)
 	if err != nil {
 		st.FileErr = err
 		return nil
 	}
-	st.Path, st.Warnings = file.Path, warnings(trust.Doubts(s.Site.File))
-	read, err := nginxconf.Read(file.Bytes, s.Site.Layout)
+	st.Path, st.Warnings = file.Path, warnings(trust.Doubts(s.Site.Files[0].Path))
+	read, err := nginxconf.Read(file.Bytes, s.Site.Files[0].Layout)
 	if err != nil {
 		st.FileErr = err
 		return file

@@ -36,11 +36,11 @@ func (s *Switcher) See() (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
-	file, err := livefile.Read(s.Site.File)
+	file, err := livefile.Read(s.Site.Files[0].Path)
 	if err != nil {
 		return Seen{}, err
 	}
-	read, err := nginxconf.Read(file.Bytes, s.Site.Layout)
+	read, err := nginxconf.Read(file.Bytes, s.Site.Files[0].Layout)
 	if err != nil {
 		return Seen{}, err
 	}

@@ -139,14 +139,14 @@ func (s *Survey) read(ctx context.Context) error {
 			return err
 		}
 	}
-	if sibling, is := livefile.Selector(s.Site.File); is {
+	if sibling, is := livefile.Selector(s.Site.Files[0].Path); is {
 		return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
-			fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", s.Site.File, sibling))
+			fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", s.Site.Files[0].Path, sibling))
 	}
 	if err := s.doubt(); err != nil {
 		return err
 	}
-	file, err := livefile.Read(s.Site.File)
+	file, err := livefile.Read(s.Site.Files[0].Path)
 	if err != nil {
 		return s.unreadable(err)
 	}
@@ -180,7 +180,7 @@ func (r Request) target(live Color) Color {
 // doubt names what others may write of the live file: who may write it owns
 // what root's nginx does.
 func (s *Survey) doubt() error {
-	doubts := trust.Doubts(s.Site.File)
+	doubts := trust.Doubts(s.Site.Files[0].Path)
 	if len(doubts) > 0 && s.request.Strict {
 		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
 	}

@@ -65,7 +65,7 @@ type Result struct {
 // whatever name, from whatever state folder. Who waits is told for whom. The
 // errors are those of lock.Take.
 func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (*journal.Journal, error) {
-	live, err := livefile.Resolve(s.Site.File)
+	live, err := livefile.Resolve(s.Site.Files[0].Path)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string)
 // Holder says who switches the site's live file now; ok is false when nobody
 // does. It takes nothing.
 func (s *Switcher) Holder() (holder lock.Holder, ok bool, err error) {
-	live, err := livefile.Resolve(s.Site.File)
+	live, err := livefile.Resolve(s.Site.Files[0].Path)
 	if err != nil {
 		return lock.Holder{}, false, nil // then nobody can
 	}

@@ -279,7 +279,7 @@ func (s *Survey) passedElsewhere() {
 	}
 	for _, c := range s.Changes {
 		for _, color := range []Color{Blue, Green} {
-			for _, value := range s.Site.Layout.Values(color) {
+			for _, value := range s.Site.values(color) {
 				if found := s.accepted.dump.PassingTo(value, c.view.at, c.Plan.lines()); len(found) > 0 {
 					s.note("nginx passes to %s (%s) in %s, too: a switch leaves that as it is", color, value, some(found))
 				}

@@ -164,7 +164,7 @@ func (p *Prepared) kept() string {
 
 // fileNow is what the live file says now.
 func (p *Prepared) fileNow() string {
-	file, err := livefile.Read(p.Site.File)
+	file, err := livefile.Read(p.Site.Files[0].Path)
 	if err == nil {
 		var now Plan
 		if now, err = plan(p.Site, file, Color.Other); err == nil {

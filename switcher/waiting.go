@@ -66,7 +66,7 @@ func (s *Switcher) waitForTarget(ctx context.Context, request Request) {
 // waitsFor is the color that a request waits for; not one that is live, nor one
 // that the survey will refuse to go to.
 func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
-	file, err := livefile.Read(s.Site.File)
+	file, err := livefile.Read(s.Site.Files[0].Path)
 	if err != nil {
 		return "", false
 	}

@@ -79,8 +79,8 @@ func TestReadmeSettings(t *testing.T) {
 	if diff := cmp.Diff(health.Defaults(), site.Check, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("check (-default +README):\n%s", diff)
 	}
-	if site.File != defaultFile {
-		t.Errorf("file is %s, the default %s", site.File, defaultFile)
+	if site.Files[0].Path != defaultFile {
+		t.Errorf("file is %s, the default %s", site.Files[0].Path, defaultFile)
 	}
 }
 

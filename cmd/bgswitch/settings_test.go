@@ -265,7 +265,7 @@ func TestSettingsMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.sites[1]
-	if b.File != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Layout[0].Colors[switcher.Blue][0].String() != "c:1" {
+	if b.Files[0].Path != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Files[0].Layout[0].Colors[switcher.Blue][0].String() != "c:1" {
 		t.Errorf("%+v", b)
 	}
 }
@@ -305,11 +305,10 @@ notify:
 		stateDir: "/s",
 		nginx:    nginxSettings{binary: "/n", conf: "/c", prefix: "/p", test: []string{"a", "-t"}, reload: []string{"b", "c d"}},
 		sites: []switcher.Site{{
-			Name: "web", File: "/f",
-			Layout: nginxconf.Layout{
+			Name: "web", Files: []switcher.LiveFile{{Path: "/f", Layout: nginxconf.Layout{
 				{Selector: nginxconf.ServerOf("api"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "a:1", "a:2"), switcher.Green: addresses(t, "b:1", "b:2")}},
 				{Selector: nginxconf.ServerOf("web"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "unix:/a"), switcher.Green: addresses(t, "[::1]:3")}},
-			},
+			}}},
 			Check: health.Check{
 				Type: "http", Scheme: "https", Path: "/up", Host: "h", Headers: map[string]string{"K": "v"},
 				Status: health.StatusRanges{{From: 200, To: 200}, {From: 301, To: 302}}, Contains: "ok",
@@ -356,7 +355,7 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := s.sites[0]
-	if app.File != defaultFile || app.Confirm != nil || !cmp.Equal(app.Check, health.Defaults()) {
+	if app.Files[0].Path != defaultFile || app.Confirm != nil || !cmp.Equal(app.Check, health.Defaults()) {
 		t.Errorf("site %+v has not the defaults", app)
 	}
 }

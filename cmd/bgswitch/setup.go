@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,15 +77,16 @@ func raiseLimits() error {
 
 // withoutSites makes the one site of the origin page's set-up.
 func (s *settings) withoutSites(c *cli.Context) error {
-	site := switcher.Site{File: defaultFile, Check: health.Defaults()}
-	if file := c.String("file"); file != "" {
-		site.File = file
-	}
+	file := cmp.Or(c.String("file"), defaultFile)
 	place, err := placeOf(c, nginxconf.Selector{}, []string{defaultBlue}, []string{defaultGreen})
 	if err != nil {
 		return err
 	}
-	site.Name, site.Layout = siteOfFile(site.File), nginxconf.Layout{place}
+	site := switcher.Site{
+		Name:  siteOfFile(file),
+		Files: []switcher.LiveFile{{Path: file, Layout: nginxconf.Layout{place}}},
+		Check: health.Defaults(),
+	}
 	if err := site.Validate(); err != nil {
 		return usage("`--file`, `--blue` and `--green` say what differs from the defaults", "%v", err)
 	}
@@ -104,7 +106,7 @@ func (s *settings) override(c *cli.Context) error {
 		return err
 	}
 	if c.IsSet("file") {
-		site.File = c.String("file")
+		site.Files = []switcher.LiveFile{{Path: c.String("file"), Layout: site.Files[0].Layout}}
 	}
 	if places {
 		if err := overridePlace(c, &site); err != nil {
@@ -119,12 +121,13 @@ func (s *settings) override(c *cli.Context) error {
 }
 
 func overridePlace(c *cli.Context, site *switcher.Site) error {
-	if len(site.Layout) > 1 {
+	file := site.Files[0]
+	if len(file.Layout) > 1 {
 		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's upstreams they are for")
 	}
-	written := site.Layout[0]
+	written := file.Layout[0]
 	place, err := placeOf(c, written.Selector, texts(written.Colors[switcher.Blue]), texts(written.Colors[switcher.Green]))
-	site.Layout = nginxconf.Layout{place}
+	site.Files = []switcher.LiveFile{{Path: file.Path, Layout: nginxconf.Layout{place}}}
 	return err
 }
 

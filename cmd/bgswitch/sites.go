@@ -13,15 +13,16 @@ import (
 
 // site reads one site. What is not set has its default.
 func (w written) site(name string) switcher.Site {
-	site := switcher.Site{Name: name, File: defaultFile, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
+	site := switcher.Site{Name: name, Files: []switcher.LiveFile{{Path: defaultFile}}, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
 	w.wrong(switcher.ValidateName(name))
 	if w.node == nil {
 		w.wrong(errors.New("nothing is set for this site"))
 		return site
 	}
+	file := &site.Files[0]
 	var blue, green, upstream, upstreams, selector written
 	w.has(takes{
-		"file":      absolute(&site.File),
+		"file":      absolute(&file.Path),
 		"blue":      keep(&blue),
 		"green":     keep(&green),
 		"selector":  keep(&selector),
@@ -33,11 +34,11 @@ func (w written) site(name string) switcher.Site {
 	switch {
 	case upstreams.node == nil:
 		s := selected(selector, upstream)
-		site.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
+		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
 	case blue.node != nil || green.node != nil || upstream.node != nil || selector.node != nil:
 		upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
 	default:
-		site.Layout = upstreams.layout()
+		file.Layout = upstreams.layout()
 	}
 	w.judge(site.ValidateAsking())
 	return site

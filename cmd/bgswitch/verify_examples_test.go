@@ -38,7 +38,7 @@ func TestExampleSettings(t *testing.T) {
 	if s, err = newReader().parse("all of "+path, []byte(whole)); err != nil {
 		t.Error(err)
 	}
-	if len(s.sites) != 2 || s.verify.Fall != 3 || s.sites[1].Layout[0].Colors[switcher.Blue] == nil {
+	if len(s.sites) != 2 || s.verify.Fall != 3 || s.sites[1].Files[0].Layout[0].Colors[switcher.Blue] == nil {
 		t.Errorf("%+v", s)
 	}
 }

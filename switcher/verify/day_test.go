@@ -77,7 +77,7 @@ func (s *stand) lockNow() *journal.Journal {
 	}
 	note, err := json.Marshal(lock.Holder{PID: os.Getpid(), Command: "to", Since: s.clock})
 	if err == nil {
-		live := s.Switcher.Site.File
+		live := s.Switcher.Site.Files[0].Path
 		err = os.WriteFile(journal.Path(filepath.Dir(live), live), note, 0o600)
 	}
 	if err != nil {

@@ -27,7 +27,7 @@ func TestDeadline(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.play([]step{allWell})
-	s.Switcher.Site.Layout = nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
+	s.Switcher.Site.Files[0].Layout = nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
 		switcher.Blue: {address(t, s.Blue.Addr)}, switcher.Green: {address(t, mute(t))},
 	}}}
 	s.Options.Deadline, s.Options.Fall = time.Second, 1

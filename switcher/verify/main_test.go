@@ -58,11 +58,11 @@ func switcherFor(t testing.TB, site *nginxtest.Site) *switcher.Switcher {
 	check.Attempts = 1
 	return &switcher.Switcher{
 		Site: switcher.Site{
-			Name: "myapp", File: site.Live, Check: check,
-			Layout: nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
+			Name: "myapp", Check: check,
+			Files: []switcher.LiveFile{{Path: site.Live, Layout: nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
 				switcher.Blue:  {address(t, site.Blue.Addr)},
 				switcher.Green: {address(t, site.Green.Addr)},
-			}}},
+			}}}}},
 		},
 		Nginx: &nginx.Nginx{Binary: binary, Conf: site.Conf, Prefix: site.Dir},
 		State: statedir.Of(site.StateDir, "myapp"),
