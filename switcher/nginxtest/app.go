@@ -28,10 +28,14 @@ func StartApp(color string) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	return serveApp(color, listener), nil
+}
+
+func serveApp(color string, listener net.Listener) *App {
 	a := &App{Color: color, Addr: listener.Addr().String()}
 	a.server = &http.Server{Handler: a}
 	go func() { _ = a.server.Serve(listener) }()
-	return a, nil
+	return a
 }
 
 // ServeHTTP answers; /hold keeps the answer open until the client goes.

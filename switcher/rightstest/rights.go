@@ -24,6 +24,8 @@ var (
 	Mounts = Right{"the right to make a mount namespace", sync.OnceValue(nginxtest.MayMount)}
 	// OwnMounts is what a test needs to mount something for itself.
 	OwnMounts = Right{"mounts of its own (a root folder that is a mount point; for an ordinary user, user namespaces)", sync.OnceValue(mayHaveOwnMounts)}
+	// Namespaces is what starts a container.
+	Namespaces = Right{"root that may make namespaces (a container)", sync.OnceValue(nginxtest.MayContain)}
 	// Limits is what raises a hard limit.
 	Limits = Right{"the right to raise a limit (CAP_SYS_RESOURCE)", func() bool {
 		return exec.Command("sh", "-c", "ulimit -c 0 && ulimit -c 1").Run() == nil
