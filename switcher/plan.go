@@ -40,12 +40,3 @@ func (p Plan) Changes() bool { return !bytes.Equal(p.Before, p.After) }
 func (p Plan) Diff() string {
 	return string(diff.Diff(p.Path, p.Before, p.Path, p.After))
 }
-
-// lines are those in which a word decides.
-func (p Plan) lines() []int {
-	var lines []int
-	for _, w := range p.Words {
-		lines = append(lines, w.Line)
-	}
-	return lines
-}

@@ -26,8 +26,8 @@ type Proof struct {
 
 // The kinds of proof.
 const (
-	byGeneration = "generation" // every worker that accepts has loaded the files
-	byIdentity   = "identity"   // on top of that, the target answers through nginx
+	ByGeneration = "generation" // every worker that accepts has loaded the files
+	ByIdentity   = "identity"   // on top of that, the target answers through nginx
 )
 
 const stepPrepare = "write the new file"
@@ -160,7 +160,7 @@ func (p *Prepared) load(ctx context.Context) (err error) {
 		return err
 	}
 	if p.first.generation != nil {
-		p.proof = Proof{byGeneration, p.first.generation}
+		p.proof = Proof{ByGeneration, p.first.generation}
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (p *Prepared) confirm(ctx context.Context) error {
 	if err := p.answered(ctx, p.plan().To, p.running.window()); err != nil {
 		return err
 	}
-	p.proof.Kind = byIdentity
+	p.proof.Kind = ByIdentity
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 // result is what came of the request, with its record.
 func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
+	s.noteElsewhere(outcome)
 	r := Result{Outcome: outcome, Plan: s.plan(), Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
 	if outcome == Planned {
 		r.Steps = (&Prepared{Survey: s}).would()
@@ -35,7 +36,7 @@ func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record
 	r := statedir.Record{
 		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: s.Site.Name, Command: s.request.Command, From: p.From, To: p.To,
 		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force,
-		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, TookMS: milliseconds(time.Since(s.began)),
+		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: s.elsewhere, TookMS: milliseconds(time.Since(s.began)),
 	}
 	var failed *Error
 	if errors.As(err, &failed) {

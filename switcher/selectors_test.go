@@ -146,13 +146,32 @@ func TestSelectorsThatDecideNothing(t *testing.T) {
 func TestWhatElsePassesIsNamed(t *testing.T) {
 	t.Parallel()
 	s, fill := newDecided(t, decided{"", "BLUE", "GREEN", "upstream app {\n  server BLUE;\n}\n", "include FILE;",
-		"location / { proxy_pass http://app; } location /old { proxy_pass http://BLUE; }", false})
+		"location / { proxy_pass http://app; } location /old { proxy_pass http://BLUE; } location /new { proxy_pass http://GREEN; }", false})
 	result, err := s.Switch(context.Background(), switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to", Who: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "nginx passes to blue (" + fill("BLUE") + ") in " + s.Conf + ":"
-	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, want) {
-		t.Errorf("notes %q, want %q", notes, want)
+	old, preview := fill("nginx still passes to blue (BLUE) in ")+s.Conf+":", fill("nginx passes to green (GREEN) in ")+s.Conf+":"
+	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, old) || !strings.Contains(notes, preview) {
+		t.Errorf("notes %q, want %q and %q", notes, old, preview)
+	}
+	if noted := result.Record.Elsewhere; len(noted) != 2 || noted[0].Color != switcher.Blue || len(noted[0].Lines) != 1 || noted[1].Color != switcher.Green {
+		t.Errorf("the record has %v", noted)
+	}
+}
+
+// Where nothing else passes to a color, that is known; a test that did not run
+// knows nothing.
+func TestNothingElsePasses(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	result, err := s.to(switcher.Green)
+	if err != nil || result.Record.Elsewhere == nil || len(result.Record.Elsewhere) > 0 {
+		t.Errorf("%v, %v; want an empty list", result.Record.Elsewhere, err)
+	}
+	s.Switcher.Nginx.Test = []string{"true"}
+	result, err = s.to(switcher.Blue)
+	if err != nil || result.Record.Elsewhere != nil {
+		t.Errorf("%v, %v; want none", result.Record.Elsewhere, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 )
 
@@ -31,6 +32,7 @@ type Survey struct {
 	loaded    Loaded
 	tests     *tests
 	accepted  acceptance
+	elsewhere []statedir.Elsewhere // nil: unknown
 }
 
 // Survey looks at everything that a switch depends on. What takes its time goes
@@ -316,7 +318,7 @@ func (s *Survey) survivable(context.Context) error {
 func (s *Survey) test(ctx context.Context) (err error) {
 	s.accepted, err = s.tests.judge(ctx, s.request, s.Already)
 	if err == nil && !s.Already {
-		s.passedElsewhere()
+		s.findElsewhere()
 	}
 	if err == nil && (s.Already || s.request.DryRun) {
 		s.carried()

@@ -271,23 +271,6 @@ func (s *Survey) carried() {
 	s.note("nginx loads other changes, too: %s changed since it last loaded anything", text)
 }
 
-// passedElsewhere names where nginx passes to a color besides: it may be a
-// preview that is meant so, or a place that was forgotten.
-func (s *Survey) passedElsewhere() {
-	if s.accepted.dump == nil {
-		return
-	}
-	for _, c := range s.Changes {
-		for _, color := range []Color{Blue, Green} {
-			for _, value := range s.Site.values(color) {
-				if found := s.accepted.dump.PassingTo(value, c.view.at, c.Plan.lines()); len(found) > 0 {
-					s.note("nginx passes to %s (%s) in %s, too: a switch leaves that as it is", color, value, some(found))
-				}
-			}
-		}
-	}
-}
-
 // some lists the first three of several.
 func some[T any](all []T) string {
 	var texts []string

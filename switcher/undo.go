@@ -30,9 +30,9 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	second, err := p.loadOld(ctx)
-	kind := byGeneration
+	kind := ByGeneration
 	if err == nil && p.running.window() > 0 {
-		kind, err = byIdentity, p.answered(ctx, p.plan().From, p.running.window())
+		kind, err = ByIdentity, p.answered(ctx, p.plan().From, p.running.window())
 	}
 	switch {
 	case err == nil:

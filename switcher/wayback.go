@@ -8,6 +8,7 @@ import (
 
 	"bgswitch/switcher/access"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,10 @@ type Way struct {
 	To     Color
 	Tested bool // nginx has accepted the file that would be put in place
 	Err    error
-	read   bool // its test has shown that it reads the file, and passes to what that decides
+
+	Elsewhere []statedir.Elsewhere // where nginx passes to a color besides; nil: unknown
+
+	read bool // its test has shown that it reads the file, and passes to what that decides
 }
 
 // WayBack is a survey of a switch to the idle color, as strict as that would be,
@@ -41,7 +45,7 @@ func (s *Switcher) WayBack(ctx context.Context, strict bool) Way {
 	survey := s.newSurvey(Request{DryRun: true, Strict: strict, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
-	way := Way{To: survey.plan().To, Tested: survey.accepted.new, read: survey.accepted.dump != nil}
+	way := Way{To: survey.plan().To, Tested: survey.accepted.new, Elsewhere: survey.elsewhere, read: survey.accepted.dump != nil}
 	var failed *Error
 	if !errors.As(err, &failed) {
 		return way

@@ -198,6 +198,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	conf := v.read(v.Conf)
 	v.write(v.Conf, conf+"nonsense;")
 	v.prints(c, "verify", "verify") // nginx would refuse the way back
+	v.write(v.Conf, strings.Replace(conf, "location / {", "location /old { proxy_pass http://"+v.Blue.Addr+"; } location / {", 1))
+	v.switches(c, switcher.Planned, "to", "blue", "--dry-run") // it passes to blue elsewhere, too
 	v.write(v.Conf, conf)
 	v.write(v.Live, nginxtest.LiveFile(v.Blue.Addr))
 	v.prints(c, "status", "status") // drift

@@ -108,6 +108,11 @@ func (t *terminal) showStatus(st switcher.Status) {
 		}
 	}
 	t.line("last", t.lastWords(st))
+	if st.Last != nil {
+		for _, e := range st.Last.Elsewhere {
+			t.line("besides", switcher.ElsewhereWords(e)+" (seen then)")
+		}
+	}
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}

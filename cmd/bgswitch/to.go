@@ -160,10 +160,21 @@ func (t *terminal) showDone(r switcher.Result) {
 	if !r.Plan.Changes() {
 		verb = inked("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
 	}
-	t.result("%s (%s%s, proved by %s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof)
+	t.result("%s (%s%s, proved by %s%s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {
 		t.result("%s: do not stop %s yet", draining(r.Draining), r.Plan.From)
 	}
+}
+
+// provedFor says of how much a proof is one, where nginx still passes to the idle
+// color and nobody was asked through it.
+func provedFor(r switcher.Result) string {
+	for _, e := range r.Record.Elsewhere {
+		if e.Color == r.Plan.From && r.Record.Proof == switcher.ByGeneration {
+			return " for " + r.Plan.Path + " alone"
+		}
+	}
+	return ""
 }
 
 func draining(n int) string {

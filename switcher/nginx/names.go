@@ -68,17 +68,17 @@ func (d *Dump) any(is func(words []string) bool) bool {
 
 // Passing is a line of the configuration that passes requests to an address.
 type Passing struct {
-	File string
-	Line int
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 func (p Passing) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // PassingTo lists the lines that pass to a value, or to an upstream, in use,
-// that has it for a server; without those of one file that decide. Another
-// spelling of the value is not found.
-func (d *Dump) PassingTo(value nginxconf.Value, except string, deciding []int) []Passing {
-	var found []Passing
+// that has it for a server; without those that decide. Another spelling of the
+// value is not found.
+func (d *Dump) PassingTo(value nginxconf.Value, deciding []Passing) []Passing {
+	found := []Passing{}
 	for _, s := range d.sections {
 		text := d.text[s.start:s.end]
 		if !bytes.Contains(text, []byte(value.String())) {
@@ -88,9 +88,11 @@ func (d *Dump) PassingTo(value nginxconf.Value, except string, deciding []int) [
 		if err != nil {
 			continue
 		}
-		isExcept := d.isSame(s.name, except)
+		decides := func(line int) bool {
+			return slices.ContainsFunc(deciding, func(p Passing) bool { return p.Line == line && d.isSame(s.name, p.File) })
+		}
 		for _, t := range targets {
-			if value.Is(t.Host) && !(isExcept && slices.Contains(deciding, t.Line)) && d.inUse(t.Upstream) {
+			if value.Is(t.Host) && !decides(t.Line) && d.inUse(t.Upstream) {
 				found = append(found, Passing{s.name, t.Line})
 			}
 		}

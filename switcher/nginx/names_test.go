@@ -90,10 +90,10 @@ func TestPassingTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Passing{{"/e/site", 2}, {"/e/site", 4}}
-	if got := d.PassingTo(value, "/e/live", []int{2}); !slices.Equal(got, want) {
+	if got := d.PassingTo(value, []Passing{{"/e/live", 2}}); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := d.PassingTo(value, "/e/live", nil); len(got) != 3 {
+	if got := d.PassingTo(value, nil); len(got) != 3 {
 		t.Errorf("with the line that decides: %v", got)
 	}
 }

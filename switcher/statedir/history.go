@@ -36,6 +36,14 @@ type Record struct {
 	HashAfter  Text               `json:"hash_after"`
 	File       *livefile.Identity `json:"file"`
 	Generation *nginx.Generation  `json:"generation"`
+	Elsewhere  []Elsewhere        `json:"elsewhere"`
+}
+
+// Elsewhere is a color that nginx passes to besides what decides: where.
+type Elsewhere struct {
+	Color nginxconf.Color `json:"color"`
+	Value string          `json:"value"`
+	Lines []nginx.Passing `json:"lines"`
 }
 
 // StepRecord is one step of a switch and how long it took.

@@ -82,6 +82,9 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	for _, warning := range f.Status.Warnings {
 		f.note(warning)
 	}
+	for _, e := range f.Way.Elsewhere {
+		f.note(switcher.ElsewhereWords(e))
+	}
 	if f.forgetful == nil {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}

@@ -1,0 +1,54 @@
+package switcher
+
+import (
+	"fmt"
+
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+)
+
+// findElsewhere finds where nginx passes to a color besides: it may be a preview
+// that is meant so, or a place that was forgotten.
+func (s *Survey) findElsewhere() {
+	if s.accepted.dump == nil {
+		return
+	}
+	s.elsewhere = []statedir.Elsewhere{}
+	deciding, seen := s.deciding(), map[string]bool{}
+	for _, color := range []Color{Blue, Green} {
+		for _, value := range s.Site.values(color) {
+			lines := s.accepted.dump.PassingTo(value, deciding)
+			if len(lines) > 0 && !seen[value.String()] {
+				s.elsewhere = append(s.elsewhere, statedir.Elsewhere{Color: color, Value: value.String(), Lines: lines})
+			}
+			seen[value.String()] = true
+		}
+	}
+}
+
+// deciding are the lines in which a word decides.
+func (s *Survey) deciding() []nginx.Passing {
+	var lines []nginx.Passing
+	for _, c := range s.Changes {
+		for _, w := range c.Plan.Words {
+			lines = append(lines, nginx.Passing{File: c.view.at, Line: w.Line})
+		}
+	}
+	return lines
+}
+
+// noteElsewhere says so, once the outcome is known: a switch has left it as it is.
+func (s *Survey) noteElsewhere(outcome Outcome) {
+	for _, e := range s.elsewhere {
+		if outcome == Done && e.Color == s.plan().From {
+			s.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
+			continue
+		}
+		s.note("%s; a switch leaves that as it is", ElsewhereWords(e))
+	}
+}
+
+// ElsewhereWords say where nginx passes to a color, too.
+func ElsewhereWords(e statedir.Elsewhere) string {
+	return fmt.Sprintf("nginx passes to %s (%s) in %s, too", e.Color, e.Value, some(e.Lines))
+}
