@@ -31,14 +31,14 @@ func (s *Survey) recover() error {
 			return fmt.Errorf("put back what an earlier run left: %w", err)
 		}
 	}
-	if err := livefile.Sweep(live, kept, left.Before, left.After, left.InPlace); err != nil {
+	if err := leftover(live, kept, left).Sweep(); err != nil {
 		s.note("what an earlier run kept: %v", err)
 	}
 	return s.journal.Forget()
 }
 
 func (s *Survey) restore(live, kept string, left journal.Entry) error {
-	r, err := livefile.Left(live, kept, left.Before, left.After, left.InPlace)
+	r, err := leftover(live, kept, left).Replacement()
 	if err != nil || r == nil {
 		return err
 	}
@@ -54,4 +54,11 @@ func (s *Survey) restore(live, kept string, left journal.Entry) error {
 		s.note("an earlier run was killed before its file was sure to be right: the old one is back")
 	}
 	return err
+}
+
+func leftover(live, kept string, left journal.Entry) livefile.Leftover {
+	return livefile.Leftover{
+		Live: live, Kept: kept, Before: left.Before, After: left.After, InPlace: left.InPlace,
+		Link: left.Link, Led: left.Led,
+	}
 }

@@ -16,8 +16,11 @@ import (
 	"bgswitch/switcher/lock"
 )
 
-// schema is the version of an Entry. One of a later version is left alone.
-const schema = 1
+// The versions of an Entry: a program that does not know one leaves it alone.
+const (
+	schema     = 1
+	linkSchema = 2 // of a link, which the first would take for the file that it leads to
+)
 
 // Entry is what a switch had done to a live file when it was killed. The hashes
 // are SHA-256, in hex.
@@ -28,6 +31,16 @@ type Entry struct {
 	After   string `json:"after"`    // what it becomes
 	InPlace bool   `json:"in_place"` // it is written over, so that it may be torn
 	Whole   bool   `json:"whole"`    // what it becomes stands there, and nginx has accepted it
+	Link    bool   `json:"link"`     // the live file is a link, and the hashes are of where it leads
+	Led     string `json:"led"`      // where the link led
+	Leads   string `json:"leads"`    // where it leads once it is re-pointed
+}
+
+func (e Entry) version() int {
+	if e.Link {
+		return linkSchema
+	}
+	return schema
 }
 
 // Journal is the lock of a live file that is held, and its journal.
@@ -74,7 +87,7 @@ func (j *Journal) Left() (e Entry, found bool, err error) {
 		return Entry{}, false, notUnderstood(errors.New("it is damaged"))
 	case e.Schema == 0:
 		return Entry{}, false, nil
-	case e.Schema != schema:
+	case e.Schema != e.version():
 		return Entry{}, false, notUnderstood(fmt.Errorf("version %d", e.Schema))
 	case !livefile.IsKept(e.Kept, j.live) || e.Before == "" || e.After == "":
 		return Entry{}, false, notUnderstood(errors.New("it is not whole"))
@@ -87,7 +100,7 @@ func notUnderstood(err error) error { return fmt.Errorf("%w: %w", ErrNotUndersto
 // Begin notes what is about to be done, before any of it is. It lasts over a
 // kill from here on, over a power cut once Sync has returned.
 func (j *Journal) Begin(e Entry) error {
-	e.Schema = schema
+	e.Schema = e.version()
 	return j.lock.Append(e)
 }
 

@@ -38,6 +38,7 @@ func line(kept string) string {
 func TestLeft(t *testing.T) {
 	t.Parallel()
 	whole := entry
+	link := Entry{Kept: entry.Kept, Before: "b4", After: "af", Link: true, Led: "blue.conf", Leads: "green.conf"}
 	whole.Whole = true
 	for _, test := range []struct {
 		name  string
@@ -46,6 +47,7 @@ func TestLeft(t *testing.T) {
 	}{
 		{"nothing", func(*Journal) error { return nil }, Entry{}},
 		{"begun", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Sync(true)) }, entry},
+		{"a link", func(j *Journal) error { return j.Begin(link) }, link},
 		{"whole", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole()) }, whole},
 		{"forgotten", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole(), j.Forget()) }, Entry{}},
 		{"begun again", func(j *Journal) error {
@@ -62,7 +64,7 @@ func TestLeft(t *testing.T) {
 			left, found, err := j.Left()
 			must(t, err)
 			if found {
-				test.want.Schema = schema
+				test.want.Schema = left.version()
 			}
 			if found != (test.want.Kept != "") || left != test.want {
 				t.Errorf("left: %v, %+v; want %+v", found, left, test.want)
@@ -85,8 +87,10 @@ func TestNotUnderstood(t *testing.T) {
 		"NUL bytes":            strings.Repeat("\x00", 100),
 		"another type":         `{"journal":"1"}` + "\n",
 		"a list":               "[1]\n",
-		"a later version":      strings.Replace(good, `"journal":1`, `"journal":2`, 1),
-		"a later one, twice":   good + `{"journal":2}` + "\n",
+		"a later version":      strings.Replace(good, `"journal":1`, `"journal":3`, 1),
+		"a later one, twice":   good + `{"journal":3}` + "\n",
+		"a link's version":     strings.Replace(good, `"journal":1`, `"journal":2`, 1),
+		"a link for a file":    strings.Replace(good, `"in_place":true`, `"link":true`, 1),
 		"no kept name":         line(""),
 		"a slash":              line(".active.conf.bgswitch-A/../../etc/passwd"),
 		"a slash at first":     line("/etc/passwd"),

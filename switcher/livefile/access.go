@@ -23,7 +23,15 @@ func (f *File) Replaceable(inPlace bool) error {
 		return err
 	}
 	folder := filepath.Dir(f.Path)
-	return cmp.Or(access.Unfrozen(folder), access.Unfrozen(f.Path), access.Writable(folder), f.ours(folder))
+	return cmp.Or(access.Unfrozen(folder), f.unfrozen(), access.Writable(folder), f.ours(folder))
+}
+
+// unfrozen: a link has none of the flags that would keep it.
+func (f *File) unfrozen() error {
+	if f.link {
+		return nil
+	}
+	return access.Unfrozen(f.Path)
 }
 
 // ours: in a sticky folder a file is renamed by its owner, the folder's, and

@@ -133,12 +133,13 @@ func linked(r *Replacement, byLink bool) *Replacement {
 }
 
 // putBackLeft restores what a killed run left, and says whether it was needed.
-func putBackLeft(live, kept, before, after string, inPlace bool) (back bool, err error) {
+func putBackLeft(l Leftover) (back bool, err error) {
+	live := l.Live
 	was, err := Read(live)
 	if err != nil {
 		return false, err
 	}
-	r, err := Left(live, kept, before, after, inPlace)
+	r, err := l.Replacement()
 	if err != nil || r == nil {
 		return false, err
 	}
@@ -147,6 +148,11 @@ func putBackLeft(live, kept, before, after string, inPlace bool) (back bool, err
 	}
 	now, err := Read(live)
 	return err == nil && now.Hash() != was.Hash(), err
+}
+
+// leftBy is what a run left that was killed during a replacement.
+func leftBy(r *Replacement, kept string) Leftover {
+	return Leftover{Live: r.Old.Path, Kept: kept, Before: r.Old.Hash(), After: r.after(), InPlace: r.InPlace, Link: r.Old.link, Led: string(r.Old.Bytes)}
 }
 
 // left are our files beside a live file.

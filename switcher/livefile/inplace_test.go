@@ -110,7 +110,7 @@ func TestInPlaceCutOffAtEveryByte(t *testing.T) {
 				}
 				r := inPlace(t, test.before, test.after)
 				write(t, r.Old.Path, state)
-				back, err := putBackLeft(r.Old.Path, r.Kept, r.Old.Hash(), Hash(r.Bytes), r.InPlace)
+				back, err := putBackLeft(leftBy(r, r.Kept))
 				if err != nil || !back {
 					t.Fatalf("%q was not put back: %v", state, err)
 				}
@@ -214,12 +214,12 @@ func TestInPlaceLeftovers(t *testing.T) {
 			t.Parallel()
 			r := inPlace(t, blue, green)
 			test.after(t, r)
-			back, err := putBackLeft(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), r.InPlace)
+			back, err := putBackLeft(leftBy(r, r.Kept))
 			if err != nil || back != test.back {
 				t.Errorf("put back: %v (%v), want %v", back, err, test.back)
 			}
 			wantContent(t, r.Old.Path, test.want)
-			must(t, Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), true))
+			must(t, leftBy(r, r.Kept).Sweep())
 			wantEmpty(t, filepath.Dir(r.Kept))
 		})
 	}

@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"bgswitch/switcher/ordinary"
@@ -42,9 +41,10 @@ var (
 type File struct {
 	Named string // as the settings name it
 	Path  string // where it really is, links resolved
-	Bytes []byte
+	Bytes []byte // of a link: its text
 
 	stat unix.Stat_t
+	link bool // see ReadLink
 }
 
 // Read reads the whole file. It follows symbolic links, never waits for a
@@ -155,40 +155,10 @@ func (f *File) LastChanged() time.Time {
 
 // links are when the links on the way to the file were last changed.
 func (f *File) links() (changes []time.Time) {
-	for at := f.Named; len(changes) < maxLinks; {
-		link, changed := firstLink(at)
-		if link == "" {
-			break
-		}
-		changes = append(changes, changed)
-		at = link
+	for step := range Way("", f.Named) {
+		changes = append(changes, time.Unix(step.stat.Ctim.Unix()))
 	}
 	return changes
-}
-
-// maxLinks is how many links lead from one to the other (path_resolution(7)).
-const maxLinks = 40
-
-// firstLink finds the first link on the way to a path, from its root on: where it
-// leads to, with the rest of the way, and when it changed.
-func firstLink(path string) (to string, changed time.Time) {
-	steps := strings.Split(filepath.Clean(path), "/")
-	for i := range steps {
-		at := "/" + filepath.Join(steps[:i+1]...)
-		var stat unix.Stat_t
-		if unix.Lstat(at, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFLNK {
-			continue
-		}
-		target, err := os.Readlink(at)
-		if err != nil {
-			return "", time.Time{}
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(at), target)
-		}
-		return filepath.Join(append([]string{target}, steps[i+1:]...)...), time.Unix(stat.Ctim.Unix())
-	}
-	return "", time.Time{}
 }
 
 // Identity names this version of the file: two files with the same identity
@@ -214,8 +184,8 @@ type Identity struct {
 // settings still leads to the file that was read, and that nothing of it has
 // changed: the change time covers mode, owner, attributes and links, too.
 func (f *File) untouched() error {
-	now, err := Read(f.Named)
-	if errors.Is(err, os.ErrNotExist) {
+	now, err := f.reread()
+	if errors.Is(err, os.ErrNotExist) || f.link && errors.Is(err, ErrNotOrdinary) {
 		return changed(f.Path)
 	}
 	if err != nil {
@@ -225,6 +195,13 @@ func (f *File) untouched() error {
 		return changed(f.Path)
 	}
 	return nil
+}
+
+func (f *File) reread() (*File, error) {
+	if f.link {
+		return ReadLink(f.Named)
+	}
+	return Read(f.Named)
 }
 
 // alike says that two files have the same bytes, mode and owner. The inode

@@ -3,6 +3,8 @@ package livefile
 import (
 	"errors"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Opened is a live file held open, so that what is put, what is watched and
@@ -10,7 +12,8 @@ import (
 type Opened struct {
 	File *os.File
 	path string
-	want string // the hash of what it has to hold
+	read func(path string) (*File, error) // readPath; Read, where the path leads through links
+	want string                           // the hash of what it has to hold
 	at   Identity
 }
 
@@ -22,7 +25,7 @@ func Open(path string, content []byte) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Opened{File: file, path: path, want: Hash(content)}
+	o := &Opened{File: file, path: path, read: readPath, want: Hash(content)}
 	if f.Hash() != o.want {
 		return nil, errors.Join(changed(path), file.Close())
 	}
@@ -33,7 +36,18 @@ func Open(path string, content []byte) (*Opened, error) {
 // StandsAt makes sure that path names this very file, and that it holds
 // content: from here on it must not change.
 func (o *Opened) StandsAt(path string, content []byte) error {
-	o.path, o.want = path, Hash(content)
+	o.path, o.read, o.want = path, readPath, Hash(content)
+	return o.stands()
+}
+
+// LedToBy is StandsAt for a path that leads to the file through links: they
+// must not change either.
+func (o *Opened) LedToBy(path string) error {
+	o.path, o.read = path, Read
+	return o.stands()
+}
+
+func (o *Opened) stands() error {
 	now, err := o.now()
 	o.at = now
 	return err
@@ -57,19 +71,18 @@ func (o *Opened) Identity() Identity { return o.at }
 func (o *Opened) Hash() string { return o.want }
 
 func (o *Opened) now() (Identity, error) {
-	f, err := readPath(o.path)
+	f, err := o.read(o.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Identity{}, changed(o.path)
 	}
 	if err != nil {
 		return Identity{}, err
 	}
-	ours, err := o.File.Stat()
-	if err != nil {
-		return Identity{}, err
+	var ours unix.Stat_t
+	if err := unix.Fstat(int(o.File.Fd()), &ours); err != nil {
+		return Identity{}, pathError("fstat", o.path, err)
 	}
-	there, err := os.Lstat(o.path)
-	if err != nil || !os.SameFile(ours, there) || f.Hash() != o.want {
+	if f.stat.Dev != ours.Dev || f.stat.Ino != ours.Ino || f.Hash() != o.want {
 		return Identity{}, changed(o.path)
 	}
 	return f.Identity(), nil

@@ -56,16 +56,28 @@ func (r *Replacement) Prepare() error {
 	if err := r.Old.replaceable(); err != nil {
 		return err
 	}
-	made, err := writeLike(r.Kept, r.Bytes, r.Old)
+	made, err := r.write(r.Kept, r.Bytes)
 	r.made = made
 	return err
 }
+
+func (r *Replacement) write(path string, content []byte) (made unix.Stat_t, err error) {
+	if r.Old.link {
+		return makeLink(path, string(content), r.Old)
+	}
+	return writeLike(path, content, r.Old)
+}
+
+func (r *Replacement) read(path string) (*File, error) { return r.Old.readAs(path) }
 
 // replaceable says whether another file may take this one's name.
 func (f *File) replaceable() error {
 	if f.stat.Nlink > 1 {
 		return fmt.Errorf("%w: %s has %d: replacing it would split them; make it a file of its own (cp it, then mv the copy over it), or link to it with ln -s",
 			ErrHardLink, f.Path, f.stat.Nlink)
+	}
+	if f.link { // nothing can be mounted over one
+		return nil
 	}
 	// Where the mounts cannot be read, the exchange itself will tell (EBUSY).
 	if mounted, err := f.MountPoint(); err == nil && mounted {
@@ -103,12 +115,12 @@ func (r *Replacement) swap(folder *os.File) error {
 	if err := r.exchange(); err != nil {
 		return err
 	}
-	out, err := readPath(r.Kept)
-	if err != nil {
-		return err
-	}
-	if !r.Old.alike(out) {
+	out, err := r.read(r.Kept)
+	switch {
+	case errors.Is(err, ErrNotOrdinary), err == nil && !r.Old.alike(out):
 		return changed(r.Old.Path)
+	case err != nil:
+		return err
 	}
 	return folder.Sync()
 }
@@ -159,9 +171,9 @@ func (r *Replacement) Restore() error {
 	if r.InPlace {
 		return r.restoreInPlace()
 	}
-	live, err := readPath(r.Old.Path)
+	live, err := r.read(r.Old.Path)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist), r.Old.link && errors.Is(err, ErrNotOrdinary):
 		return changed(r.Old.Path)
 	case err != nil:
 		return err
@@ -180,7 +192,7 @@ func (r *Replacement) Restore() error {
 }
 
 func (r *Replacement) exchangeBack() error {
-	kept, err := readPath(r.Kept)
+	kept, err := r.read(r.Kept)
 	if err != nil || !bytes.Equal(kept.Bytes, r.Old.Bytes) {
 		return r.writeAnew()
 	}
@@ -188,7 +200,7 @@ func (r *Replacement) exchangeBack() error {
 		r.note(failed)
 		return r.writeAnew()
 	}
-	out, err := readPath(r.Kept)
+	out, err := r.read(r.Kept)
 	if err == nil && out.Hash() != r.after() {
 		return errors.Join(changed(r.Old.Path), r.exchange())
 	}
@@ -203,7 +215,7 @@ func (r *Replacement) writeAnew() error {
 	if err := removeIfThere(path); err != nil {
 		return err
 	}
-	if _, err := writeLike(path, r.Old.Bytes, r.Old); err != nil {
+	if _, err := r.write(path, r.Old.Bytes); err != nil {
 		return err
 	}
 	if err := os.Rename(path, r.Old.Path); err != nil {
@@ -225,11 +237,11 @@ func (r *Replacement) Forget() error {
 	if r.InPlace {
 		return errors.Join(removeIfThere(r.Kept), removeIfThere(r.Kept+nextSuffix))
 	}
-	kept, err := readPath(r.Kept)
+	kept, err := r.read(r.Kept)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err == nil && !bytes.Equal(kept.Bytes, r.Old.Bytes) && kept.Hash() != r.after() {
+	if errors.Is(err, ErrNotOrdinary) || err == nil && !bytes.Equal(kept.Bytes, r.Old.Bytes) && kept.Hash() != r.after() {
 		return r.rescue()
 	}
 	return removeIfThere(r.Kept)

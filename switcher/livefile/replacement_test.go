@@ -187,7 +187,7 @@ func TestTwoEditsInTheMomentOfTheExchange(t *testing.T) {
 			_, kept, _ := strings.Cut(err.Error(), "stands in ")
 			wantContent(t, r.Old.Path, "first")
 			wantContent(t, kept, edit)
-			must(t, Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), false))
+			must(t, leftBy(r, r.Kept).Sweep())
 			wantContent(t, kept, edit)
 		})
 	}
@@ -321,7 +321,7 @@ func TestSweepTakesNobodysEdit(t *testing.T) {
 	r := prepared(t, live(t))
 	must(t, r.Put())
 	write(t, r.Kept, edit)
-	err := Sweep(r.Old.Path, r.Kept, Hash([]byte(blue)), Hash([]byte(green)), false)
+	err := leftBy(r, r.Kept).Sweep()
 	wantErr(t, err, ErrChanged)
 	_, kept, _ := strings.Cut(err.Error(), "stands in ")
 	wantContent(t, kept, edit)
@@ -353,7 +353,7 @@ func TestPutBackLeftover(t *testing.T) {
 			r := prepared(t, live(t))
 			noted := r.Kept
 			test.after(t, r)
-			back, err := putBackLeft(r.Old.Path, noted, Hash([]byte(blue)), Hash([]byte(green)), r.InPlace)
+			back, err := putBackLeft(leftBy(r, noted))
 			if back != test.back || (err != nil) != test.fails {
 				t.Errorf("put back: %v (%v), want %v", back, err, test.back)
 			}
