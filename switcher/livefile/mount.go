@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"bgswitch/switcher/root"
+
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +27,7 @@ func (f *File) MountedFor(pid int) (at string, mounted bool, err error) {
 		return "", false, err
 	}
 	for _, m := range mounts {
-		seen, err := openFor(pid, m.Mountpoint, unix.O_PATH)
+		seen, err := root.Inside(pid).Open(m.Mountpoint, unix.O_PATH)
 		if err != nil {
 			return "", false, err
 		}
@@ -55,7 +57,7 @@ func mountsNamed(name string, pid int) ([]*mountinfo.Info, error) {
 // ReadFor reads a file as another process sees it, its root folder and its
 // mounts included. The limits are those of Read.
 func ReadFor(pid int, path string) (*File, error) {
-	opened, err := openFor(pid, path, unix.O_RDONLY|unix.O_NONBLOCK)
+	opened, err := root.Inside(pid).Open(path, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -65,20 +67,4 @@ func ReadFor(pid int, path string) (*File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// openFor resolves links as the process would: an absolute one stays below its
-// root (openat2(2), RESOLVE_IN_ROOT).
-func openFor(pid int, path string, flags uint64) (*os.File, error) {
-	root, err := os.Open(fmt.Sprintf("/proc/%d/root", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
-	fd, err := unix.Openat2(int(root.Fd()), path, &how)
-	if err != nil {
-		return nil, pathError("open", path, err)
-	}
-	return os.NewFile(uintptr(fd), path), nil
 }

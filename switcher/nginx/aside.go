@@ -16,6 +16,7 @@ import (
 
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/root"
 )
 
 // ErrNoAside says that a content cannot be tested aside: mount namespaces need
@@ -91,7 +92,7 @@ func (t *tester) likeMaster(pid int) {
 		t.files = &limit
 	}
 	for _, kind := range []string{"mnt", "net"} {
-		if differs(pid, kind) {
+		if root.Differs(pid, kind) {
 			if namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, kind)); err == nil {
 				t.enters = append(t.enters, namespace)
 			}
@@ -121,7 +122,7 @@ func credentialOf(pid int) *syscall.Credential {
 // user namespace of its own anybody has them all, and they count only there.
 func capabilitiesOf(pid int) []uintptr {
 	process := strconv.Itoa(pid)
-	if ours := namespace("thread-self", "user"); ours == "" || namespace(process, "user") != ours {
+	if ours := root.Namespace("thread-self", "user"); ours == "" || root.Namespace(process, "user") != ours {
 		return nil
 	}
 	both := capabilityMask(process, "CapEff:") & capabilityMask("thread-self", "CapPrm:")

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"bgswitch/switcher/root"
 )
 
 // Processes are all that call themselves nginx on this host, at one moment.
@@ -63,7 +65,7 @@ func AnyMasters() []int {
 	}
 	var pids []int
 	for _, p := range census {
-		foreign := os.Geteuid() == 0 && differs(p.id.pid, "user")
+		foreign := os.Geteuid() == 0 && root.Differs(p.id.pid, "user")
 		if strings.HasPrefix(p.title, masterTitle) && !foreign {
 			pids = append(pids, p.id.pid)
 		}

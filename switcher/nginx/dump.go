@@ -10,6 +10,7 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/root"
 )
 
 // dumpLimit bounds what is kept of a dump, in bytes.
@@ -25,8 +26,8 @@ const dumpHeader = "# configuration file "
 type Dump struct {
 	text     []byte
 	sections []section
-	globals  string // the -g of the master
-	master   int    // the process whose files these are; 0: ours
+	globals  string    // the -g of the master
+	root     root.Root // of the files' names
 }
 
 // section is one file: its name as nginx opened it, links not resolved, and
@@ -48,7 +49,7 @@ func newDump(out command.Output, m *Master) *Dump {
 		return nil
 	}
 	if m != nil {
-		d.globals, d.master = m.globals, m.PID
+		d.globals, d.root = m.globals, root.Of(m.PID)
 	}
 	return d
 }
@@ -101,9 +102,7 @@ func (d *Dump) isSame(name, path string) bool {
 	if name == path {
 		return true
 	}
-	seen := viewOf(d.master)
-	defer seen.close()
-	return seen.same(name, path)
+	return d.root.Same(name, path)
 }
 
 // includes says whether any file includes the name. Who saves a dump and runs
@@ -223,11 +222,9 @@ func processorsOnline() (n int, known bool) {
 // their mtime or ctime: the next reload carries what somebody did there. What
 // cannot be looked at is left out.
 func (d *Dump) ChangedSince(t time.Time, except string) []string {
-	seen := viewOf(d.master)
-	defer seen.close()
 	var changed []string
 	for _, s := range d.sections {
-		if seen.changedAfter(s.name, t) && s.name != except && !seen.same(s.name, except) {
+		if d.root.ChangedAfter(s.name, t) && s.name != except && !d.root.Same(s.name, except) {
 			changed = append(changed, s.name)
 		}
 	}

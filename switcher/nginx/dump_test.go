@@ -13,6 +13,7 @@ import (
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/root"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -325,7 +326,7 @@ func TestReadsAsTheMasterSees(t *testing.T) {
 	if d.Reads(dir+"/real", []byte("x\n")) {
 		t.Error("seen from here the link leads nowhere")
 	}
-	d.master = pid
+	d.root = root.Of(pid)
 	if !d.Reads(dir+"/real", []byte("x\n")) {
 		t.Error("as the master sees it the link leads to the file")
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"bgswitch/switcher/root"
 )
 
 // isMaster is what a process has to show to be a master of this configuration.
@@ -68,13 +70,13 @@ func (n *Nginx) isOurs(p process) (sure bool, err error) {
 	switch {
 	case !samePIDNamespace(p.id.pid):
 		return false, marked{fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid), ErrNotHere}
-	case differs(p.id.pid, "user"):
+	case root.Differs(p.id.pid, "user"):
 		return false, marked{fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid), ErrNotHere}
 	}
 	same, err := sameFile(at+"/root", "/")
 	switch {
 	case errors.Is(err, fs.ErrPermission) && sameRootMount(p.id.pid):
-		_, err := n.runsOurBinary(p, n.parseTitle(p.title, reach{}).binary)
+		_, err := n.runsOurBinary(p, n.parseTitle(p.title, root.Root{}).binary)
 		return false, err
 	case err != nil && !errors.Is(err, fs.ErrPermission):
 		return false, err
@@ -133,7 +135,7 @@ func (n *Nginx) mayBeOfAnotherBuild(p process) bool {
 	if !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(p.title, masterTitle) {
 		return false
 	}
-	line := n.parseTitle(p.title, reach{})
+	line := n.parseTitle(p.title, root.Root{})
 	return !filepath.IsAbs(line.binary) && line.conf == ""
 }
 
@@ -162,14 +164,14 @@ func (n *Nginx) sameConfiguration(p process) error {
 	if err != nil {
 		return err
 	}
-	from := reachOf(p.id.pid)
+	from := root.Of(p.id.pid)
 	line := n.parseTitle(p.title, from)
 	theirs := n.below(line.prefix, line.conf)
-	same, err := sameFile(from.at(theirs), ours)
+	there, err := from.Stat(theirs)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("process %d runs with %s: %w", p.id.pid, theirs, err)
-	case !same:
+	case err != nil || !n.isFile(ours, there):
 		return fmt.Errorf("process %d runs with %s, not with %s", p.id.pid, theirs, ours)
 	}
 	return nil
@@ -189,6 +191,11 @@ func (n *Nginx) below(prefix, conf string) string {
 		return conf
 	}
 	return prefix + "/" + conf
+}
+
+func (n *Nginx) isFile(path string, there os.FileInfo) bool {
+	info, err := n.files.Stat(path)
+	return err == nil && os.SameFile(info, there)
 }
 
 // sameFile says whether two paths lead to one file, by device and inode.

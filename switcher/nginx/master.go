@@ -12,6 +12,7 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/root"
 
 	"golang.org/x/sys/unix"
 )
@@ -170,7 +171,7 @@ func (n *Nginx) proveMaster(pid int, pidFile string, mayRun func(user int) bool)
 		held.close()
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
-	line := n.parseTitle(p.title, reachOf(pid))
+	line := n.parseTitle(p.title, root.Of(pid))
 	return &Master{PID: pid, id: p.id, user: user, handle: held, globals: line.globals, pidFile: pidFile, forked: p.forked}, nil
 }
 
@@ -242,13 +243,13 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 // ownPIDFile is the pid file that a master was given on its command line, as
 // in `nginx -g 'pid /run/x.pid;'`, and that holds its pid; empty without one.
 func (n *Nginx) ownPIDFile(p process) string {
-	from := reachOf(p.id.pid)
+	from := root.Of(p.id.pid)
 	line := n.parseTitle(p.title, from)
 	args, err := nginxconf.Directive([]byte(line.globals), "pid")
 	if err != nil || len(args) == 0 {
 		return ""
 	}
-	path := from.at(n.below(line.prefix, args[0]))
+	path := from.Path(n.below(line.prefix, args[0]))
 	if pid, err := readPIDFile(path); err != nil || pid != p.id.pid {
 		return ""
 	}

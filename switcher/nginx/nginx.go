@@ -17,7 +17,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
-	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/root"
 )
 
 // Nginx is one nginx: a binary with a configuration. The zero value is the
@@ -29,6 +29,8 @@ type Nginx struct {
 	Prefix string   // the -p of the running nginx; empty: what `nginx -V` says
 	Test   []string // argv that replaces our own test, or empty
 	Reload []string // argv that replaces our own signal, or empty
+
+	files root.Root // where its paths begin
 
 	buildOnce sync.Once
 	built     build
@@ -142,7 +144,7 @@ func (n *Nginx) directive(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	src, err := ordinary.Read(conf, confLimit)
+	src, err := n.files.Read(conf, confLimit)
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bgswitch/switcher/root"
 )
 
 // ErrOrphans: a master was killed and its workers were not, so that they share
@@ -44,7 +46,7 @@ func (n *Nginx) Orphans(m *Master, census Processes) []int {
 }
 
 func sameNetwork(one, other int) bool {
-	return namespace(strconv.Itoa(one), "net") == namespace(strconv.Itoa(other), "net")
+	return root.Namespace(strconv.Itoa(one), "net") == root.Namespace(strconv.Itoa(other), "net")
 }
 
 // orphans are workers of our nginx whose master has ended: they belong to init,

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"bgswitch/nginxconf"
-	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +31,7 @@ func (n *Nginx) Survivable(m *Master) error {
 	if err != nil {
 		return nil // nginx's own test has the word on that
 	}
-	src, err := ordinary.Read(conf, confLimit)
+	src, err := n.files.Read(conf, confLimit)
 	if err != nil {
 		return nil
 	}

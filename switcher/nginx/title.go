@@ -1,12 +1,12 @@
 package nginx
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"bgswitch/switcher/root"
 )
 
 // commandLine is what a master's title tells of how it was started, each part
@@ -20,14 +20,14 @@ var flag = regexp.MustCompile(`^-[?hvVtTq]*(?:([pcgse])(.*))?$`)
 
 // parseTitle takes a title apart. nginx joins its arguments with blanks
 // (ngx_master_process_cycle), so where one of them ends is told by what exists.
-func (n *Nginx) parseTitle(title string, seen reach) commandLine {
+func (n *Nginx) parseTitle(title string, seen root.Root) commandLine {
 	words := strings.Split(strings.TrimPrefix(strings.TrimPrefix(title, masterTitle), " "), " ")
 	line := commandLine{
 		binary:  untilFlag(words),
-		prefix:  valueOf("p", words, func(path string) bool { return seen.has(path, os.ModeDir) }),
+		prefix:  valueOf("p", words, func(path string) bool { return has(seen, path, os.ModeDir) }),
 		globals: valueOf("g", words, func(string) bool { return false }),
 	}
-	line.conf = valueOf("c", words, func(path string) bool { return seen.has(n.below(line.prefix, path), 0) })
+	line.conf = valueOf("c", words, func(path string) bool { return has(seen, n.below(line.prefix, path), 0) })
 	return line
 }
 
@@ -69,31 +69,9 @@ func untilFlag(words []string) string {
 	return strings.Join(words, " ")
 }
 
-// reach is how a process reaches files: below its root folder and from its
-// working folder, as links in /proc that lead there whatever is mounted where.
-type reach struct{ root, cwd string }
-
-// reachOf takes the root folder for ours where it may not be followed.
-func reachOf(pid int) reach {
-	r := reach{root: fmt.Sprintf("/proc/%d/root", pid), cwd: fmt.Sprintf("/proc/%d/cwd", pid)}
-	if _, err := os.Stat(r.root); err != nil {
-		r.root = ""
-	}
-	return r
-}
-
-// at is where we reach what the process means. It is not cleaned: `..` behind
-// a link is not what stands before it.
-func (r reach) at(path string) string {
-	if filepath.IsAbs(path) {
-		return r.root + path
-	}
-	return r.cwd + "/" + path
-}
-
 // has says whether there is a file, or a folder, of that path.
-func (r reach) has(path string, kind os.FileMode) bool {
-	info, err := os.Stat(r.at(path))
+func has(r root.Root, path string, kind os.FileMode) bool {
+	info, err := r.Stat(path)
 	return err == nil && info.Mode()&os.ModeDir == kind
 }
 

@@ -39,14 +39,19 @@ func OpenAt(folder int, name, path string, flag int, mode uint32) (*os.File, err
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	file := os.NewFile(uintptr(fd), path)
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = Refuse("%s is no regular file", path)
-	}
-	if err != nil {
+	if err := Is(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// Is makes sure that an open file is a regular one.
+func Is(file *os.File) error {
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = Refuse("%s is no regular file", file.Name())
+	}
+	return err
 }
 
 // Read reads a whole file of at most limit bytes. It follows links.
