@@ -63,6 +63,9 @@ type probe struct {
 }
 
 func newProbe(c Check, b Backend, log zerolog.Logger) (*probe, error) {
+	if b.URL.IsTCP() {
+		c.Type = TypeTCP
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

@@ -143,6 +143,14 @@ func TestTCP(t *testing.T) {
 			t.Errorf("asked %s, want %s", v.Asked, want)
 		}
 	}
+	one, err := ParseBackendURL("tcp://" + b.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Type = TypeHTTP // and the URL says otherwise
+	expect(t, ask(t, c, Backend{URL: one}), true, "connected")
+	c.Contains = "ok"
+	expect(t, ask(t, c, Backend{URL: one}), false, "a tcp check reads no answer")
 }
 
 func TestInterrupted(t *testing.T) {

@@ -26,6 +26,23 @@ func ParseURL(text string) (URL, error) {
 	return URL{u}, nil
 }
 
+// ParseBackendURL reads a URL that stands for a backend: besides those of
+// ParseURL, tcp://host:port, which is asked for no more than a connection.
+func ParseBackendURL(text string) (URL, error) {
+	u, err := url.Parse(text)
+	if err == nil && u.Scheme == TypeTCP && u.Hostname() != "" && u.Port() != "" && isPort(u.Port()) && text == "tcp://"+u.Host {
+		return URL{u}, nil
+	}
+	known, err := ParseURL(text)
+	if err != nil {
+		err = errors.New(err.Error() + " or tcp://host:port")
+	}
+	return known, err
+}
+
+// IsTCP says that no more than a connection is asked for.
+func (u URL) IsTCP() bool { return !u.IsZero() && u.whole.Scheme == TypeTCP }
+
 func isPort(text string) bool {
 	port, err := strconv.ParseUint(text, 10, 16)
 	return text == "" || err == nil && port > 0

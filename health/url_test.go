@@ -51,3 +51,20 @@ func TestParseURLRepeatsNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBackendURL(t *testing.T) {
+	t.Parallel()
+	for text, tcp := range map[string]bool{"tcp://127.0.0.1:80": true, "tcp://[::1]:80": true, "tcp://app-blue:8080": true, "http://host/": false, "https://host": false} {
+		if u, err := ParseBackendURL(text); err != nil || u.IsTCP() != tcp || u.String() != text {
+			t.Errorf("%q is read as %v, tcp: %v, with %v", text, u, u.IsTCP(), err)
+		}
+	}
+	for _, text := range []string{"tcp://host", "tcp://:80", "tcp://host:0", "tcp://host:80/", "tcp://host:80?a", "tcp://user@host:80", "tcp:host:80", "tcp://host:80#a", "udp://host:80"} {
+		if u, err := ParseBackendURL(text); err == nil || !strings.Contains(err.Error(), "or tcp://host:port") {
+			t.Errorf("%q is read as %v, with %v", text, u, err)
+		}
+	}
+	if _, err := ParseURL("tcp://host:80"); err == nil {
+		t.Error("a tcp URL can be fetched")
+	}
+}

@@ -88,6 +88,8 @@ func TestSettingsMistakes(t *testing.T) {
 		{"attempts out of range", site(bothColors + "    check: {attempts: 0}\n"), `f:6: attempts: 0 is not allowed, want 1 to 1000`},
 		{"bad path", site(bothColors + "    check: {path: health}\n"), `f:6: path: "health" is not allowed, want a path that begins with /, without #`},
 		{"bad url of a color", site(bothColors + "    check:\n      green_url: ftp://a/\n"), `f:7: .+`},
+		{"tcp url with a path", site(bothColors + "    check:\n      green_url: tcp://a:1/up\n"), `f:7: green_url: .* or tcp://host:port`},
+		{"tcp url beside a text", site(bothColors + "    check:\n      blue_url: tcp://a:1\n      contains: ok\n"), `f:8: contains: a tcp check reads no answer, want type http`},
 		{"confirm without url", site(bothColors + "    confirm: {blue: a, green: b}\n"), `f:6: url: none given, .*`},
 		{"confirm without mark", site(bothColors + "    confirm: {url: http://a/, blue: b}\n"), "f:6: green: a header \\(`X-Color: green`\\) or a text of the body is needed"},
 		{"confirm with equal marks", site(bothColors + "    confirm: {url: http://a/, blue: x, green: x}\n"), `f:6: green: it is the same mark as blue's, "x"`},

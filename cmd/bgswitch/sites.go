@@ -149,10 +149,14 @@ func (w written) check(site *switcher.Site) {
 		"passes":    number(&c.Passes),
 		"ca":        absolute(&c.CAFile),
 		"insecure":  yes(&c.Insecure),
-		"blue_url":  address(&blue),
-		"green_url": address(&green),
+		"blue_url":  backendURL(&blue),
+		"green_url": backendURL(&green),
 	})
-	w.judge(c.Validate())
+	asked := *c
+	if c.Type == health.TypeHTTP && (blue.IsTCP() || green.IsTCP()) {
+		asked.Type = health.TypeTCP // nothing may be set that would not be looked at
+	}
+	w.judge(asked.Validate())
 	site.URLs = map[switcher.Color]health.URL{switcher.Blue: blue, switcher.Green: green}
 }
 

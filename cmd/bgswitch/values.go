@@ -48,13 +48,18 @@ func absolute(into *string) func(written) {
 }
 
 // address is a URL; an empty text sets nothing.
-func address(into *health.URL) func(written) {
+func address(into *health.URL) func(written) { return parsedURL(into, health.ParseURL) }
+
+// backendURL is one that stands for a backend.
+func backendURL(into *health.URL) func(written) { return parsedURL(into, health.ParseBackendURL) }
+
+func parsedURL(into *health.URL, parse func(string) (health.URL, error)) func(written) {
 	return func(w written) {
 		text := w.text()
 		if text == "" {
 			return
 		}
-		url, err := health.ParseURL(text)
+		url, err := parse(text)
 		if err != nil {
 			w.wrongf("%w", err)
 		}
