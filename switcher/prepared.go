@@ -168,7 +168,7 @@ func (p *Prepared) load(ctx context.Context) (err error) {
 func (p *Prepared) order() load {
 	l := load{limit: p.accepted.limit, asked: p.accepted.asked, handover: p.request.Handover}
 	for _, c := range p.Changes {
-		l.files = append(l.files, c.opened.File)
+		l.files = append(l.files, c.opened.Files...)
 	}
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/root"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,21 +81,21 @@ type Step struct {
 const maxLinks = 40
 
 // Way are the links on the way to a path, one after the other, as somebody meets
-// them whose root folder is root.
-func Way(root, path string) iter.Seq[Step] {
+// them whose root it is.
+func Way(r root.Root, path string) iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		for range maxLinks {
-			step, found := firstLink(root, path)
+			step, found := firstLink(r, path)
 			if !found || !yield(step) {
 				return
 			}
-			path = step.leads()
+			path = step.Leads()
 		}
 	}
 }
 
-// leads is the path that the link makes of the one it stands on.
-func (s Step) leads() string {
+// Leads is the path that the link makes of the one it stands on.
+func (s Step) Leads() string {
 	if filepath.IsAbs(s.To) {
 		return filepath.Join(s.To, s.Rest)
 	}
@@ -106,16 +107,32 @@ func (s Step) Is(link *File) bool {
 	return s.stat.Dev == link.stat.Dev && s.stat.Ino == link.stat.Ino
 }
 
-func firstLink(root, path string) (Step, bool) {
+func firstLink(r root.Root, path string) (Step, bool) {
 	steps := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
 	for i := range steps {
 		s := Step{At: "/" + filepath.Join(steps[:i+1]...), Rest: filepath.Join(steps[i+1:]...)}
-		if unix.Lstat(root+s.At, &s.stat) != nil || s.stat.Mode&unix.S_IFMT != unix.S_IFLNK {
-			continue
+		if s.look(r) {
+			return s, true
 		}
-		to, err := os.Readlink(root + s.At)
-		s.To = to
-		return s, err == nil
 	}
 	return Step{}, false
+}
+
+// look says whether there is a link, and reads it.
+func (s *Step) look(r root.Root) bool {
+	there, err := r.Open(s.At, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		return false
+	}
+	defer there.Close()
+	if unix.Fstat(int(there.Fd()), &s.stat) != nil || s.stat.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return false
+	}
+	text := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(there.Fd()), "", text)
+	if err != nil {
+		return false
+	}
+	s.To = string(text[:n])
+	return true
 }

@@ -5,7 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"bgswitch/switcher/root"
 )
 
 // liveLink is a link that leads to blue.conf beside it, and the replacement that
@@ -230,22 +233,22 @@ func TestReadLink(t *testing.T) {
 
 func TestWay(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	must(t, errors.Join(os.MkdirAll(filepath.Join(root, "etc/available/blue"), 0o755), os.MkdirAll(filepath.Join(root, "etc/enabled"), 0o755)))
-	write(t, filepath.Join(root, "etc/available/blue/app.conf"), blue)
-	for at, to := range map[string]string{"conf": "/etc", "etc/enabled/app": "../available/active/app.conf", "etc/available/active": "blue", "etc/round": "round"} {
-		must(t, os.Symlink(to, filepath.Join(root, at)))
+	dir := t.TempDir()
+	must(t, errors.Join(os.MkdirAll(filepath.Join(dir, "etc/available/blue"), 0o755), os.MkdirAll(filepath.Join(dir, "etc/enabled"), 0o755)))
+	write(t, filepath.Join(dir, "etc/available/blue/app.conf"), blue)
+	for at, to := range map[string]string{"conf": dir + "/etc", "etc/enabled/app": "../available/active/app.conf", "etc/available/active": "blue", "etc/round": "round"} {
+		must(t, os.Symlink(to, filepath.Join(dir, at)))
 	}
 	var got []string
-	for step := range Way(root, "/conf/enabled/app") {
-		got = append(got, step.At+" -> "+step.To+" + "+step.Rest)
+	for step := range Way(root.Root{}, dir+"/conf/enabled/app") {
+		got = append(got, strings.ReplaceAll(step.At+" -> "+step.To+" + "+step.Rest, dir, ""))
 	}
 	want := []string{"/conf -> /etc + enabled/app", "/etc/enabled/app -> ../available/active/app.conf + ", "/etc/available/active -> blue + app.conf"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the way is %q, want %q", got, want)
 	}
 	steps := 0
-	for range Way(root, "/etc/round") {
+	for range Way(root.Root{}, dir+"/etc/round") {
 		steps++
 	}
 	if steps != maxLinks {

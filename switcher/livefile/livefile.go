@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/root"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,8 +44,9 @@ type File struct {
 	Path  string // where it really is, links resolved
 	Bytes []byte // of a link: its text
 
-	stat unix.Stat_t
-	link bool // see ReadLink
+	stat   unix.Stat_t
+	link   bool       // see ReadLink
+	inside []Identity // of the files in a folder: see ReadFolder
 }
 
 // Read reads the whole file. It follows symbolic links, never waits for a
@@ -150,12 +152,17 @@ func (f *File) LastChanged() time.Time {
 			last = changed
 		}
 	}
+	for _, one := range f.inside {
+		if changed := time.Unix(0, one.ChangedNS); changed.After(last) {
+			last = changed
+		}
+	}
 	return last
 }
 
 // links are when the links on the way to the file were last changed.
 func (f *File) links() (changes []time.Time) {
-	for step := range Way("", f.Named) {
+	for step := range Way(root.Root{}, f.Named) {
 		changes = append(changes, time.Unix(step.stat.Ctim.Unix()))
 	}
 	return changes
@@ -168,6 +175,9 @@ func (f *File) Identity() Identity {
 	identity := Identity{Device: f.stat.Dev, Inode: f.stat.Ino, ChangedNS: f.stat.Ctim.Nano()}
 	for _, changed := range f.links() {
 		identity.LinksNS += changed.UnixNano()
+	}
+	for _, one := range f.inside {
+		identity.ChangedNS += one.ChangedNS + one.LinksNS
 	}
 	return identity
 }

@@ -3,6 +3,9 @@ package livefile
 import (
 	"errors"
 	"os"
+	"path/filepath"
+
+	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,11 +13,13 @@ import (
 // Opened is a live file held open, so that what is put, what is watched and
 // what is proved are the same one, whatever its name leads to meanwhile.
 type Opened struct {
-	File *os.File
-	path string
-	read func(path string) (*File, error) // readPath; Read, where the path leads through links
-	want string                           // the hash of what it has to hold
-	at   Identity
+	Files []*os.File // that nginx has to open: itself, or those in a folder
+	file  *os.File
+	path  string
+	read  func(path string) (*File, error) // what stands at the path
+	led   func(path string) (*File, error) // what it leads to, through links
+	want  string                           // the hash of what it has to hold
+	at    Identity
 }
 
 // Open opens the file at path, which has to hold content. The error wraps
@@ -25,12 +30,39 @@ func Open(path string, content []byte) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Opened{File: file, path: path, read: readPath, want: Hash(content)}
+	o := &Opened{Files: []*os.File{file}, file: file, path: path, read: readPath, led: Read, want: Hash(content)}
 	if f.Hash() != o.want {
 		return nil, errors.Join(changed(path), file.Close())
 	}
 	o.at = f.Identity()
 	return o, nil
+}
+
+// OpenFolder opens a folder that was read before, by one of the functions that
+// do so, and has not changed since. Which files in it are opened is for Watch.
+func OpenFolder(f *File, read func(named string) (*File, error)) (*Opened, error) {
+	file, err := os.OpenFile(f.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	o := &Opened{file: file, path: f.Path, read: read, led: read, want: f.Hash()}
+	if err := o.stands(); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
+}
+
+// Watch opens files in the folder, by their names from there: nginx has to open
+// each of them.
+func (o *Opened) Watch(names []string) error {
+	for _, name := range names {
+		file, err := ordinary.Open(filepath.Join(o.path, name), os.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		o.Files = append(o.Files, file)
+	}
+	return nil
 }
 
 // StandsAt makes sure that path names this very file, and that it holds
@@ -40,10 +72,10 @@ func (o *Opened) StandsAt(path string, content []byte) error {
 	return o.stands()
 }
 
-// LedToBy is StandsAt for a path that leads to the file through links: they
-// must not change either.
+// LedToBy is StandsAt for a path that leads there through links: they must not
+// change either.
 func (o *Opened) LedToBy(path string) error {
-	o.path, o.read = path, Read
+	o.path, o.read = path, o.led
 	return o.stands()
 }
 
@@ -79,7 +111,7 @@ func (o *Opened) now() (Identity, error) {
 		return Identity{}, err
 	}
 	var ours unix.Stat_t
-	if err := unix.Fstat(int(o.File.Fd()), &ours); err != nil {
+	if err := unix.Fstat(int(o.file.Fd()), &ours); err != nil {
 		return Identity{}, pathError("fstat", o.path, err)
 	}
 	if f.stat.Dev != ours.Dev || f.stat.Ino != ours.Ino || f.Hash() != o.want {
@@ -88,5 +120,13 @@ func (o *Opened) now() (Identity, error) {
 	return f.Identity(), nil
 }
 
-// Close lets go of the file.
-func (o *Opened) Close() error { return o.File.Close() }
+// Close lets go of the file, or of the folder and those in it.
+func (o *Opened) Close() error {
+	err := o.file.Close()
+	for _, file := range o.Files {
+		if file != o.file {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	return err
+}

@@ -262,6 +262,9 @@ func outsideChroot(do func() error) error {
 const stage = "/dev"
 
 func layOver(content Content) error {
+	if content.Folder != "" {
+		return unix.Mount(content.Folder, content.Over, "", unix.MS_BIND|unix.MS_REC, "")
+	}
 	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=4m,mode=0755"); err != nil {
 		return fmt.Errorf("mount a tmpfs: %w", err)
 	}

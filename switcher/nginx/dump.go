@@ -10,6 +10,7 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/root"
 )
 
@@ -89,6 +90,29 @@ func (d *Dump) Reads(path string, content []byte) bool {
 	}
 	return false
 }
+
+// Passage is a file that nginx read by way of a link.
+type Passage struct {
+	Name string // as nginx opened it
+	Rest string // the way from where the link leads; empty: it leads to the file
+	at   section
+}
+
+// Through are the files that nginx read by way of a link.
+func (d *Dump) Through(link *livefile.File) []Passage {
+	var all []Passage
+	for i, s := range d.sections {
+		for step := range livefile.Way(d.root, s.name) {
+			if step.Is(link) && (i == 0 || d.includes(s.name)) {
+				all = append(all, Passage{s.name, step.Rest, s})
+			}
+		}
+	}
+	return all
+}
+
+// Held says whether what nginx read there was this content.
+func (d *Dump) Held(p Passage, content []byte) bool { return d.holds(p.at, content) }
 
 // holds compares from where the section starts: a line that looks like a
 // header may be the content's own.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
 	"bgswitch/switcher/root"
@@ -79,6 +80,50 @@ func TestReads(t *testing.T) {
 	odd := "# configuration file /x:\n# configuration file " + live + ":\n\n" + app + "# configuration file /e/nginx.conf:"
 	if !dumpOf(t, main, includes, live, odd, "/e/conf.d/b.conf", "").Reads(live, []byte(odd)) {
 		t.Error("a content with headers of its own: reads false, want true")
+	}
+}
+
+// What nginx reads by way of a link is told from what it reads past it.
+func TestThrough(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, folder := range []string{"blue", "green", "conf.d", "enabled"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, folder, "app.conf"), []byte("x;"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at, to := range map[string]string{"active": "blue", "conf.d/active.conf": "../blue/app.conf", "enabled/site": "../conf.d/active.conf"} {
+		if err := os.Symlink(to, filepath.Join(dir, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		link, name, rest string
+		passes           bool
+	}{
+		{"active", "active/app.conf", "app.conf", true},
+		{"active", "blue/app.conf", "", false},
+		{"conf.d/active.conf", "conf.d/active.conf", "", true},
+		{"conf.d/active.conf", "enabled/site", "", true},
+		{"conf.d/active.conf", "blue/app.conf", "", false},
+		{"conf.d/active.conf", "active/app.conf", "", false},
+	} {
+		link, err := livefile.ReadLink(filepath.Join(dir, c.link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, c.name)
+		for includes, read := range map[string]bool{"include " + name + ";": true, "include /elsewhere;": false} {
+			found := dumpOf(t, "/main", includes, name, "x;").Through(link)
+			if passes := read && c.passes; (len(found) == 1) != passes {
+				t.Errorf("%s, with %s: by way of %s: %v", c.name, includes, c.link, found)
+			} else if passes && (found[0].Rest != c.rest || found[0].Name != name) {
+				t.Errorf("%s by way of %s: %+v", c.name, c.link, found[0])
+			}
+		}
 	}
 }
 

@@ -69,9 +69,11 @@ func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (T
 }
 
 // Content is what stands in for a live file in a test aside: its bytes and what
-// decides who may read them.
+// decides who may read them; or a whole folder, where nginx includes files below
+// one.
 type Content struct {
 	Over     string // the live file, as the master sees it
+	Folder   string // what stands in for a folder, as the master sees it; empty: the bytes do
 	Bytes    []byte
 	Mode     fs.FileMode
 	UID, GID int
