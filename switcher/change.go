@@ -13,10 +13,11 @@ import (
 // Change is one live file under a switch: how nginx sees it, what it was and
 // what it becomes. Where it is right already, nginx only has to load it.
 type Change struct {
-	Plan Plan
+	Edit
 
-	file *livefile.File
-	view view
+	file    *livefile.File
+	view    view
+	journal *journal.Journal // of the file; nil in a dry run
 
 	// From prepare on.
 	opened      *livefile.Opened      // the very file that nginx has to open
@@ -25,7 +26,7 @@ type Change struct {
 }
 
 // needed says whether the file has to be replaced.
-func (c *Change) needed() bool { return c.Plan.Changes() }
+func (c *Change) needed() bool { return c.Changes() }
 
 // replaceable finds out, without writing, whether the file could be replaced.
 func (c *Change) replaceable() error {
@@ -38,40 +39,46 @@ func (c *Change) replaceable() error {
 // content is what stands in for the live file in a test aside.
 func (c *Change) content() nginx.Content {
 	uid, gid := c.file.Owner()
-	return nginx.Content{Over: c.view.at, Bytes: c.Plan.After, Mode: c.file.Mode(), UID: uid, GID: gid}
+	return nginx.Content{Over: c.view.at, Bytes: c.After, Mode: c.file.Mode(), UID: uid, GID: gid}
 }
 
 // prepare writes the journal and the new file; tested says that nginx has
-// accepted it. After an error nothing is left but an empty journal.
-func (c *Change) prepare(j *journal.Journal, tested bool) (err error) {
+// accepted it, with are the places of all that change together, where they are
+// several. After an error forget has to follow.
+func (c *Change) prepare(tested bool, with []journal.Place) (err error) {
 	if !c.needed() {
-		c.opened, err = livefile.Open(c.file.Path, c.Plan.After)
+		c.opened, err = livefile.Open(c.file.Path, c.After)
 		return err
 	}
-	c.replacement = livefile.New(c.file, c.Plan.After, c.view.inPlace(), j.Folder)
-	entry := c.entry(tested)
-	if err := j.Begin(entry); err != nil {
+	c.replacement = livefile.New(c.file, c.After, c.view.inPlace(), c.journal.Folder)
+	entry := c.entry(tested, with)
+	if err := c.journal.Begin(entry); err != nil {
 		return err
 	}
 	synced := make(chan error, 1)
-	go func() { synced <- j.Sync(!entry.Whole) }() // both wait for the disk
-	err = errors.Join(c.replacement.Prepare(), <-synced)
-	if err == nil {
+	go func() { synced <- c.journal.Sync(!entry.Whole) }() // both wait for the disk
+	if err = errors.Join(c.replacement.Prepare(), <-synced); err == nil {
 		c.opened, err = c.open()
 	}
-	if err != nil {
-		return errors.Join(err, c.replacement.Forget(), j.Forget())
-	}
-	return nil
+	return err
 }
 
-// entry is what the journal says of the change. What a kill may tear, or nginx
-// has not accepted, is not whole yet.
-func (c *Change) entry(tested bool) journal.Entry {
+// forget leaves nothing of a change that was prepared, or was to be, but an empty
+// journal.
+func (c *Change) forget() error {
+	if c.replacement == nil {
+		return nil
+	}
+	return errors.Join(c.replacement.Forget(), c.journal.Forget())
+}
+
+// entry is what the journal says of the change. What a kill may tear, or leave
+// half done, or nginx has not accepted, is not whole yet.
+func (c *Change) entry(tested bool, with []journal.Place) journal.Entry {
 	r := c.replacement
 	return journal.Entry{
-		Kept: filepath.Base(r.Kept), Before: c.file.Hash(), After: livefile.Hash(c.Plan.After),
-		InPlace: r.InPlace, Whole: tested && !r.InPlace,
+		Kept: filepath.Base(r.Kept), Before: c.file.Hash(), After: livefile.Hash(c.After),
+		InPlace: r.InPlace, Whole: tested && !r.InPlace && len(with) == 0, With: with,
 	}
 }
 
@@ -79,9 +86,9 @@ func (c *Change) entry(tested bool) journal.Entry {
 // can come between.
 func (c *Change) open() (*livefile.Opened, error) {
 	if c.replacement.InPlace {
-		return livefile.Open(c.file.Path, c.Plan.Before)
+		return livefile.Open(c.file.Path, c.Before)
 	}
-	return livefile.Open(c.replacement.Kept, c.Plan.After)
+	return livefile.Open(c.replacement.Kept, c.After)
 }
 
 // put puts the new file in place and makes sure that it stands there.
@@ -93,10 +100,10 @@ func (c *Change) put() error {
 		return err
 	}
 	c.inPlace = true
-	if err := c.opened.StandsAt(c.file.Path, c.Plan.After); err != nil {
+	if err := c.opened.StandsAt(c.file.Path, c.After); err != nil {
 		return err
 	}
-	return c.view.holds(c.Plan.After)
+	return c.view.holds(c.After)
 }
 
 // touched says whether there is anything to take back. A put that failed has
@@ -109,7 +116,7 @@ func (c *Change) touched() bool {
 		return true
 	}
 	now, err := livefile.Read(c.file.Path)
-	return err != nil || bytes.Equal(now.Bytes, c.Plan.After)
+	return err != nil || bytes.Equal(now.Bytes, c.After)
 }
 
 // back brings the old bytes back, and opens what stands there then.
@@ -119,7 +126,7 @@ func (c *Change) back() error {
 			return err
 		}
 	}
-	opened, err := livefile.Open(c.file.Path, c.Plan.Before)
+	opened, err := livefile.Open(c.file.Path, c.Before)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (c *commandedNginx) testAside(ctx context.Context, contents []nginx.Content
 	return c.nginx.TestAside(ctx, nil, contents)
 }
 
-func (c *commandedNginx) knows(*livefile.File, *statedir.Record) Loaded {
+func (c *commandedNginx) knows(files, *statedir.Record) Loaded {
 	return Loaded{Why: "nginx cannot be seen from here"}
 }
 

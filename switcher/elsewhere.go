@@ -30,7 +30,7 @@ func (s *Survey) findElsewhere() {
 func (s *Survey) deciding() []nginx.Passing {
 	var lines []nginx.Passing
 	for _, c := range s.Changes {
-		for _, w := range c.Plan.Words {
+		for _, w := range c.Words {
 			lines = append(lines, nginx.Passing{File: c.view.at, Line: w.Line})
 		}
 	}
@@ -40,7 +40,7 @@ func (s *Survey) deciding() []nginx.Passing {
 // noteElsewhere says so, once the outcome is known: a switch has left it as it is.
 func (s *Survey) noteElsewhere(outcome Outcome) {
 	for _, e := range s.elsewhere {
-		if outcome == Done && e.Color == s.plan().From {
+		if outcome == Done && e.Color == s.Plan.From {
 			s.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -28,29 +27,34 @@ func (l Loaded) known(is bool, why string, args ...any) Loaded {
 // serves); or of a master that started after the file last changed, where a record
 // shows that nginx reads it. Workers' ages tell nothing: each of them may have crashed and come back with what the master
 // had before. last is the record of what a master was given; nil: there is none.
-func loadedBy(master *nginx.Master, workers nginx.Workers, file *livefile.File, last *statedir.Record) Loaded {
+func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *statedir.Record) Loaded {
 	if len(workers.Serving) == 0 {
 		return Loaded{}.known(false, "no worker serves")
 	}
-	if last != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
+	noted := files.noted(last)
+	if noted != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
 		at := last.Time.Local().Format(time.DateTime)
-		sameBytes, generation := string(last.HashAfter) == file.Hash(), workers.Knows(*last.Generation)
+		sameBytes, untouched, generation := true, true, workers.Knows(*last.Generation)
+		for i, file := range files {
+			sameBytes = sameBytes && string(noted[i].HashAfter) == file.Hash()
+			untouched = untouched && noted[i].File != nil && *noted[i].File == file.Identity()
+		}
 		switch {
-		case last.File != nil && *last.File == file.Identity() && sameBytes:
-			return Loaded{given: true, IfRead: !generation}.known(true, "the switch at %s gave it to nginx, and it is unchanged", at)
+		case untouched && sameBytes:
+			return Loaded{given: true, IfRead: !generation}.known(true, "the switch at %s gave %s to nginx, and %s unchanged", at, files.said("it", "them"), files.said("it is", "they are"))
 		case sameBytes && generation:
 			return Loaded{}.known(true, "the switch at %s gave nginx the same, and nothing was loaded since", at)
 		case generation:
-			return Loaded{}.known(false, "nginx still has what the switch at %s gave it, and the file was changed since", at)
+			return Loaded{}.known(false, "nginx still has what the switch at %s gave it, and %s changed since", at, files.said("the file was", "a file was"))
 		}
 	}
-	if master.StartedAfter(file.LastChanged()) {
-		if last == nil {
-			return Loaded{IfRead: true, Why: "nginx started after the file last changed, but no switch on record shows that it reads it"}
+	if master.StartedAfter(files.lastChanged()) {
+		if noted == nil {
+			return Loaded{IfRead: true, Why: files.said("nginx started after the file last changed, but no switch on record shows that it reads it", "nginx started after the files last changed, but no switch on record shows that it reads them")}
 		}
-		return Loaded{IfRead: true}.known(true, "nginx started after the file last changed")
+		return Loaded{IfRead: true}.known(true, "nginx started after the %s last changed", files.said("file", "files"))
 	}
-	return Loaded{Why: "no switch on record gave nginx the file as it stands"}
+	return Loaded{Why: files.said("no switch on record gave nginx the file as it stands", "no switch on record gave nginx the files as they stand")}
 }
 
 // lastGiven is the newest record that says what a master was given; nil where

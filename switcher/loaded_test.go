@@ -159,7 +159,7 @@ func (s *stand) killedBeforeTheSignal() {
 	s.t.Helper()
 	folder := filepath.Dir(s.Live)
 	kept := livefile.Beside(folder, s.Live, "kept")
-	j, err := journal.Take(s.t.Context(), folder, s.Live, 0, "to green", nil)
+	j, err := journal.Take(s.t.Context(), journal.Place{Folder: folder, Live: s.Live}, 0, "to green", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/lock"
 
 	"golang.org/x/sys/unix"
 )
 
-// takeLock takes the lock of the live file, and makes sure that the switch can
+// takeLock takes the locks of the live files, and makes sure that the switch can
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
-	if _, err := livefile.Read(s.Site.Files[0].Path); err != nil {
+	if _, err := s.Site.read(); err != nil {
 		return asError(stepRead, s.unreadable(err)) // nothing is left beside what is no live file
 	}
 	if s.request.DryRun {
@@ -29,7 +28,7 @@ func (s *Survey) takeLock(ctx context.Context) error {
 		return s.unusable(err)
 	}
 	taken, err := s.Lock(ctx, s.request.WaitLock, s.request.Command)
-	s.journal = taken
+	s.journals = taken
 	if err != nil && ctx.Err() == nil {
 		return s.notLocked(err)
 	}

@@ -3,6 +3,9 @@ package switcher
 import (
 	"bytes"
 	"cmp"
+	"fmt"
+	"slices"
+	"strings"
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/livefile"
@@ -10,33 +13,89 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// Plan is what a switch will do to the file: pure data.
+// Plan is what a switch will do to the files of a site: pure data.
 type Plan struct {
 	From, To Color
-	Path     string
-	Words    []nginxconf.Word // that decide
-	Before   []byte
-	After    []byte
+	Edits    []Edit // one for each file
 }
 
-// plan reads the file's meaning and edits it.
-func plan(site Site, file *livefile.File, to func(live Color) Color) (Plan, error) {
-	read, err := nginxconf.Read(file.Bytes, site.Files[0].Layout)
+// Edit is what becomes of one file.
+type Edit struct {
+	Path   string
+	Words  []nginxconf.Word // that decide
+	Before []byte
+	After  []byte
+}
+
+// plan reads the files' meaning and edits them.
+func plan(site Site, files files, to func(live Color) Color) (Plan, error) {
+	read, live, err := site.understand(files)
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := cmp.Or(site.askable(Blue, read.Layout()), site.askable(Green, read.Layout())); err != nil {
-		return Plan{}, err
+	p := Plan{From: live, To: to(live)}
+	for i, r := range read {
+		if err := cmp.Or(site.askable(Blue, r.Layout()), site.askable(Green, r.Layout())); err != nil {
+			return Plan{}, err
+		}
+		after, err := r.Edit(p.To)
+		if err != nil {
+			return Plan{}, site.inFile(files[i], err)
+		}
+		p.Edits = append(p.Edits, Edit{Path: files[i].Path, Words: r.Words(), Before: files[i].Bytes, After: after})
 	}
-	p := Plan{From: read.Live(), To: to(read.Live()), Path: file.Path, Words: read.Words(), Before: file.Bytes}
-	p.After, err = read.Edit(p.To)
-	return p, err
+	return p, nil
 }
 
+// understand reads what the files say, and the color that all of them agree on.
+func (s Site) understand(files files) (read []*nginxconf.File, live Color, err error) {
+	for i, file := range files {
+		r, err := nginxconf.Read(file.Bytes, s.Files[i].Layout)
+		if err != nil {
+			return nil, "", s.inFile(file, err)
+		}
+		read = append(read, r)
+	}
+	for i, r := range read[1:] {
+		if r.Live() != read[0].Live() {
+			first, other := read[0].Words()[0], r.Words()[0]
+			return nil, "", &nginxconf.Refusal{Msg: fmt.Sprintf("%s, line %d: %s is %s, expected %s as %s in %s, line %d",
+				files[i+1].Path, other.Line, other.Place(), other.Color, first.Color, first.Place(), files[0].Path, first.Line)}
+		}
+	}
+	return read, read[0].Live(), nil
+}
+
+// inFile says in which of several files something was found.
+func (s Site) inFile(file *livefile.File, err error) error {
+	if len(s.Files) == 1 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", file.Path, err)
+}
+
+// Changes says whether any file has to be replaced.
+func (p Plan) Changes() bool { return slices.ContainsFunc(p.Edits, Edit.Changes) }
+
 // Changes says whether the file has to be replaced at all.
-func (p Plan) Changes() bool { return !bytes.Equal(p.Before, p.After) }
+func (e Edit) Changes() bool { return !bytes.Equal(e.Before, e.After) }
+
+// Paths are those of the files.
+func (p Plan) Paths() (paths []string) {
+	for _, e := range p.Edits {
+		paths = append(paths, e.Path)
+	}
+	return paths
+}
+
+// Word is how something is said of the one file, or of several.
+func (p Plan) Word(one, several string) string { return worded(len(p.Edits), one, several) }
 
 // Diff is the change as a unified diff; empty when there is none.
 func (p Plan) Diff() string {
-	return string(diff.Diff(p.Path, p.Before, p.Path, p.After))
+	var all strings.Builder
+	for _, e := range p.Edits {
+		all.Write(diff.Diff(e.Path, e.Before, e.Path, e.After))
+	}
+	return all.String()
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 )
@@ -47,13 +49,43 @@ func (s *Survey) Prepare() (*Prepared, error) {
 	return &Prepared{Survey: s}, nil
 }
 
+// prepareAll prepares them at the same time: all wait for the disk. Where they
+// are several, the first one's journal speaks for all, and is forgotten last.
 func (s *Survey) prepareAll() error {
-	for _, c := range s.Changes {
-		if err := c.prepare(s.journal, s.accepted.new); err != nil {
-			return s.notWritten(err)
+	replaced := s.replaced()
+	var with []journal.Place
+	for _, c := range replaced {
+		if len(replaced) > 1 {
+			with = append(with, c.journal.Place)
 		}
 	}
-	return nil
+	var ends []func() error
+	for _, c := range s.Changes {
+		ends = append(ends, begun(func() error { return c.prepare(s.accepted.new, with) }))
+	}
+	var err error
+	for _, end := range ends {
+		err = errors.Join(err, end())
+	}
+	if err == nil {
+		return nil
+	}
+	for _, c := range slices.Backward(replaced) {
+		err = errors.Join(err, c.forget())
+	}
+	return s.notWritten(err)
+}
+
+// replaced are the changes that replace their file, in the order of their locks.
+func (s *Survey) replaced() (list []*Change) {
+	for _, j := range s.journals {
+		for _, c := range s.Changes {
+			if c.journal == j && c.needed() {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
 }
 
 // step is one of those that change something. A dry run tells its name.
@@ -111,7 +143,7 @@ func (p *Prepared) put(context.Context) error {
 			return p.notWritten(err)
 		}
 		if c.view.inPlace() {
-			p.note("the file is mounted by itself: it was written in place, for a rename would not be seen")
+			p.note("%s is mounted by itself: it was written in place, for a rename would not be seen", p.Site.called(c.file))
 		}
 	}
 	if !p.accepted.new {
@@ -120,12 +152,12 @@ func (p *Prepared) put(context.Context) error {
 	return p.whole()
 }
 
-// whole tells the next run that nothing has to be put back any more.
+// whole tells the next run that nothing has to be put back any more, where that
+// was not said from the start.
 func (p *Prepared) whole() error {
-	for _, c := range p.Changes {
-		if c.needed() && (!p.accepted.new || c.view.inPlace()) {
-			return p.journal.Whole()
-		}
+	replaced := p.replaced()
+	if first := replaced[0]; len(replaced) > 1 || !p.accepted.new || first.view.inPlace() {
+		return first.journal.Whole()
 	}
 	return nil
 }
@@ -175,7 +207,7 @@ func (p *Prepared) order() load {
 
 // confirm makes sure that the target answers through nginx.
 func (p *Prepared) confirm(ctx context.Context) error {
-	if err := p.answered(ctx, p.plan().To, p.running.window()); err != nil {
+	if err := p.answered(ctx, p.Plan.To, p.running.window()); err != nil {
 		return err
 	}
 	p.proof.Kind = ByIdentity
@@ -232,7 +264,7 @@ func (p *Prepared) finish() *Error {
 func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
-		Traffic: fmt.Sprintf("stuck: the switch took place: the file says %s, and nginx has loaded it; what somebody else wrote meanwhile is not in it", p.plan().To),
+		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and nginx has loaded %s; what somebody else wrote meanwhile is not in %[3]s", p.word("file says", "files say"), p.Plan.To, p.word("it", "them")),
 		Hint:    "look at what he wrote, and at the live file; " + p.hintStatus(),
 	}
 }

@@ -11,7 +11,7 @@ import (
 // result is what came of the request, with its record.
 func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
 	s.noteElsewhere(outcome)
-	r := Result{Outcome: outcome, Plan: s.plan(), Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
+	r := Result{Outcome: outcome, Plan: s.Plan, Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
 	if outcome == Planned {
 		r.Steps = (&Prepared{Survey: s}).would()
 	}
@@ -21,7 +21,7 @@ func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
 // recorded says whether a switch belongs into the history: whatever got as far
 // as a plan, and was not a dry run, nor had nothing to do.
 func (s *Survey) recorded(r Result) bool {
-	return s.journal != nil && r.Plan.To != "" && r.Outcome != Already && r.Outcome != Overtaken
+	return s.journals != nil && r.Plan.To != "" && r.Outcome != Already && r.Outcome != Overtaken
 }
 
 func (s *Survey) draining() int {
@@ -32,7 +32,7 @@ func (s *Survey) draining() int {
 }
 
 func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record {
-	p := s.plan()
+	p := s.Plan
 	r := statedir.Record{
 		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: s.Site.Name, Command: s.request.Command, From: p.From, To: p.To,
 		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force,
@@ -45,27 +45,31 @@ func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record
 	if outcome != Stuck && proof.Generation != nil {
 		r.Generation, r.CutOverMS = proof.Generation, known(milliseconds(proof.Generation.CutOver))
 	}
-	s.recordFile(&r)
+	for i, c := range s.Changes {
+		if file := c.record(r.Generation != nil); i == 0 {
+			r.FileRecord = file
+		} else {
+			r.Others = append(r.Others, file)
+		}
+	}
 	return r
 }
 
-// recordFile notes what the file was and is, to know it again. Of a file that
-// was put, it is what was proved: not what may stand there since.
-func (s *Survey) recordFile(r *statedir.Record) {
-	if len(s.Changes) == 0 {
-		return
-	}
-	c := s.Changes[0]
-	r.HashBefore, r.HashAfter = statedir.Text(c.file.Hash()), statedir.Text(c.file.Hash())
-	if c.opened != nil && r.Generation != nil {
+// record notes what the file was and is, to know it again. Of one that nginx was
+// given, it is what was proved: not what may stand there since.
+func (c *Change) record(given bool) statedir.FileRecord {
+	hash := statedir.Text(c.file.Hash())
+	r := statedir.FileRecord{Path: statedir.Text(c.file.Path), HashBefore: hash, HashAfter: hash}
+	if c.opened != nil && given {
 		identity := c.given()
 		r.File, r.HashAfter = &identity, statedir.Text(c.opened.Hash())
-		return
+		return r
 	}
 	if now, err := livefile.Read(c.file.Path); err == nil {
 		identity := now.Identity()
 		r.HashAfter, r.File = statedir.Text(now.Hash()), &identity
 	}
+	return r
 }
 
 // known is nil for a zero, which is no measurement.

@@ -1,48 +1,147 @@
 package switcher
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/trust"
 )
 
-// recover mends what a killed run left, as its journal tells: a file that is not
-// sure to be whole, or that nginx has not accepted, is taken out again, and what
-// was kept is removed. One that nginx has accepted stays: what nginx has loaded
-// of it is looked at like everything else.
-func (s *Survey) recover() error {
-	left, found, err := s.journal.Left()
+// remains are what a killed run had under way: one file, or several that it
+// switched together. The first one's journal speaks for all.
+type remains struct {
+	parts []remaining // those whose journals still tell of it
+	whole bool        // nothing has to be put back
+}
+
+// remaining is one file of them.
+type remaining struct {
+	*journal.Journal
+	journal.Entry
+}
+
+// recover mends what killed runs left, as their journals tell: files that are
+// not sure to be whole, or that nginx has not accepted, are taken out again, all
+// of those that were to be switched together, and what was kept is removed. Those
+// that nginx has accepted stay: what nginx has loaded of them is looked at like
+// everything else.
+func (s *Survey) recover(ctx context.Context) error {
+	for _, j := range s.journals {
+		left, found, err := j.Left()
+		if found {
+			err = s.mend(ctx, j, left)
+		}
+		if errors.Is(err, journal.ErrNotUnderstood) {
+			s.note("%v: what it kept was left in %s", err, j.Folder)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mend takes the locks of the other files for as long as it lasts, but never
+// waits for one.
+func (s *Survey) mend(ctx context.Context, j *journal.Journal, left journal.Entry) error {
+	r, borrowed, err := s.remains(ctx, j, left)
+	if err == nil {
+		err = r.mend(s)
+	}
 	if err != nil {
-		s.note("%v: what it kept was left in %s", err, s.journal.Folder)
+		return errors.Join(err, borrowed.Leave())
 	}
-	if !found {
-		return nil
+	return borrowed.Close()
+}
+
+// remains finds all that belongs to what a journal tells of.
+func (s *Survey) remains(ctx context.Context, j *journal.Journal, left journal.Entry) (r remains, borrowed journal.Set, err error) {
+	if len(left.With) == 0 {
+		return remains{[]remaining{{j, left}}, left.Whole}, nil, nil
 	}
-	live, err := livefile.Resolve(s.Site.Files[0].Path)
+	r.whole = true // as long as the first one's journal does not deny it
+	for i, place := range left.With {
+		other := s.journals.Of(place.Live)
+		if other == nil {
+			if other, err = s.borrow(ctx, place); err != nil {
+				return remains{}, borrowed, err
+			}
+			if other == nil {
+				continue
+			}
+			borrowed = append(borrowed, other)
+		}
+		entry, found, err := other.Left()
+		if err != nil {
+			return remains{}, borrowed, err
+		}
+		if found && slices.Equal(entry.With, left.With) {
+			r.parts = append(r.parts, remaining{other, entry})
+			r.whole = r.whole && (i > 0 || entry.Whole)
+		}
+	}
+	return r, borrowed, nil
+}
+
+// borrow takes the lock of a file that is none of this site's; nil where its
+// journal is gone, and so all is done with it. A journal is believed of another
+// file only where nobody else could lead us astray there.
+func (s *Survey) borrow(ctx context.Context, place journal.Place) (*journal.Journal, error) {
+	if _, err := os.Lstat(place.Path()); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	folder, err := livefile.Resolve(filepath.Dir(place.Live))
+	if err == nil && (folder != filepath.Dir(place.Live) || s.journalFolder(place.Live) != place.Folder) {
+		err = errors.New("it stood elsewhere")
+	}
+	if doubts := trust.Doubts(place.Live); err == nil && len(doubts) > 0 {
+		err = doubts[0]
+	}
 	if err != nil {
-		return s.unreadable(err)
+		return nil, fmt.Errorf("mend what an earlier run left, together with %s: %w", place.Live, err)
 	}
-	kept := filepath.Join(s.journal.Folder, left.Kept)
-	if !left.Whole {
-		if err := s.restore(live, kept, left); err != nil {
+	taken, err := journal.Take(ctx, place, 0, s.request.Command, nil)
+	if err != nil {
+		return nil, s.notLocked(err)
+	}
+	return taken, nil
+}
+
+// mend puts back what has to be, and only then forgets: the first one last, as
+// long as which a run that is killed here leaves all to the next.
+func (r remains) mend(s *Survey) error {
+	for _, part := range r.parts {
+		if r.whole {
+			break
+		}
+		if err := s.restore(part); err != nil {
 			return fmt.Errorf("put back what an earlier run left: %w", err)
 		}
 	}
-	if err := leftover(live, kept, left).Sweep(); err != nil {
-		s.note("what an earlier run kept: %v", err)
+	for _, part := range r.parts {
+		if err := part.leftover().Sweep(); err != nil {
+			s.note("what an earlier run kept: %v", err)
+		}
 	}
-	return s.journal.Forget()
+	for _, part := range slices.Backward(r.parts) {
+		if err := part.Forget(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *Survey) restore(live, kept string, left journal.Entry) error {
-	r, err := leftover(live, kept, left).Replacement()
+func (s *Survey) restore(part remaining) error {
+	r, err := part.leftover().Replacement()
 	if err != nil || r == nil {
 		return err
 	}
-	was, err := livefile.Read(live)
+	was, err := livefile.Read(part.Live)
 	if err != nil {
 		return err
 	}
@@ -50,15 +149,15 @@ func (s *Survey) restore(live, kept string, left journal.Entry) error {
 	if errors.Is(err, livefile.ErrChanged) {
 		return nil // somebody else's, since
 	}
-	if err == nil && was.Hash() != left.Before {
-		s.note("an earlier run was killed before its file was sure to be right: the old one is back")
+	if err == nil && was.Hash() != part.Before {
+		s.note("an earlier run was killed before its %s sure to be right: the old one is back", worded(len(part.With), "file was", "files were"))
 	}
 	return err
 }
 
-func leftover(live, kept string, left journal.Entry) livefile.Leftover {
+func (r remaining) leftover() livefile.Leftover {
 	return livefile.Leftover{
-		Live: live, Kept: kept, Before: left.Before, After: left.After, InPlace: left.InPlace,
-		Link: left.Link, Led: left.Led,
+		Live: r.Live, Kept: filepath.Join(r.Folder, r.Kept), Before: r.Before, After: r.After, InPlace: r.InPlace,
+		Link: r.Link, Led: r.Led,
 	}
 }

@@ -35,6 +35,8 @@ func (s *Switcher) unreadable(err error) error {
 		return refuse(Failed, "name the file with `--file`, or set `file:` in the settings", err)
 	case errors.Is(err, fs.ErrPermission):
 		return refuse(Failed, s.AsRoot(), err)
+	case errors.Is(err, errSameFile):
+		return refuse(NotAccepted, "name it once: places in one file stand together below it", err)
 	case errors.Is(err, livefile.ErrNotOrdinary):
 		return refuse(NotAccepted, "set `file:` to the small file that decides the color", err)
 	}

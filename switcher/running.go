@@ -28,9 +28,9 @@ type running interface {
 	// testAsIs and testAside are nginx's test, as nginx.Nginx has it.
 	testAsIs(context.Context) (nginx.Tested, error)
 	testAside(context.Context, []nginx.Content) (nginx.Tested, error)
-	// knows says whether it has loaded the file as it is, by the record of what
+	// knows says whether it has loaded the files as they are, by the record of what
 	// a master was given; nil: there is none.
-	knows(*livefile.File, *statedir.Record) Loaded
+	knows(files, *statedir.Record) Loaded
 	// load has the files loaded and, where that can be seen, proves it.
 	load(context.Context, load) (loading, error)
 	// lives says whether what a load started still serves.

@@ -63,8 +63,8 @@ func (s *seenNginx) testAside(ctx context.Context, contents []nginx.Content) (ng
 	return s.Nginx.TestAside(ctx, s.master, contents)
 }
 
-func (s *seenNginx) knows(file *livefile.File, given *statedir.Record) Loaded {
-	return loadedBy(s.master, s.workers, file, given)
+func (s *seenNginx) knows(files files, given *statedir.Record) Loaded {
+	return loadedBy(s.master, s.workers, files, given)
 }
 
 // load proves by generation. A master that ends meanwhile may be followed by

@@ -7,12 +7,9 @@ import (
 	"sync"
 
 	"bgswitch/health"
-	"bgswitch/nginxconf"
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
-	"bgswitch/switcher/trust"
 )
 
 // Status is what is known of a site: what the file says, what the running
@@ -74,7 +71,7 @@ func (s *Switcher) Status(ctx context.Context) Status {
 func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Colors: map[Color][]health.Verdict{}}
 	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
-	file := s.readStatus(&st)
+	files := s.readStatus(&st)
 	var asking sync.WaitGroup
 	var lock sync.Mutex
 	for _, color := range []Color{Blue, Green} {
@@ -93,7 +90,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 			}
 		})
 	}
-	st.Running = s.running(file, st.Live)
+	st.Running = s.running(files, st.Live)
 	st.Running.Matters = len(s.Nginx.Reload) == 0
 	asking.Wait()
 	st.Drift = s.drift(st)
@@ -122,24 +119,23 @@ func (st *Status) Learn(way Way) {
 	}
 }
 
-func (s *Switcher) readStatus(st *Status) *livefile.File {
-	file, err := livefile.Read(s.Site.Files[0].Path)
+func (s *Switcher) readStatus(st *Status) files {
+	files, err := s.Site.read()
 	if err != nil {
 		st.FileErr = err
 		return nil
 	}
-	st.Path, st.Warnings = file.Path, warnings(trust.Doubts(s.Site.Files[0].Path))
-	read, err := nginxconf.Read(file.Bytes, s.Site.Files[0].Layout)
+	st.Path, st.Warnings = files[0].Path, warnings(s.Site.doubts())
+	_, live, err := s.Site.understand(files)
 	if err != nil {
 		st.FileErr = err
-		return file
+		return files
 	}
-	st.Live = read.Live()
-	st.Seen = seen(st.Live, file, st.Last)
-	return file
+	st.Live, st.Seen = live, seen(live, files, st.Last)
+	return files
 }
 
-func (s *Switcher) running(file *livefile.File, live Color) Running {
+func (s *Switcher) running(files files, live Color) Running {
 	master, err := s.Nginx.Master()
 	if err != nil {
 		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
@@ -149,14 +145,14 @@ func (s *Switcher) running(file *livefile.File, live Color) Running {
 	if err != nil {
 		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
 	}
-	if file == nil {
-		return Running{Workers: workers, Loaded: Loaded{Why: "the file cannot be read"}}
+	if files == nil {
+		return Running{Workers: workers, Loaded: Loaded{Why: s.word("the file cannot be read", "a file cannot be read")}}
 	}
 	given, err := s.lastGiven()
 	if err != nil {
 		return Running{Workers: workers, Loaded: Loaded{Why: "the history that would know cannot be read: " + err.Error()}}
 	}
-	loaded := loadedBy(master, workers, file, given)
+	loaded := loadedBy(master, workers, files, given)
 	if loaded.Is == nil && !loaded.IfRead && live != "" {
 		loaded.Why += fmt.Sprintf("; `%s` loads it once more", s.to(live))
 	}
@@ -174,27 +170,27 @@ func (s *Switcher) lastSwitch(st *Status) {
 // drift compares the three facts, as far as they are known.
 func (s *Switcher) drift(st Status) []Drift {
 	var found []Drift
-	mend := s.to(st.Live)
+	mend, says := s.to(st.Live), s.word("the file says", "the files say")
 	if st.Live == "" {
 		return nil
 	}
 	switch err := st.Running.Err; {
 	case !st.Running.Matters:
 	case errors.Is(err, nginx.ErrPIDMoved):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, err), hintPIDMoved})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, err), hintPIDMoved})
 	case errors.Is(err, nginx.ErrNotRunning):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("the file says %s, but %s", st.Live, st.Running.Err), s.mendStopped(st.Running.Err)})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, st.Running.Err), s.mendStopped(st.Running.Err)})
 	}
 	if st.Running.Is != nil && !*st.Running.Is {
-		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("the file says %s, but the running nginx has not loaded it: %s", st.Live, st.Running.Why), mend})
+		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("%s %s, but the running nginx has not loaded it: %s", says, st.Live, st.Running.Why), mend})
 	}
 	stopped := len(found) > 0 && found[0].Key == DriftStopped
 	switch {
 	case stopped, s.Site.Confirm == nil, st.Answers == st.Live, st.Answers == "" && st.Answered == "":
 	case st.Answers != "":
-		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but %s answers", st.Live, st.Answers), mend})
+		found = append(found, Drift{DriftAnswers, fmt.Sprintf("%s %s, but %s answers", says, st.Live, st.Answers), mend})
 	default:
-		found = append(found, Drift{DriftAnswers, fmt.Sprintf("the file says %s, but neither color answers: %s", st.Live, st.Answered), s.mendSilence(st)})
+		found = append(found, Drift{DriftAnswers, fmt.Sprintf("%s %s, but neither color answers: %s", says, st.Live, st.Answered), s.mendSilence(st)})
 	}
 	return found
 }

@@ -5,20 +5,18 @@ import (
 	"fmt"
 	"time"
 
-	"bgswitch/nginxconf"
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
 )
 
 // Seen is what somebody sees who decides to switch without being asked to.
 type Seen struct {
 	Live    Color     // by the file
-	Changed time.Time // when the file last changed in any way
+	Changed time.Time // when a file last changed in any way
 	Last    time.Time // of the newest record; the zero time where there is none
 }
 
-func seen(live Color, file *livefile.File, last *statedir.Record) Seen {
-	s := Seen{Live: live, Changed: file.LastChanged()}
+func seen(live Color, files files, last *statedir.Record) Seen {
+	s := Seen{Live: live, Changed: files.lastChanged()}
 	if last != nil {
 		s.Last = last.Time
 	}
@@ -30,21 +28,21 @@ func (s Seen) Same(other Seen) bool {
 	return s.Live == other.Live && s.Changed.Equal(other.Changed) && s.Last.Equal(other.Last)
 }
 
-// See looks, once more, at the file and the newest record alone.
+// See looks, once more, at the files and the newest record alone.
 func (s *Switcher) See() (Seen, error) {
 	last, err := s.State.Newest()
 	if err != nil {
 		return Seen{}, err
 	}
-	file, err := livefile.Read(s.Site.Files[0].Path)
+	files, err := s.Site.read()
 	if err != nil {
 		return Seen{}, err
 	}
-	read, err := nginxconf.Read(file.Bytes, s.Site.Files[0].Layout)
+	_, live, err := s.Site.understand(files)
 	if err != nil {
 		return Seen{}, err
 	}
-	return seen(read.Live(), file, last), nil
+	return seen(live, files, last), nil
 }
 
 // still refuses where the decision was made on something that is no longer so:
@@ -54,14 +52,14 @@ func (s *Survey) still(context.Context) error {
 	if err != nil {
 		return err
 	}
-	was, now := *s.request.Still, seen(s.plan().From, s.Changes[0].file, last)
+	was, now := *s.request.Still, seen(s.Plan.From, s.files(), last)
 	switch {
 	case last != nil && !now.Last.Equal(was.Last):
 		err = fmt.Errorf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
 	case now.Live != was.Live:
-		err = fmt.Errorf("the file names %s now", now.Live)
+		err = fmt.Errorf("the %s %s now", s.word("file names", "files name"), now.Live)
 	case !now.Changed.Equal(was.Changed):
-		err = fmt.Errorf("%s was changed meanwhile", s.plan().Path)
+		err = fmt.Errorf("%s was changed meanwhile", s.files().newest().Path)
 	default:
 		return nil
 	}

@@ -20,13 +20,14 @@ import (
 type Survey struct {
 	*Switcher
 	*story
-	Changes  []*Change
-	Already  bool // the target has the traffic: there is nothing to do
+	Plan     Plan
+	Changes  []*Change // one for each file
+	Already  bool      // the target has the traffic: there is nothing to do
 	Verdicts []health.Verdict
 
 	request   Request
-	journal   *journal.Journal // nil in a dry run
-	leftover  bool             // something of ours could not be removed: the journal tells the next run
+	journals  journal.Set // of the files; nil in a dry run
+	leftover  bool        // something of ours could not be removed: the journal tells the next run
 	questions *questions
 	running   running
 	loaded    Loaded
@@ -83,7 +84,7 @@ func (s *Survey) look(ctx context.Context) error {
 		return nil
 	}
 	if said := s.questions.untold(); said != "" {
-		s.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, s.plan().To)
+		s.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, s.Plan.To)
 	}
 	return nil
 }
@@ -105,60 +106,44 @@ func (s *Survey) Close() {
 	if s.running != nil {
 		s.running.close()
 	}
-	if s.journal == nil {
-		return
-	}
-	end := s.journal.Close
+	end := s.journals.Close
 	if s.leftover {
-		end = s.journal.Leave
+		end = s.journals.Leave
 	}
 	if err := end(); err != nil {
 		s.Log.Debug().Err(err).Msg("cannot let go of the lock")
 	}
 }
 
-// plan is what the switch does, as long as it has one file.
-func (s *Survey) plan() Plan {
-	if len(s.Changes) == 0 {
-		return Plan{}
-	}
-	return s.Changes[0].Plan
-}
-
 // changed says whether any file has to be replaced.
-func (s *Survey) changed() bool {
+func (s *Survey) changed() bool { return s.Plan.Changes() }
+
+// files are the live files as they were read.
+func (s *Survey) files() (all files) {
 	for _, c := range s.Changes {
-		if c.needed() {
-			return true
-		}
+		all = append(all, c.file)
 	}
-	return false
+	return all
 }
 
 func (s *Survey) read(ctx context.Context) error {
-	if s.journal != nil {
-		if err := s.recover(); err != nil {
-			return err
-		}
+	if err := s.recover(ctx); err != nil {
+		return err
 	}
-	if sibling, is := livefile.Selector(s.Site.Files[0].Path); is {
-		return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
-			fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", s.Site.Files[0].Path, sibling))
+	for _, f := range s.Site.Files {
+		if sibling, is := livefile.Selector(f.Path); is {
+			return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
+				fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", f.Path, sibling))
+		}
 	}
 	if err := s.doubt(); err != nil {
 		return err
 	}
-	file, err := livefile.Read(s.Site.Files[0].Path)
-	if err != nil {
-		return s.unreadable(err)
-	}
-	change := &Change{file: file, view: view{at: file.Path}}
-	s.Changes = []*Change{change}
-	if change.Plan, err = plan(s.Site, file, s.request.target); err != nil {
-		return s.notUnderstood(err)
+	if err := s.readFiles(); err != nil {
+		return err
 	}
 	if s.request.To == "" && !s.request.wayBack {
-		unread, err := s.undoneAlready(change.Plan)
+		unread, err := s.undoneAlready(s.Plan)
 		if err != nil {
 			return err
 		}
@@ -166,7 +151,28 @@ func (s *Survey) read(ctx context.Context) error {
 			s.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}
-	s.questions = s.ask(ctx, s.request, change.Plan.To)
+	s.questions = s.ask(ctx, s.request, s.Plan.To)
+	return nil
+}
+
+func (s *Survey) readFiles() error {
+	files, err := s.Site.read()
+	if err != nil {
+		return s.unreadable(err)
+	}
+	for _, file := range files {
+		change := &Change{file: file, view: view{at: file.Path}}
+		if change.journal = s.journals.Of(file.Path); change.journal == nil && s.journals != nil {
+			return refuse(Failed, "look at the file and type it again", fmt.Errorf("%s led to another file a moment ago", file.Named))
+		}
+		s.Changes = append(s.Changes, change)
+	}
+	if s.Plan, err = plan(s.Site, files, s.request.target); err != nil {
+		return s.notUnderstood(err)
+	}
+	for i, edit := range s.Plan.Edits {
+		s.Changes[i].Edit = edit
+	}
 	return nil
 }
 
@@ -182,7 +188,7 @@ func (r Request) target(live Color) Color {
 // doubt names what others may write of the live file: who may write it owns
 // what root's nginx does.
 func (s *Survey) doubt() error {
-	doubts := trust.Doubts(s.Site.Files[0].Path)
+	doubts := s.Site.doubts()
 	if len(doubts) > 0 && s.request.Strict {
 		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
 	}
@@ -221,7 +227,7 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 	if err != nil {
 		s.Log.Debug().Err(err).Msg("the history is not readable")
 	}
-	s.loaded = s.running.knows(s.Changes[0].file, given)
+	s.loaded = s.running.knows(s.files(), given)
 	s.Already = s.alreadySo(ctx)
 	return nil
 }
@@ -240,7 +246,7 @@ func (s *Survey) alreadySo(ctx context.Context) bool {
 	if !s.loaded.given && s.running.window() == 0 {
 		return false // to load it once more takes less time than to ask for certain
 	}
-	err := s.answered(ctx, s.plan().To, s.running.window())
+	err := s.answered(ctx, s.Plan.To, s.running.window())
 	if err != nil {
 		s.note("nginx is loaded once more: %v", err)
 	}
@@ -250,7 +256,7 @@ func (s *Survey) alreadySo(ctx context.Context) bool {
 // askTarget never asks the live color: going back does not depend on the side
 // that is broken.
 func (s *Survey) askTarget(context.Context) error {
-	to := s.plan().To
+	to := s.Plan.To
 	if s.request.Force {
 		s.note("%s was not asked whether it is healthy (--force)", to)
 		if s.Site.Confirm != nil && s.changed() {

@@ -61,31 +61,49 @@ type Result struct {
 	Draining int      // old workers that still finish connections, in the end
 }
 
-// Lock takes the lock of the site's live file: nobody switches it meanwhile, by
-// whatever name, from whatever state folder. Who waits is told for whom. The
+// Lock takes the locks of the site's live files: nobody switches them meanwhile,
+// by whatever name, from whatever state folder. Who waits is told for whom. The
 // errors are those of lock.Take.
-func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (*journal.Journal, error) {
-	live, err := livefile.Resolve(s.Site.Files[0].Path)
+func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (journal.Set, error) {
+	places, err := s.places()
 	if err != nil {
 		return nil, err
 	}
-	folder := s.journalFolder(live)
-	if folder != filepath.Dir(live) {
-		if err := (statedir.Folder{Path: folder}).Create(); err != nil {
-			return nil, err
+	for _, p := range places {
+		if p.Folder != filepath.Dir(p.Live) {
+			if err := (statedir.Folder{Path: p.Folder}).Create(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return journal.Take(ctx, folder, live, wait, command, s.waiting(wait).forLock)
+	return journal.TakeAll(ctx, places, wait, command, s.waiting(wait).forLock)
 }
 
-// Holder says who switches the site's live file now; ok is false when nobody
-// does. It takes nothing.
+// Holder says who switches one of the site's live files now; ok is false when
+// nobody does. It takes nothing.
 func (s *Switcher) Holder() (holder lock.Holder, ok bool, err error) {
-	live, err := livefile.Resolve(s.Site.Files[0].Path)
+	places, err := s.places()
 	if err != nil {
 		return lock.Holder{}, false, nil // then nobody can
 	}
-	return journal.Held(s.journalFolder(live), live)
+	for _, p := range places {
+		if holder, ok, err = journal.Held(p); ok || err != nil {
+			return holder, ok, err
+		}
+	}
+	return lock.Holder{}, false, nil
+}
+
+// places are where the journals of the live files stand.
+func (s *Switcher) places() (places []journal.Place, err error) {
+	for _, f := range s.Site.Files {
+		live, err := livefile.Resolve(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, journal.Place{Folder: s.journalFolder(live), Live: live})
+	}
+	return places, nil
 }
 
 // journalFolder is where the journal of a live file stands: beside it, so that

@@ -22,6 +22,7 @@ type tests struct {
 	*story
 	running running
 	changes []*Change
+	to      Color
 	cancel  context.CancelFunc
 	under   sync.WaitGroup
 	first   chan tested
@@ -43,7 +44,7 @@ type acceptance struct {
 }
 
 func (s *Survey) beginTests(ctx context.Context) *tests {
-	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, first: make(chan tested, 1)}
+	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, to: s.Plan.To, first: make(chan tested, 1)}
 	ctx, t.cancel = context.WithCancel(ctx)
 	contents := t.contents()
 	t.under.Go(func() {
@@ -199,8 +200,8 @@ func (t *tests) decide(dump *nginx.Dump, content func(*Change) []byte) error {
 	return nil
 }
 
-func (c *Change) was() []byte     { return c.Plan.Before }
-func (c *Change) becomes() []byte { return c.Plan.After }
+func (c *Change) was() []byte     { return c.Before }
+func (c *Change) becomes() []byte { return c.After }
 
 func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 	if !dump.Reads(c.view.at, content) {
@@ -210,11 +211,11 @@ func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Path, dump.Main(), ErrDecidesNothing))
 	}
-	for _, w := range c.Plan.Words {
+	for _, w := range c.Words {
 		if err := upstreamDecides(dump, w); err != nil {
 			return err
 		}
-		if err := variableDecides(dump, w, c.Plan.To); err != nil {
+		if err := variableDecides(dump, w, t.to); err != nil {
 			return err
 		}
 	}
@@ -259,7 +260,11 @@ func (s *Survey) carried() {
 	if since.IsZero() || s.accepted.dump == nil {
 		return
 	}
-	others := s.accepted.dump.ChangedSince(since, s.Changes[0].view.at)
+	var ours []string
+	for _, c := range s.Changes {
+		ours = append(ours, c.view.at)
+	}
+	others := s.accepted.dump.ChangedSince(since, ours...)
 	if len(others) == 0 {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bgswitch/switcher/livefile"
@@ -24,7 +25,8 @@ func (p *Prepared) Undo(ctx context.Context) error {
 	p.proof = Proof{}
 	p.say("rolling back, for this failed: " + p.cause.Step)
 	if err := p.back(); err != nil {
-		return p.stuck(ctx, fmt.Errorf("the old file could not be put back: %w", err))
+		p.leftover = p.leftover || len(p.replaced()) > 1 && !errors.Is(err, livefile.ErrChanged) // the next run goes on
+		return p.stuck(ctx, fmt.Errorf("the old %s could not be put back: %w", p.word("file", "files"), err))
 	}
 	if !p.first.Signalled && !errors.Is(p.cause, nginx.ErrMasterEnded) {
 		return p.rolledBack(ctx)
@@ -32,7 +34,7 @@ func (p *Prepared) Undo(ctx context.Context) error {
 	second, err := p.loadOld(ctx)
 	kind := ByGeneration
 	if err == nil && p.running.window() > 0 {
-		kind, err = ByIdentity, p.answered(ctx, p.plan().From, p.running.window())
+		kind, err = ByIdentity, p.answered(ctx, p.Plan.From, p.running.window())
 	}
 	switch {
 	case err == nil:
@@ -45,9 +47,9 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	if !p.changed() {
-		return p.stuck(ctx, fmt.Errorf("the file had named %s before, and nginx may yet load it: %w", p.plan().To, err))
+		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and nginx may yet load it: %w", p.word("file", "files"), p.Plan.To, err))
 	}
-	return p.stuck(ctx, fmt.Errorf("nginx does not take the old file either: %w", err))
+	return p.stuck(ctx, fmt.Errorf("nginx does not take the old %s either: %w", p.word("file", "files"), err))
 }
 
 // touched says whether there is anything to take back: our bytes in a file, or
@@ -72,10 +74,30 @@ func (p *Prepared) untouched() error {
 	return p.cause
 }
 
-// back brings every file back.
+// back brings every file back that was replaced. Where one of them is somebody
+// else's by now, all stay as they are: they shall not disagree. As soon as one is
+// put back, they are whole no more, and the next run goes on where this one is
+// killed.
 func (p *Prepared) back() error {
+	replaced := p.replaced()
 	var errs []error
+	for _, c := range replaced {
+		if len(replaced) > 1 && c.touched() {
+			errs = append(errs, c.replacement.Ours())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if len(replaced) > 0 {
+		if err := replaced[0].journal.NotWhole(); err != nil {
+			p.note("%v", err)
+		}
+	}
 	for _, c := range p.Changes {
+		if c.needed() && !c.touched() { // somebody was faster, and its put has taken itself back
+			continue
+		}
 		errs = append(errs, c.back())
 		for _, note := range c.notes() {
 			p.note("%v", note)
@@ -112,7 +134,7 @@ func (p *Prepared) loadOld(ctx context.Context) (loading, error) {
 // opened the old file after our second signal is through with the new one, so
 // that the answers stay what they are.
 func (p *Prepared) answersAsBefore(ctx context.Context, second loading) bool {
-	return p.Site.Confirm != nil && second.Opened && p.answered(ctx, p.plan().From, confirmWindow) == nil
+	return p.Site.Confirm != nil && second.Opened && p.answered(ctx, p.Plan.From, confirmWindow) == nil
 }
 
 // asBefore is what nginx serves that never took the new file. Whether it had
@@ -129,9 +151,9 @@ func (p *Prepared) rolledBack(ctx context.Context) error {
 	cause := p.cause
 	cause.Outcome = RolledBack
 	if p.changed() {
-		cause.Traffic = fmt.Sprintf("rolled back: the file is as it was, and nginx serves %s", p.plan().From)
+		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and nginx serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Plan.From)
 	} else {
-		cause.Traffic = fmt.Sprintf("nothing was put back: the file had named %s before", p.plan().To)
+		cause.Traffic = fmt.Sprintf("nothing was put back: the %s had named %s before", p.word("file", "files"), p.Plan.To)
 	}
 	cause.Traffic += p.whoAnswers(ctx)
 	cause.Hint = p.hintStatus()
@@ -145,33 +167,35 @@ func (p *Prepared) stuck(ctx context.Context, err error) error {
 	if errors.Is(err, livefile.ErrChanged) {
 		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
 	}
-	cause.Hint = fmt.Sprintf("look at `nginx -t` and nginx's error log, mend what they name, then type `%s`", p.to(p.plan().From))
+	cause.Hint = fmt.Sprintf("look at `nginx -t` and nginx's error log, mend what they name, then type `%s`", p.to(p.Plan.From))
 	if errors.Is(err, nginx.ErrMasterEnded) {
 		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
 	}
 	return cause
 }
 
-// kept is where the old file stands that could not be put back.
+// kept is where the old files stand that could not be put back.
 func (p *Prepared) kept() string {
-	for _, c := range p.Changes {
-		if c.replacement != nil {
-			return ", the old file stands in " + c.replacement.Kept
-		}
+	var kept []string
+	for _, c := range p.replaced() {
+		kept = append(kept, c.replacement.Kept)
 	}
-	return ""
+	if len(kept) == 0 {
+		return ""
+	}
+	return ", the old " + worded(len(kept), "file stands", "files stand") + " in " + strings.Join(kept, " and ")
 }
 
-// fileNow is what the live file says now.
+// fileNow is what the live files say now.
 func (p *Prepared) fileNow() string {
-	file, err := livefile.Read(p.Site.Files[0].Path)
+	files, err := p.Site.read()
 	if err == nil {
 		var now Plan
-		if now, err = plan(p.Site, file, Color.Other); err == nil {
-			return fmt.Sprintf("the file says %s", now.From)
+		if now, err = plan(p.Site, files, Color.Other); err == nil {
+			return fmt.Sprintf("the %s %s", p.word("file says", "files say"), now.From)
 		}
 	}
-	return fmt.Sprintf("what the file says is not understood (%v)", err)
+	return fmt.Sprintf("what the %s is not understood (%v)", p.word("file says", "files say"), err)
 }
 
 // whoAnswers is told, not asked for: the color that is left may be the broken

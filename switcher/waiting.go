@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"bgswitch/health"
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/lock"
 )
 
@@ -66,11 +65,11 @@ func (s *Switcher) waitForTarget(ctx context.Context, request Request) {
 // waitsFor is the color that a request waits for; not one that is live, nor one
 // that the survey will refuse to go to.
 func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
-	file, err := livefile.Read(s.Site.Files[0].Path)
+	files, err := s.Site.read()
 	if err != nil {
 		return "", false
 	}
-	p, err := plan(s.Site, file, r.target)
+	p, err := plan(s.Site, files, r.target)
 	if err != nil || !p.Changes() {
 		return "", false
 	}

@@ -45,7 +45,7 @@ func (s *Switcher) WayBack(ctx context.Context, strict bool) Way {
 	survey := s.newSurvey(Request{DryRun: true, Strict: strict, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
-	way := Way{To: survey.plan().To, Tested: survey.accepted.new, Elsewhere: survey.elsewhere, read: survey.accepted.dump != nil}
+	way := Way{To: survey.Plan.To, Tested: survey.accepted.new, Elsewhere: survey.elsewhere, read: survey.accepted.dump != nil}
 	var failed *Error
 	if !errors.As(err, &failed) {
 		return way

@@ -276,5 +276,5 @@ func (s *stand) json(args []string) error {
 
 // lockFile is where the lock of the live file stands.
 func (s *stand) lockFile() string {
-	return journal.Path(filepath.Dir(s.main.Live), s.main.Live)
+	return journal.Place{Folder: filepath.Dir(s.main.Live), Live: s.main.Live}.Path()
 }

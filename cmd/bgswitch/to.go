@@ -158,7 +158,7 @@ func (t *terminal) showDone(r switcher.Result) {
 	}
 	verb := inked("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
 	if !r.Plan.Changes() {
-		verb = inked("%s is live: the file named it before, nginx has loaded it now", t.color(r.Plan.To))
+		verb = inked("%s is live: the %s named it before, nginx has loaded it now", t.color(r.Plan.To), r.Plan.Word("file", "files"))
 	}
 	t.result("%s (%s%s, proved by %s%s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {
@@ -171,7 +171,7 @@ func (t *terminal) showDone(r switcher.Result) {
 func provedFor(r switcher.Result) string {
 	for _, e := range r.Record.Elsewhere {
 		if e.Color == r.Plan.From && r.Record.Proof == switcher.ByGeneration {
-			return " for " + r.Plan.Path + " alone"
+			return " for " + strings.Join(r.Plan.Paths(), " and ") + " alone"
 		}
 	}
 	return ""
@@ -189,9 +189,9 @@ func (t *terminal) showPlan(r switcher.Result) {
 	case r.Plan.Changes():
 		t.showDiff(r.Plan.Diff())
 	case is != nil && !*is:
-		t.result("the file names %s already, but nginx has not loaded it", t.color(r.Plan.To))
+		t.result("the %s %s already, but nginx has not loaded it", r.Plan.Word("file names", "files name"), t.color(r.Plan.To))
 	default:
-		t.result("the file names %s already: nginx would load it once more", t.color(r.Plan.To))
+		t.result("the %s %s already: nginx would load it once more", r.Plan.Word("file names", "files name"), t.color(r.Plan.To))
 	}
 	t.result("would then: %s", strings.Join(r.Steps, ", "))
 	t.result("dry run: nothing was written")

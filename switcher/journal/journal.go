@@ -6,10 +6,12 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bgswitch/switcher/livefile"
@@ -20,6 +22,7 @@ import (
 const (
 	schema     = 1
 	linkSchema = 2 // of a link, which the first would take for the file that it leads to
+	setSchema  = 3 // of one of several files, which those before would judge alone
 )
 
 // Entry is what a switch had done to a live file when it was killed. The hashes
@@ -34,10 +37,19 @@ type Entry struct {
 	Link    bool   `json:"link"`     // the live file is a link, and the hashes are of where it leads
 	Led     string `json:"led"`      // where the link led
 	Leads   string `json:"leads"`    // where it leads once it is re-pointed
+
+	// With are all files that are switched together, this one among them, in the
+	// order of their paths. Whether they are whole is said by the first one's
+	// journal alone, and it is the last to be forgotten: where it tells nothing of
+	// them, nothing has to be put back.
+	With []Place `json:"with,omitempty"`
 }
 
 func (e Entry) version() int {
-	if e.Link {
+	switch {
+	case len(e.With) > 0:
+		return setSchema
+	case e.Link:
 		return linkSchema
 	}
 	return schema
@@ -45,26 +57,43 @@ func (e Entry) version() int {
 
 // Journal is the lock of a live file that is held, and its journal.
 type Journal struct {
-	lock   *lock.Lock
-	live   string
-	Folder string // where it stands, and where old and new files are kept
+	Place
+	lock  *lock.Lock
+	whole int64 // how long it was before that was noted; 0: it was not
 }
 
-// Path is where the journal of a live file stands in a folder.
-func Path(folder, live string) string { return livefile.Beside(folder, live, "journal") }
+// Place is where the journal of a live file stands, and where old and new files
+// are kept.
+type Place struct {
+	Folder string `json:"folder"`
+	Live   string `json:"live"`
+}
 
-// Take takes the lock of a live file; its journal stands in folder. The errors
-// are those of lock.Take.
-func Take(ctx context.Context, folder, live string, wait time.Duration, command string, tell func(lock.Holder)) (*Journal, error) {
-	taken, err := lock.Take(ctx, Path(folder, live), wait, command, tell)
+// Path is that of the journal.
+func (p Place) Path() string { return livefile.Beside(p.Folder, p.Live, "journal") }
+
+// Take takes the lock of a live file. The errors are those of lock.Take.
+func Take(ctx context.Context, p Place, wait time.Duration, command string, tell func(lock.Holder)) (*Journal, error) {
+	taken, err := lock.Take(ctx, p.Path(), wait, command, tell)
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{lock: taken, live: live, Folder: folder}, nil
+	return &Journal{Place: p, lock: taken}, nil
 }
 
 // Held says who switches a live file now: see lock.Held.
-func Held(folder, live string) (lock.Holder, bool, error) { return lock.Held(Path(folder, live)) }
+func Held(p Place) (lock.Holder, bool, error) { return lock.Held(p.Path()) }
+
+// CutOff says whether a killed run has left something to mend. It takes nothing,
+// so that it is worth something only while nobody holds the lock.
+func CutOff(p Place) (bool, error) {
+	lines, damaged, err := lock.Look(p.Path())
+	if err != nil {
+		return false, err
+	}
+	_, found, err := p.entry(lines, damaged)
+	return found, err
+}
 
 // ErrNotUnderstood says that a killed run left a journal that says nothing
 // certain.
@@ -77,6 +106,10 @@ func (j *Journal) Left() (e Entry, found bool, err error) {
 	if err != nil {
 		return Entry{}, false, notUnderstood(err)
 	}
+	return j.entry(lines, damaged)
+}
+
+func (p Place) entry(lines [][]byte, damaged bool) (e Entry, found bool, err error) {
 	for _, line := range lines {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return Entry{}, false, notUnderstood(err)
@@ -89,11 +122,27 @@ func (j *Journal) Left() (e Entry, found bool, err error) {
 		return Entry{}, false, nil
 	case e.Schema != e.version():
 		return Entry{}, false, notUnderstood(fmt.Errorf("version %d", e.Schema))
-	case !livefile.IsKept(e.Kept, j.live) || e.Before == "" || e.After == "":
+	case !livefile.IsKept(e.Kept, p.Live) || e.Before == "" || e.After == "" || !p.isAmong(e):
 		return Entry{}, false, notUnderstood(errors.New("it is not whole"))
 	}
 	return e, true, nil
 }
+
+// isAmong says whether the entry is of one file, or of several, this one among
+// them.
+func (p Place) isAmong(e Entry) bool {
+	if len(e.With) == 0 {
+		return true
+	}
+	for i := range len(e.With) - 1 {
+		if e.With[i].compare(e.With[i+1]) >= 0 {
+			return false
+		}
+	}
+	return slices.Contains(e.With, p)
+}
+
+func (p Place) compare(other Place) int { return cmp.Compare(p.Live, other.Live) }
 
 func notUnderstood(err error) error { return fmt.Errorf("%w: %w", ErrNotUnderstood, err) }
 
@@ -117,9 +166,22 @@ func (j *Journal) Sync(names bool) error {
 // Whole notes that what was put is whole and accepted: nobody has to put the
 // old file back any more.
 func (j *Journal) Whole() error {
+	info, err := j.lock.File.Stat()
+	if err != nil {
+		return err
+	}
+	j.whole = info.Size()
 	return j.write(struct {
 		Whole bool `json:"whole"`
 	}{true})
+}
+
+// NotWhole takes that back. It needs no space on the disk.
+func (j *Journal) NotWhole() error {
+	if j.whole == 0 {
+		return nil
+	}
+	return errors.Join(j.lock.File.Truncate(j.whole), j.lock.File.Sync())
 }
 
 func (j *Journal) write(line any) error {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func must(t *testing.T, err error) {
@@ -21,9 +23,9 @@ func taken(t *testing.T, folder, text string) *Journal {
 	t.Helper()
 	live := filepath.Join(folder, "active.conf")
 	if text != "" {
-		must(t, errors.Join(os.WriteFile(Path(folder, live), []byte(text), 0o600), os.Chmod(Path(folder, live), 0o600|os.ModeSticky)))
+		must(t, errors.Join(os.WriteFile(Place{folder, live}.Path(), []byte(text), 0o600), os.Chmod(Place{folder, live}.Path(), 0o600|os.ModeSticky)))
 	}
-	j, err := Take(t.Context(), folder, live, 0, "to green", nil)
+	j, err := Take(t.Context(), Place{folder, live}, 0, "to green", nil)
 	must(t, err)
 	return j
 }
@@ -66,7 +68,7 @@ func TestLeft(t *testing.T) {
 			if found {
 				test.want.Schema = left.version()
 			}
-			if found != (test.want.Kept != "") || left != test.want {
+			if found != (test.want.Kept != "") || !cmp.Equal(left, test.want) {
 				t.Errorf("left: %v, %+v; want %+v", found, left, test.want)
 			}
 			must(t, j.Close())
@@ -87,8 +89,8 @@ func TestNotUnderstood(t *testing.T) {
 		"NUL bytes":            strings.Repeat("\x00", 100),
 		"another type":         `{"journal":"1"}` + "\n",
 		"a list":               "[1]\n",
-		"a later version":      strings.Replace(good, `"journal":1`, `"journal":3`, 1),
-		"a later one, twice":   good + `{"journal":3}` + "\n",
+		"a later version":      strings.Replace(good, `"journal":1`, `"journal":4`, 1),
+		"a later one, twice":   good + `{"journal":4}` + "\n",
 		"a link's version":     strings.Replace(good, `"journal":1`, `"journal":2`, 1),
 		"a link for a file":    strings.Replace(good, `"in_place":true`, `"link":true`, 1),
 		"no kept name":         line(""),

@@ -71,10 +71,7 @@ func (r *Replacement) putInPlace() error {
 }
 
 func (r *Replacement) restoreInPlace() error {
-	ours := func(now []byte) bool {
-		return Hash(now) == r.after() || r.Bytes != nil && torn(now, r.Old.Bytes, r.Bytes)
-	}
-	if err := overwrite(r.Old.Path, r.Old.Bytes, ours); err != nil {
+	if err := overwrite(r.Old.Path, r.Old.Bytes, r.isOurs); err != nil {
 		return err
 	}
 	r.note(r.Forget())

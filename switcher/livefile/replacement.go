@@ -180,7 +180,7 @@ func (r *Replacement) Restore() error {
 	case bytes.Equal(live.Bytes, r.Old.Bytes):
 		r.note(r.Forget())
 		return nil
-	case live.Hash() != r.after():
+	case !r.isOurs(live.Bytes):
 		return changed(r.Old.Path)
 	}
 	if err := r.exchangeBack(); err != nil {
@@ -189,6 +189,21 @@ func (r *Replacement) Restore() error {
 	r.note(r.Forget())
 	r.note(syncFolderOf(r.Old.Path))
 	return nil
+}
+
+// Ours says whether Restore would leave the live file alone, for it is somebody
+// else's by now: then the error wraps ErrChanged. One that cannot be read is for
+// Restore to judge.
+func (r *Replacement) Ours() error {
+	live, err := r.read(r.Old.Path)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrNotOrdinary) || err == nil && !bytes.Equal(live.Bytes, r.Old.Bytes) && !r.isOurs(live.Bytes) {
+		return changed(r.Old.Path)
+	}
+	return nil
+}
+
+func (r *Replacement) isOurs(now []byte) bool {
+	return Hash(now) == r.after() || r.InPlace && r.Bytes != nil && torn(now, r.Old.Bytes, r.Bytes)
 }
 
 func (r *Replacement) exchangeBack() error {

@@ -202,6 +202,20 @@ func Held(path string) (holder Holder, ok bool, err error) {
 	return holderIn(l.File), true, nil
 }
 
+// Look reads the lines of a lock's file as it stands, whoever holds it: see
+// Lines. There is none where there is no file.
+func Look(path string) (lines [][]byte, damaged bool, err error) {
+	l, err := open(path, (*Lock).openToLook)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { _ = l.Leave() }()
+	return l.Lines()
+}
+
 func holderOf(path string) Holder {
 	l, err := open(path, (*Lock).openToLook)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,13 +243,14 @@ func processorsOnline() (n int, known bool) {
 	return n, true
 }
 
-// ChangedSince lists the files, but for one, that were changed after t, by
+// ChangedSince lists the files, but for some, that were changed after t, by
 // their mtime or ctime: the next reload carries what somebody did there. What
 // cannot be looked at is left out.
-func (d *Dump) ChangedSince(t time.Time, except string) []string {
+func (d *Dump) ChangedSince(t time.Time, except ...string) []string {
 	var changed []string
 	for _, s := range d.sections {
-		if d.root.ChangedAfter(s.name, t) && s.name != except && !d.root.Same(s.name, except) {
+		is := func(path string) bool { return s.name == path || d.root.Same(s.name, path) }
+		if d.root.ChangedAfter(s.name, t) && !slices.ContainsFunc(except, is) {
 			changed = append(changed, s.name)
 		}
 	}

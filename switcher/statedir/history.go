@@ -16,27 +16,26 @@ import (
 // Record is one line of history: one switch that was tried, or refused after
 // it had begun. What its fields mean stands in examples/json.md.
 type Record struct {
-	Schema     int                `json:"schema"`
-	Time       time.Time          `json:"time"`
-	Site       string             `json:"site"`
-	Command    string             `json:"command"`
-	From       nginxconf.Color    `json:"from"`
-	To         nginxconf.Color    `json:"to"`
-	Who        string             `json:"who"`
-	Host       string             `json:"host"`
-	Reason     Text               `json:"reason"`
-	Forced     bool               `json:"forced"`
-	Outcome    string             `json:"outcome"`
-	Proof      Text               `json:"proof"`
-	Error      Text               `json:"error"`
-	TookMS     float64            `json:"took_ms"`
-	CutOverMS  *float64           `json:"cut_over_ms"`
-	Steps      []StepRecord       `json:"steps"`
-	HashBefore Text               `json:"hash_before"`
-	HashAfter  Text               `json:"hash_after"`
-	File       *livefile.Identity `json:"file"`
-	Generation *nginx.Generation  `json:"generation"`
-	Elsewhere  []Elsewhere        `json:"elsewhere"`
+	Schema    int             `json:"schema"`
+	Time      time.Time       `json:"time"`
+	Site      string          `json:"site"`
+	Command   string          `json:"command"`
+	From      nginxconf.Color `json:"from"`
+	To        nginxconf.Color `json:"to"`
+	Who       string          `json:"who"`
+	Host      string          `json:"host"`
+	Reason    Text            `json:"reason"`
+	Forced    bool            `json:"forced"`
+	Outcome   string          `json:"outcome"`
+	Proof     Text            `json:"proof"`
+	Error     Text            `json:"error"`
+	TookMS    float64         `json:"took_ms"`
+	CutOverMS *float64        `json:"cut_over_ms"`
+	Steps     []StepRecord    `json:"steps"`
+	FileRecord
+	Others     []FileRecord      `json:"-"`
+	Generation *nginx.Generation `json:"generation"`
+	Elsewhere  []Elsewhere       `json:"elsewhere"`
 }
 
 // Elsewhere is a color that nginx passes to besides what decides: where.
@@ -45,6 +44,17 @@ type Elsewhere struct {
 	Value string          `json:"value"`
 	Lines []nginx.Passing `json:"lines"`
 }
+
+// FileRecord is what a live file was and is, to know it again.
+type FileRecord struct {
+	Path       Text               `json:"path"`
+	HashBefore Text               `json:"hash_before"`
+	HashAfter  Text               `json:"hash_after"`
+	File       *livefile.Identity `json:"file"`
+}
+
+// Files are those of all live files.
+func (r Record) Files() []FileRecord { return append([]FileRecord{r.FileRecord}, r.Others...) }
 
 // StepRecord is one step of a switch and how long it took.
 type StepRecord struct {

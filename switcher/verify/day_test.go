@@ -22,7 +22,7 @@ func TestDay(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.Options.Failover = true
-	var lock *journal.Journal
+	var lock journal.Set
 	happens := map[int]func(*stand){
 		100:  sick(blue), // two lost packets
 		102:  well(blue),
@@ -69,7 +69,7 @@ func TestDay(t *testing.T) {
 }
 
 // lockNow takes the lock, at the time of the moved clock.
-func (s *stand) lockNow() *journal.Journal {
+func (s *stand) lockNow() journal.Set {
 	s.t.Helper()
 	held, err := s.Switcher.Lock(s.t.Context(), 0, "to")
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *stand) lockNow() *journal.Journal {
 	note, err := json.Marshal(lock.Holder{PID: os.Getpid(), Command: "to", Since: s.clock})
 	if err == nil {
 		live := s.Switcher.Site.Files[0].Path
-		err = os.WriteFile(journal.Path(filepath.Dir(live), live), note, 0o600)
+		err = os.WriteFile(journal.Place{Folder: filepath.Dir(live), Live: live}.Path(), note, 0o600)
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -28,7 +28,7 @@ type stand struct {
 	Verifier
 	t     testing.TB
 	clock time.Time
-	held  *journal.Journal // by the test
+	held  journal.Set // by the test
 }
 
 func newStand(t testing.TB) *stand {
