@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bgswitch/switcher/aside"
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/root"
@@ -23,27 +22,8 @@ import (
 // CAP_SYS_ADMIN.
 var ErrNoAside = errors.New("cannot test without touching the live file")
 
-// ErrMoved says that the live file was replaced by somebody while the content
-// stood in for it, so that the test may have read the other one.
-var ErrMoved = errors.New("the live file was replaced by somebody during the test")
-
-// onOwnThread runs fn on a thread that ends with it: what fn does to the
-// thread's namespaces and rights reaches nothing else of this process, only
-// the children it starts. The process's first thread cannot end alone, and
-// /proc/self shows its namespaces: it is only held while another one is found.
-func onOwnThread(fn func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread
-		if unix.Gettid() == unix.Getpid() {
-			defer runtime.UnlockOSThread()
-			result <- onOwnThread(fn)
-			return
-		}
-		result <- fn()
-	}()
-	return <-result
-}
+// ErrMoved is package aside's, of a live file.
+var ErrMoved = aside.ErrMoved
 
 // tester runs nginx's test as the master would do it: with its arguments and,
 // where they differ from ours, among its mounts, in its network, as its user,
@@ -191,12 +171,12 @@ func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, erro
 	if err := t.enter(); err != nil {
 		return Tested{}, err
 	}
-	if err := privateMounts(); err != nil {
+	if err := aside.PrivateMounts(); err != nil {
 		return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
 	}
 	var laid []os.FileInfo
 	for _, content := range contents {
-		if err := layOver(content); err != nil {
+		if err := aside.LayOver(content); err != nil {
 			return Tested{}, fmt.Errorf("%w: %w", ErrNoAside, err)
 		}
 		info, err := os.Stat(content.Over)
@@ -212,78 +192,6 @@ func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, erro
 		}
 	}
 	return tested, err
-}
-
-// privateMounts gives this thread mounts of its own. In a chroot the root folder
-// need be no mount point, and then mount(2) takes it for none (EINVAL): there
-// that is said of the namespace's own root folder.
-func privateMounts() error {
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("make a mount namespace (root may): %w", err)
-	}
-	err := makePrivate()
-	if errors.Is(err, unix.EINVAL) {
-		err = outsideChroot(makePrivate)
-	}
-	if err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
-	return nil
-}
-
-func makePrivate() error { return unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
-
-// outsideChroot does something at the root folder of the mount namespace, where
-// setns(2) takes even those who are there already, and comes back.
-func outsideChroot(do func() error) error {
-	inside, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(inside)
-	namespace, err := os.Open("/proc/thread-self/ns/mnt")
-	if err != nil {
-		return err
-	}
-	defer namespace.Close()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS); err != nil {
-		return err
-	}
-	err = do()
-	if back := unix.Fchdir(inside); back != nil {
-		return back
-	}
-	return errors.Join(err, unix.Chroot("."))
-}
-
-// stage is where the content stands for a moment, in memory, in a namespace
-// that nobody else sees. It is a folder that every Linux has and no nginx
-// configuration lives in.
-const stage = "/dev"
-
-func layOver(content Content) error {
-	if content.Folder != "" {
-		return unix.Mount(content.Folder, content.Over, "", unix.MS_BIND|unix.MS_REC, "")
-	}
-	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=4m,mode=0755"); err != nil {
-		return fmt.Errorf("mount a tmpfs: %w", err)
-	}
-	candidate := filepath.Join(stage, "candidate")
-	err := writeContent(candidate, content)
-	if err == nil {
-		err = unix.Mount(candidate, content.Over, "", unix.MS_BIND, "")
-	}
-	return errors.Join(err, unix.Unmount(stage, unix.MNT_DETACH))
-}
-
-func writeContent(path string, content Content) error {
-	if err := os.WriteFile(path, content.Bytes, 0o600); err != nil {
-		return err
-	}
-	if err := os.Chown(path, content.UID, content.GID); err != nil {
-		return err
-	}
-	return os.Chmod(path, content.Mode.Perm())
 }
 
 // run runs nginx's test with -T, which is -t and, where it passes, a dump of

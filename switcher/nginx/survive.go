@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/aside"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,7 +56,7 @@ func (m *Master) canEnter(src []byte) error {
 	if m != nil {
 		root = fmt.Sprintf("/proc/%d/root", m.PID)
 	}
-	err = onOwnThread(func() error { return enter(root, args[0], m.workerUser()) })
+	err = aside.OnOwnThread(func() error { return enter(root, args[0], m.workerUser()) })
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("working_directory %s: %w", args[0], err)
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
+	"bgswitch/switcher/aside"
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/foreign"
@@ -35,7 +35,7 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 		return n.testByOperator(ctx)
 	}
 	var tested Tested
-	err := onOwnThread(func() (err error) {
+	err := aside.OnOwnThread(func() (err error) {
 		tester, err := n.tester(m)
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (T
 		return Tested{}, fmt.Errorf("%w: the settings bring their own test", ErrNoAside)
 	}
 	var tested Tested
-	err := onOwnThread(func() (err error) {
+	err := aside.OnOwnThread(func() (err error) {
 		tester, err := n.tester(m)
 		if err != nil {
 			return err
@@ -68,16 +68,8 @@ func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (T
 	return tested, err
 }
 
-// Content is what stands in for a live file in a test aside: its bytes and what
-// decides who may read them; or a whole folder, where nginx includes files below
-// one.
-type Content struct {
-	Over     string // the live file, as the master sees it
-	Folder   string // what stands in for a folder, as the master sees it; empty: the bytes do
-	Bytes    []byte
-	Mode     fs.FileMode
-	UID, GID int
-}
+// Content is what stands in for a live file in a test aside.
+type Content = aside.Content
 
 func (n *Nginx) testByOperator(ctx context.Context) (Tested, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
