@@ -10,6 +10,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/statedir"
@@ -18,7 +19,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	inside.Main()
+	goleak.VerifyTestMain(m)
+}
 
 // stand is a private site with a switcher for it.
 type stand struct {

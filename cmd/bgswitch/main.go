@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"bgswitch/switcher/caller"
+	"bgswitch/switcher/inside"
 )
 
 // gcPercent lets the heap grow to 16 MiB before the first collection, four
@@ -17,6 +18,7 @@ import (
 const gcPercent = 400
 
 func main() {
+	inside.Main()
 	caller.ForgetEnvironment()
 	debug.SetGCPercent(gcPercent)
 	// A closed terminal or pipe must not end a switch half way: writes to it

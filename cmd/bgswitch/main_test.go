@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/switcher/inside"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
+	inside.Main()
 	testscript.Main(m, map[string]func(){"bgswitch": main, "asnobody": asNobody, "grab": grab})
 }
 

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 
@@ -19,6 +20,7 @@ import (
 const hiddenConf = "BGSWITCH_TEST_HIDDEN_CONF"
 
 func TestMain(m *testing.M) {
+	inside.Main()
 	if conf := os.Getenv(hiddenConf); conf != "" {
 		lookAsNobody(conf)
 		return

@@ -79,6 +79,11 @@ func (r Root) Open(path string, flags int) (*os.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(folder)
+	return OpenBelow(folder, path, flags, resolve)
+}
+
+// OpenBelow is openat2(2) where somebody may rename folders meanwhile.
+func OpenBelow(folder int, path string, flags int, resolve uint64) (*os.File, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
 	fd, err := unix.Openat2(folder, path, &how)
 	for n := 0; n < againAtMost && (errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN)); n++ {

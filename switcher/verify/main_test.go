@@ -11,6 +11,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
@@ -20,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	inside.Main()
+	goleak.VerifyTestMain(m)
+}
 
 // stand is a private site with a verifier for it, whose clock the test moves.
 type stand struct {

@@ -1,0 +1,212 @@
+package inside
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// rights are what the kernel lets a process do, as far as it can be read and
+// taken over. Users are numbered as we see them.
+type rights struct {
+	UIDs, GIDs   [3]int // real, effective, saved
+	Groups       []uint32
+	Capabilities capabilities
+	Umask        int
+	Limits       []unix.Rlimit // by their number (getrlimit(2))
+	Cgroups      []string      // files of the host to write a pid to (cgroups(7))
+}
+
+// capabilities are sets, one bit each (capabilities(7)).
+type capabilities struct{ Inheritable, Permitted, Effective, Bounding, Ambient uint64 }
+
+// procLimit bounds what is read of a file in /proc, in bytes.
+const procLimit = 1 << 20
+
+func (p *Process) readRights() (rights, error) {
+	ours, err := readStatus("/proc/thread-self/status")
+	if err != nil {
+		return rights{}, err
+	}
+	r := rights{Cgroups: p.cgroups()}
+	if r.Limits, err = p.limits(ours.capabilities()); err != nil {
+		return rights{}, err
+	}
+	status, err := p.status()
+	if err != nil {
+		return rights{}, err
+	}
+	r.Capabilities = status.capabilities()
+	if p.users() == nil {
+		r.Capabilities = r.Capabilities.within(ours.capabilities())
+	}
+	r.UIDs, r.GIDs = status.ids("Uid"), status.ids("Gid")
+	r.Groups, r.Umask = status.groups(), status.octal("Umask")
+	return r, status.err
+}
+
+// limits are read of proc_pid_limits(5), where they stand in the order of their
+// numbers: prlimit(2) wants rights to see them that not every root has.
+func (p *Process) limits(ours capabilities) ([]unix.Rlimit, error) {
+	text, err := p.read("limits")
+	if err != nil {
+		return nil, err
+	}
+	const name = len("Limit                     ")
+	var limits []unix.Rlimit
+	for line := range strings.Lines(string(text)) {
+		if len(line) < name || strings.HasPrefix(line, "Limit") {
+			continue
+		}
+		fields := strings.Fields(line[name:])
+		if len(fields) < 2 {
+			return nil, fmt.Errorf("its limits hold %q", line)
+		}
+		limit := unix.Rlimit{Cur: limitOf(fields[0]), Max: limitOf(fields[1])}
+		if ours.Effective>>unix.CAP_SYS_RESOURCE&1 == 0 {
+			limit = lower(limit, len(limits))
+		}
+		limits = append(limits, limit)
+	}
+	return limits, nil
+}
+
+func limitOf(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return unix.RLIM_INFINITY
+	}
+	return n
+}
+
+// lower is what we may set of a limit without the right to raise one.
+func lower(limit unix.Rlimit, resource int) unix.Rlimit {
+	var ours unix.Rlimit
+	if unix.Getrlimit(resource, &ours) != nil {
+		return limit
+	}
+	return unix.Rlimit{Cur: min(limit.Cur, ours.Max), Max: min(limit.Max, ours.Max)}
+}
+
+// cgroups are the files that take a process into the cgroups of this one: in
+// the one hierarchy of cgroup v2, and in each of v1.
+func (p *Process) cgroups() []string {
+	text, err := p.read("cgroup")
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) != 3 || strings.Contains(fields[2], "/..") {
+			continue
+		}
+		controllers := []string{strings.TrimPrefix(fields[1], "name=")}
+		if fields[0] == "0" {
+			controllers = []string{".", "unified"}
+		}
+		for _, folder := range controllers {
+			files = append(files, folder+fields[2]+"/cgroup.procs")
+		}
+	}
+	return files
+}
+
+func (p *Process) read(name string) ([]byte, error) {
+	file, err := p.openAt(name, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, procLimit))
+}
+
+func (p *Process) status() (*status, error) {
+	text, err := p.read("status")
+	return &status{text: text}, err
+}
+
+// status is the text of proc_pid_status(5); err is the first thing it lacks.
+type status struct {
+	text []byte
+	err  error
+}
+
+func readStatus(path string) (*status, error) {
+	text, err := os.ReadFile(path)
+	return &status{text: text}, err
+}
+
+func (s *status) fields(name string) []string {
+	for line := range bytes.Lines(s.text) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
+			return strings.Fields(string(rest))
+		}
+	}
+	s.err = errors.Join(s.err, fmt.Errorf("it has no line %s", name))
+	return nil
+}
+
+func (s *status) number(text string, base int) uint64 {
+	n, err := strconv.ParseUint(text, base, 64)
+	s.err = errors.Join(s.err, err)
+	return n
+}
+
+func (s *status) one(name string, base int) uint64 {
+	fields := s.fields(name)
+	if len(fields) == 0 {
+		s.err = errors.Join(s.err, fmt.Errorf("its line %s is empty", name))
+		return 0
+	}
+	return s.number(fields[0], base)
+}
+
+func (s *status) octal(name string) int { return int(s.one(name, 8)) }
+
+func (s *status) ids(name string) (ids [3]int) {
+	fields := s.fields(name)
+	if len(fields) < len(ids) {
+		s.err = errors.Join(s.err, fmt.Errorf("its line %s is short", name))
+		return ids
+	}
+	for i := range ids {
+		ids[i] = int(s.number(fields[i], 10))
+	}
+	return ids
+}
+
+func (s *status) groups() []uint32 {
+	var groups []uint32
+	for _, group := range s.fields("Groups") {
+		groups = append(groups, uint32(s.number(group, 10)))
+	}
+	return groups
+}
+
+func (s *status) capabilities() capabilities {
+	return capabilities{
+		Inheritable: s.one("CapInh", 16),
+		Permitted:   s.one("CapPrm", 16),
+		Effective:   s.one("CapEff", 16),
+		Bounding:    s.one("CapBnd", 16),
+		Ambient:     s.one("CapAmb", 16),
+	}
+}
+
+// within are those that we may pass on, where they count among our own users.
+func (c capabilities) within(ours capabilities) capabilities {
+	return capabilities{
+		Inheritable: c.Inheritable & ours.Permitted,
+		Permitted:   c.Permitted & ours.Permitted,
+		Effective:   c.Effective & ours.Permitted,
+		Bounding:    c.Bounding & ours.Bounding,
+		Ambient:     c.Ambient & ours.Permitted,
+	}
+}
