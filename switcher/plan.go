@@ -59,11 +59,36 @@ func (s Site) understand(files files) (read []*nginxconf.File, live Color, err e
 	for i, r := range read[1:] {
 		if r.Live() != read[0].Live() {
 			first, other := read[0].Words()[0], r.Words()[0]
-			return nil, "", &nginxconf.Refusal{Msg: fmt.Sprintf("%s, line %d: %s is %s, expected %s as %s in %s, line %d",
+			refusal := &nginxconf.Refusal{Msg: fmt.Sprintf("%s, line %d: %s is %s, expected %s as %s in %s, line %d",
 				files[i+1].Path, other.Line, other.Place(), other.Color, first.Color, first.Place(), files[0].Path, first.Line)}
+			return nil, "", &disagreement{refusal, read[len(read)-1].Live()}
 		}
 	}
 	return read, read[0].Live(), nil
+}
+
+// disagreement is between the files of a site. They are replaced in their order,
+// and put back in the other one, so that the last of them is the last to be
+// switched.
+type disagreement struct {
+	*nginxconf.Refusal
+	last Color
+}
+
+// Unwrap gives the refusal.
+func (d *disagreement) Unwrap() error { return d.Refusal }
+
+// says is what each of the files says.
+func (s Site) says(files files) (list []FileSays) {
+	for i, file := range files {
+		says := FileSays{Path: file.Path}
+		read, err := nginxconf.Read(file.Bytes, s.Files[i].Layout)
+		if says.Err = err; err == nil {
+			says.Live = read.Live()
+		}
+		list = append(list, says)
+	}
+	return list
 }
 
 // inFile says in which of several files something was found.

@@ -48,6 +48,9 @@ func (s *Switcher) notUnderstood(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
+	if last, cut := s.cutOff(err); cut {
+		return refuse(NotAccepted, fmt.Sprintf("an earlier switch was cut off: `%s` mends what it left", s.to(last)), err)
+	}
 	return refuse(NotAccepted, fmt.Sprintf("mend the file or the settings; `%s` reads both without touching anything", s.Command("status")), err)
 }
 
@@ -70,7 +73,10 @@ func (s *Switcher) notWritten(err error) error {
 	return refuse(Failed, "the live file is as it was; look at its folder and type it again", err)
 }
 
-// about is a command about the live file and its folder.
+// about is a command about the live files and their folders.
 func (s *Switcher) about(words ...string) string {
-	return foreign.Shell(append(words, filepath.Dir(s.Site.Files[0].Path), s.Site.Files[0].Path)...)
+	for _, f := range s.Site.Files {
+		words = append(words, filepath.Dir(f.Path), f.Path)
+	}
+	return foreign.Shell(words...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"bgswitch/health"
@@ -20,6 +21,7 @@ type Status struct {
 	Path     string
 	Live     Color // by the file; empty when it is not understood
 	FileErr  error
+	Files    []FileSays // where they could be read
 	Running  Running
 	Answers  Color  // through nginx; empty when not asked, or when neither mark came
 	Answered string // what came, where it was no color
@@ -33,6 +35,13 @@ type Status struct {
 	Warnings []string     // what others may write of the file
 
 	HolderErr error // why that is unknown
+}
+
+// FileSays is what one of the live files says.
+type FileSays struct {
+	Path string
+	Live Color // empty when it is not understood
+	Err  error
 }
 
 // Running is the nginx that runs.
@@ -55,6 +64,7 @@ type Drift struct {
 const (
 	DriftStopped   = "stopped"    // nginx does not run
 	DriftNotLoaded = "not loaded" // its workers have an older file
+	DriftCutOff    = "cut off"    // a switch was killed between two files
 	DriftAnswers   = "answers"    // through nginx, something else answers
 )
 
@@ -122,10 +132,14 @@ func (st *Status) Learn(way Way) {
 func (s *Switcher) readStatus(st *Status) files {
 	files, err := s.Site.read()
 	if err != nil {
-		st.FileErr = err
+		var path *fs.PathError
+		if st.FileErr = err; len(s.Site.Files) > 1 && errors.As(err, &path) {
+			st.Path = path.Path
+		}
 		return nil
 	}
 	st.Path, st.Warnings = files[0].Path, warnings(s.Site.doubts())
+	st.Files = s.Site.says(files)
 	_, live, err := s.Site.understand(files)
 	if err != nil {
 		st.FileErr = err
@@ -171,8 +185,11 @@ func (s *Switcher) lastSwitch(st *Status) {
 func (s *Switcher) drift(st Status) []Drift {
 	var found []Drift
 	mend, says := s.to(st.Live), s.word("the file says", "the files say")
+	if last, cut := s.cutOff(st.FileErr); cut && st.Holder == nil {
+		found = append(found, Drift{DriftCutOff, "an earlier switch was killed before all files were switched", s.to(last)})
+	}
 	if st.Live == "" {
-		return nil
+		return found
 	}
 	switch err := st.Running.Err; {
 	case !st.Running.Matters:

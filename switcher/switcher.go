@@ -6,7 +6,9 @@ package switcher
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"bgswitch/health"
@@ -92,6 +94,17 @@ func (s *Switcher) Holder() (holder lock.Holder, ok bool, err error) {
 		}
 	}
 	return lock.Holder{}, false, nil
+}
+
+// cutOff says whether files disagree because a switch was killed between them;
+// last is the color of the one that was the last to be switched.
+func (s *Switcher) cutOff(err error) (last Color, is bool) {
+	var d *disagreement
+	if !errors.As(err, &d) {
+		return "", false
+	}
+	places, err := s.places()
+	return d.last, err == nil && slices.ContainsFunc(places, journal.Place.CutOff)
 }
 
 // places are where the journals of the live files stand.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (p *Prepared) back() error {
 			p.note("%v", err)
 		}
 	}
-	for _, c := range p.Changes {
+	for _, c := range slices.Backward(p.Changes) {
 		if c.needed() && !c.touched() { // somebody was faster, and its put has taken itself back
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -76,9 +77,7 @@ func (v *victim) steady() (stop func()) {
 func (v *victim) oneColor(what string) string {
 	v.t.Helper()
 	color := v.whole(what)
-	if got := nginxtest.Answers(v.URL(), 20); got[color] != 20 {
-		v.t.Errorf("%s: the file names %s, the answers of 20 fresh connections are %v", what, color, got)
-	}
+	v.answers(what, color, 20)
 	v.nothingLeft(what)
 	if code, out := v.bgswitch("status"); code != exitDone {
 		v.t.Errorf("%s: status exits %d:\n%s", what, code, out)
@@ -88,9 +87,11 @@ func (v *victim) oneColor(what string) string {
 
 func (v *victim) nothingLeft(what string) {
 	v.t.Helper()
-	entries, err := os.ReadDir(v.Dir + "/conf.d")
-	if err != nil || len(entries) != 1 {
-		v.t.Errorf("%s: left beside the live file: %v, %v", what, entries, err)
+	for _, path := range v.lives() {
+		entries, err := os.ReadDir(filepath.Dir(path))
+		if err != nil || len(entries) != 1 {
+			v.t.Errorf("%s: left beside the live file: %v, %v", what, entries, err)
+		}
 	}
 }
 

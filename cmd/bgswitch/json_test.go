@@ -218,6 +218,9 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	if running["pid"] != nil || running["workers"] != nil || running["draining"] != nil {
 		t.Errorf("nginx is stopped: %v", running)
 	}
+	pair := pairVictim(t)
+	pair.switches(c, switcher.Done, "to", "green")
+	pair.prints(c, "status", "status")
 	v.prints(c, "error", "status", "nonsense")
 	v.prints(c, "error", "to", "nonsense")
 	v.prints(c, "error", "history", "--config", "/nowhere")

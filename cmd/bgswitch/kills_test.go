@@ -63,7 +63,16 @@ func (v *victim) settled(what string) {
 // whole new file, and the next one needs no repair.
 func TestKilledBeforeEveryStep(t *testing.T) {
 	t.Parallel()
-	v := newVictim(t)
+	for name, victimOf := range map[string]func(*testing.T) *victim{"one file": newVictim, "two files": pairVictim} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			victimOf(t).killedBeforeEveryStep()
+		})
+	}
+}
+
+func (v *victim) killedBeforeEveryStep() {
+	v.t.Helper()
 	stop := v.steady()
 	colors := []string{"green", "blue"}
 	round := 0
@@ -74,7 +83,7 @@ func TestKilledBeforeEveryStep(t *testing.T) {
 		r := v.at(p, killed, "to", to)
 		what := "killed before " + p.String()
 		if !r.met && r.code != exitDone || r.met && r.code != -1 {
-			t.Errorf("%s: exits %d: %s", what, r.code, r.out)
+			v.t.Errorf("%s: exits %d: %s", what, r.code, r.out)
 		}
 		v.settled(what)
 		v.honest(what, v.whole(what))

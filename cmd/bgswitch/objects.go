@@ -88,6 +88,7 @@ type siteObject struct {
 	Site       string           `json:"site"`
 	Live       switcher.Color   `json:"live"`
 	File       fileObject       `json:"file"`
+	Files      []fileObject     `json:"files"`
 	Running    runningObject    `json:"running"`
 	Answers    switcher.Color   `json:"answers"`
 	Drift      []switcher.Drift `json:"drift"`
@@ -115,10 +116,20 @@ func siteObjectOf(st switcher.Status) siteObject {
 	return siteObject{
 		Site: st.Site, Live: st.Live, Answers: st.Answers, Drift: append([]switcher.Drift{}, st.Drift...),
 		File:    fileObject{Path: st.Path, Color: st.Live, Error: errorText(st.FileErr)},
+		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
 		LastSwitch: st.Last, Switching: st.Holder,
 	}
+}
+
+// filesOf are the files one by one, where they could be read.
+func filesOf(st switcher.Status) []fileObject {
+	list := []fileObject{}
+	for _, f := range st.Files {
+		list = append(list, fileObject{Path: f.Path, Color: f.Live, Error: errorText(f.Err)})
+	}
+	return list
 }
 
 func runningObjectOf(r switcher.Running) runningObject {

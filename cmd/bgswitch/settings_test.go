@@ -94,6 +94,17 @@ func TestSettingsMistakes(t *testing.T) {
 		{"confirm without mark", site(bothColors + "    confirm: {url: http://a/, blue: b}\n"), "f:6: green: a header \\(`X-Color: green`\\) or a text of the body is needed"},
 		{"confirm with equal marks", site(bothColors + "    confirm: {url: http://a/, blue: x, green: x}\n"), `f:6: green: it is the same mark as blue's, "x"`},
 		{"upstreams beside colors", site(bothColors + "    upstreams: {a: {blue: a:1, green: a:2}}\n"), `f:6: upstreams: set blue and green either here, or for the site`},
+		{"places beside upstreams", site("    upstream: a\n    selector: server\n    places: [{blue: a:1, green: a:2}]\n"), "f:4: upstream: set it in each of the places\n  f:5: selector: set it in each of the places"},
+		{"no place", site(bothColors + "    places: []\n"), `f:6: places: it names no place`},
+		{"a text for places", site(bothColors + "    places: /etc/nginx/b.conf\n"), `f:6: places: expected a list, found a text`},
+		{"a text for a place", site(bothColors + "    places:\n    - /etc/nginx/b.conf\n"), `f:7: places: expected settings below it, found a text`},
+		{"unknown field of a place", site(bothColors + "    places:\n    - {file: /b}\n    - upstreams: {}\n"), `f:8: there is no setting "upstreams" here`},
+		{"relative file of a place", site(bothColors + "    places:\n    - {file: /b}\n    - file: b.conf\n"), `f:8: file: "b.conf": an absolute path is needed`},
+		{"a place without a color", site("    blue: a:1\n    places:\n    - {green: b:1}\n    - file: /b\n"), `f:7: green: an address is needed, as nginx writes it: 127.0.0.1:3001`},
+		{"a color that does not fit one place", site("    blue: http://a\n    green: b\n    places:\n    - {file: /b, selector: include}\n    - {selector: server}\n"), `(?s)f:2: .* does not say where to ask it: .*f:4: cannot read address: "http://a": .*`},
+		{"two places without selectors", site(bothColors + "    places:\n    - {selector: server in upstream a}\n    - {}\n"), "f:8: places: /etc/nginx/app.conf has several: each of them needs its `selector`"},
+		{"two places with one selector", site(bothColors + "    places:\n    - {selector: set $a, file: /b}\n    - {file: /c}\n    - {selector: set  $a, file: /b/../b}\n"), "f:9: places: `set \\$a` of /b is named twice"},
+		{"a bad selector of a place", site(bothColors + "    places:\n    - file: /b\n    - selector: sett $a\n"), "f:8: cannot read selector: .*"},
 		{"several at once", "state_dir: a\nnginx: {conf: b}\n" + site("    blue: 1;\n    green: b:1\n"),
 			"f:1: state_dir: \"a\": an absolute path is needed\n  f:2: conf: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
 		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {file: /b, blue: a:1, green: a:2, check: {attempts: -1}}\n",
@@ -269,6 +280,43 @@ func TestSettingsMerge(t *testing.T) {
 	b := s.sites[1]
 	if b.Files[0].Path != "/b" || b.Check.Path != "/up" || b.Check.Passes != 2 || b.Check.Attempts != 4 || b.Files[0].Layout[0].Colors[switcher.Blue][0].String() != "c:1" {
 		t.Errorf("%+v", b)
+	}
+}
+
+// Places have what the site has, where they set nothing else; those of one file
+// stand together.
+func TestSettingsPlaces(t *testing.T) {
+	t.Parallel()
+	s, err := newReader().parse("f", []byte(site(bothColors+`    places:
+    - {selector: server in upstream a}
+    - {file: /b, selector: set $active, blue: blue, green: green}
+    - {upstream: c, blue: [x:1, x:2], green: [y:1, y:2]}
+    check: {blue_url: "http://a/", green_url: "http://b/"}
+`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := nginxconf.ParseSelector("set $active")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blue, err := set.Value("blue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	green, err := set.Value("green")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []switcher.LiveFile{
+		{Path: "/etc/nginx/app.conf", Layout: nginxconf.Layout{
+			{Selector: nginxconf.ServerOf("a"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "127.0.0.1:3001"), switcher.Green: addresses(t, "127.0.0.1:3002")}},
+			{Selector: nginxconf.ServerOf("c"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "x:1", "x:2"), switcher.Green: addresses(t, "y:1", "y:2")}},
+		}},
+		{Path: "/b", Layout: nginxconf.Layout{{Selector: set, Colors: nginxconf.Colors{switcher.Blue: {blue}, switcher.Green: {green}}}}},
+	}
+	if got := s.sites[0].Files; fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("files\n%+v, want\n%+v", got, want)
 	}
 }
 

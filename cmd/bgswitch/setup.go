@@ -105,6 +105,9 @@ func (s *settings) override(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(site.Files) > 1 {
+		return usage("set them in the settings", "--file, --selector, --blue and --green cannot say which of the site's files they are for")
+	}
 	if c.IsSet("file") {
 		site.Files = []switcher.LiveFile{{Path: c.String("file"), Layout: site.Files[0].Layout}}
 	}
@@ -123,7 +126,7 @@ func (s *settings) override(c *cli.Context) error {
 func overridePlace(c *cli.Context, site *switcher.Site) error {
 	file := site.Files[0]
 	if len(file.Layout) > 1 {
-		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's upstreams they are for")
+		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's places they are for")
 	}
 	written := file.Layout[0]
 	place, err := placeOf(c, written.Selector, texts(written.Colors[switcher.Blue]), texts(written.Colors[switcher.Green]))

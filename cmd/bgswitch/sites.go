@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -20,7 +22,7 @@ func (w written) site(name string) switcher.Site {
 		return site
 	}
 	file := &site.Files[0]
-	var blue, green, upstream, upstreams, selector written
+	var blue, green, upstream, upstreams, selector, places written
 	w.has(takes{
 		"file":      absolute(&file.Path),
 		"blue":      keep(&blue),
@@ -28,10 +30,18 @@ func (w written) site(name string) switcher.Site {
 		"selector":  keep(&selector),
 		"upstream":  keep(&upstream),
 		"upstreams": keep(&upstreams),
+		"places":    keep(&places),
 		"check":     func(w written) { w.check(&site) },
 		"confirm":   func(w written) { site.Confirm = w.confirm() },
 	})
 	switch {
+	case places.node != nil:
+		for _, other := range []written{selector, upstream, upstreams} {
+			if other.node != nil {
+				other.wrong(fmt.Errorf("%s: set it in each of the places", other.label()))
+			}
+		}
+		site.Files = places.places(file.Path, blue, green)
 	case upstreams.node == nil:
 		s := selected(selector, upstream)
 		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
@@ -67,6 +77,45 @@ func (w written) upstreamName() nginxconf.Selector {
 		w.wrongf("%q: a name is needed, or leave it out where the file holds only one", nginxconf.Sole)
 	}
 	return nginxconf.ServerOf(w.text())
+}
+
+// places reads several places that switch together, in one file or in several.
+// What one of them does not set is the site's.
+func (w written) places(path string, blue, green written) (files []switcher.LiveFile) {
+	for _, item := range w.items() {
+		at, b, g := path, blue, green
+		var selector, upstream written
+		item.has(takes{"file": absolute(&at), "selector": keep(&selector), "upstream": keep(&upstream), "blue": keep(&b), "green": keep(&g)})
+		s := selected(selector, upstream)
+		i := slices.IndexFunc(files, func(f switcher.LiveFile) bool { return f.Path == filepath.Clean(at) })
+		if i < 0 {
+			i, files = len(files), append(files, switcher.LiveFile{Path: filepath.Clean(at)})
+		}
+		f := &files[i]
+		f.Layout = append(f.Layout, nginxconf.Place{Selector: s, Colors: item.colors(s, b, g)})
+		if !item.bad[item.node] && !item.bad[selector.node] {
+			item.wrong(togetherIn(*f))
+		}
+	}
+	if w.node.Kind == yaml.SequenceNode && len(w.node.Content) == 0 {
+		w.wrong(errors.New("places: it names no place"))
+	}
+	return files
+}
+
+// togetherIn tells why a place cannot stand beside those before it in the file.
+func togetherIn(f switcher.LiveFile) error {
+	last := len(f.Layout) - 1
+	name := f.Layout[last].Selector.String()
+	for _, before := range f.Layout[:last] {
+		if name == "" || before.Selector.String() == "" {
+			return fmt.Errorf("places: %s has several: each of them needs its `selector`", f.Path)
+		}
+		if before.Selector.String() == name {
+			return fmt.Errorf("places: `%s` of %s is named twice", name, f.Path)
+		}
+	}
+	return nil
 }
 
 // layout reads several upstreams that switch together.

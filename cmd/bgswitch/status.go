@@ -99,8 +99,10 @@ func (t *terminal) showStatuses(statuses []switcher.Status) error {
 
 func (t *terminal) showStatus(st switcher.Status) {
 	t.result("%s  %s", t.painted(sgrBold, st.Site), t.headline(st))
-	t.line("file", t.fileWords(st))
-	t.line("nginx", runningWords(st.Running))
+	for _, words := range t.fileWords(st) {
+		t.line("file", words)
+	}
+	t.line("nginx", runningWords(st))
 	t.line("answers", t.answerWords(st))
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		for _, verdict := range st.Colors[color] {
@@ -142,11 +144,18 @@ func (t *terminal) headline(st switcher.Status) ink {
 	return inked("%s by the file%s; others have started or loaded nginx since the last switch", t.color(st.Live), sick)
 }
 
-func (t *terminal) fileWords(st switcher.Status) ink {
-	if st.FileErr != nil {
-		return inked("%s: %v", st.Path, withoutPath(st.FileErr))
+func (t *terminal) fileWords(st switcher.Status) (lines []ink) {
+	for _, f := range st.Files {
+		if f.Err != nil {
+			lines = append(lines, inked("%s: %v", f.Path, withoutPath(f.Err)))
+		} else {
+			lines = append(lines, inked("%s says %s", f.Path, t.color(f.Live)))
+		}
 	}
-	return inked("%s says %s", st.Path, t.color(st.Live))
+	if len(lines) == 0 { // one of them cannot be read
+		lines = append(lines, inked("%s: %v", st.Path, withoutPath(st.FileErr)))
+	}
+	return lines
 }
 
 // withoutPath leaves out a path that stands beside it anyway.
@@ -158,7 +167,11 @@ func withoutPath(err error) error {
 	return err
 }
 
-func runningWords(r switcher.Running) string {
+func runningWords(st switcher.Status) string {
+	r, files := st.Running, "file"
+	if len(st.Files) > 1 {
+		files = "files"
+	}
 	if r.Err != nil {
 		return "unknown: " + r.Why
 	}
@@ -170,9 +183,9 @@ func runningWords(r switcher.Running) string {
 	case r.Is == nil:
 		return words + "; loaded: unknown, " + r.Why
 	case *r.Is:
-		return words + ", has loaded the file: " + r.Why
+		return words + ", has loaded the " + files + ": " + r.Why
 	}
-	return words + ", has NOT loaded the file: " + r.Why
+	return words + ", has NOT loaded the " + files + ": " + r.Why
 }
 
 func counted(n int, noun string) string {

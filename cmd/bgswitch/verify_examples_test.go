@@ -30,7 +30,7 @@ func TestExampleSettings(t *testing.T) {
 	if len(s.sites) != 1 || s.sites[0].Name != "myapp" || s.sites[0].Confirm == nil || len(s.notify.Webhooks) != 1 || s.notify.Ping.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	commented := regexp.MustCompile(`(?m)^( *)# ((?:  +)?[a-z_]+:.*|    [a-z]+: \{.*)$`)
+	commented := regexp.MustCompile(`(?m)^( *)# ((?:  +)?[a-z_]+:.*|    [a-z]+: \{.*|    +- .*)$`)
 	if n := len(commented.FindAll(text, -1)); n < 30 {
 		t.Errorf("only %d settings are commented out", n)
 	}
@@ -38,7 +38,7 @@ func TestExampleSettings(t *testing.T) {
 	if s, err = newReader().parse("all of "+path, []byte(whole)); err != nil {
 		t.Error(err)
 	}
-	if len(s.sites) != 2 || s.verify.Fall != 3 || s.sites[1].Files[0].Layout[0].Colors[switcher.Blue] == nil {
+	if len(s.sites) != 3 || s.verify.Fall != 3 || len(s.sites[1].Files) != 3 || s.sites[2].Files[0].Layout[0].Colors[switcher.Blue] == nil {
 		t.Errorf("%+v", s)
 	}
 }

@@ -84,15 +84,15 @@ func Take(ctx context.Context, p Place, wait time.Duration, command string, tell
 // Held says who switches a live file now: see lock.Held.
 func Held(p Place) (lock.Holder, bool, error) { return lock.Held(p.Path()) }
 
-// CutOff says whether a killed run has left something to mend. It takes nothing,
-// so that it is worth something only while nobody holds the lock.
-func CutOff(p Place) (bool, error) {
+// CutOff says whether a killed run is known to have left something to mend. It
+// takes nothing, so that it is worth something only while nobody holds the lock.
+func (p Place) CutOff() bool {
 	lines, damaged, err := lock.Look(p.Path())
 	if err != nil {
-		return false, err
+		return false
 	}
 	_, found, err := p.entry(lines, damaged)
-	return found, err
+	return found && err == nil
 }
 
 // ErrNotUnderstood says that a killed run left a journal that says nothing

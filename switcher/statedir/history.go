@@ -33,7 +33,7 @@ type Record struct {
 	CutOverMS *float64        `json:"cut_over_ms"`
 	Steps     []StepRecord    `json:"steps"`
 	FileRecord
-	Others     []FileRecord      `json:"-"`
+	Others     []FileRecord      `json:"others"`
 	Generation *nginx.Generation `json:"generation"`
 	Elsewhere  []Elsewhere       `json:"elsewhere"`
 }

@@ -80,7 +80,7 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 	f.unasked, f.switching = v.unasked(ctx, f.status), f.status.Holder != nil
 	switch {
 	case f.status.FileErr != nil:
-		f.add(keyFile, Unknown, "the live color is unknown: "+f.status.FileErr.Error())
+		f.add(keyFile, Unknown, "the live color is unknown: "+f.status.FileErr.Error()+cutOff(f.status.Drift))
 	case f.switching:
 		f.running()
 		f.heldLock(v.now())
@@ -98,6 +98,16 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 		f.add(keyTime, Unknown, "out of time: not everything could be asked before the deadline of "+health.Short(v.Options.Deadline))
 	}
 	return f
+}
+
+// cutOff says so of files that disagree for a switch was killed between them.
+func cutOff(found []switcher.Drift) string {
+	for _, drift := range found {
+		if drift.Key == switcher.DriftCutOff {
+			return fmt.Sprintf("; %s: `%s`", drift.What, drift.Mend)
+		}
+	}
+	return ""
 }
 
 // unasked are the colors whose backends had no time to answer: that is no
