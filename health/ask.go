@@ -17,7 +17,8 @@ import (
 
 // Asker asks. The zero value works, and logs nothing.
 type Asker struct {
-	Log zerolog.Logger // each attempt, at debug level
+	Log        zerolog.Logger // each attempt, at debug level
+	Transcribe bool           // each attempt is taken down in the verdict's Exchanges
 }
 
 // Ask asks all backends at the same time and returns when each has its
@@ -40,6 +41,7 @@ func (a Asker) ask(ctx context.Context, c Check, b Backend) Verdict {
 		return Verdict{Backend: b.Name, Asked: "nothing", Reason: err.Error()}
 	}
 	begun := time.Now()
+	p.transcribes = a.Transcribe
 	p.run(ctx)
 	v := p.verdict(ctx)
 	v.Backend, v.Took = b.Name, time.Since(begun)
@@ -54,6 +56,10 @@ type probe struct {
 	client  *http.Client
 	secrets secrets
 	log     zerolog.Logger
+
+	transcribes bool
+	wire        *wire // of this attempt; nil: it is not taken down
+	exchanges   []Exchange
 
 	begun                 time.Time // of this attempt
 	attempts, bad, passes int       // made; bad answers; good answers in a row
@@ -99,14 +105,18 @@ func (p *probe) run(ctx context.Context) {
 		CheckRetry:     p.hear,
 		Backoff:        func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return p.check.Interval },
 		ErrorHandler:   retryablehttp.PassthroughErrorHandler,
-		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) { p.begin() },
+		RequestLogHook: func(_ retryablehttp.Logger, r *http.Request, _ int) { *r = *r.WithContext(p.begin(ctx)) },
 	}
 	_, _ = retry.Do(&retryablehttp.Request{Request: request(ctx, p.place, p.check.Headers)})
 }
 
-func (p *probe) begin() {
-	p.attempts++
+// begin begins an attempt, and returns the context to make it with.
+func (p *probe) begin(ctx context.Context) context.Context {
+	if p.attempts++; p.transcribes {
+		ctx, p.wire = onWire(ctx)
+	}
 	p.begun = time.Now()
+	return ctx
 }
 
 // hear takes one answer in, and tells whether to ask again. It is a retryablehttp.CheckRetry.
@@ -129,6 +139,7 @@ func (p *probe) hear(ctx context.Context, resp *http.Response, err error) (again
 func (p *probe) judge(page Page, err error) {
 	var good bool
 	good, p.reason = p.answer(page, err)
+	p.transcribe(good, page)
 	if good {
 		p.passes++
 		return
@@ -160,11 +171,12 @@ func (p *probe) settled() bool { return p.healthy() || p.bad >= p.check.Attempts
 
 func (p *probe) verdict(ctx context.Context) Verdict {
 	return Verdict{
-		Healthy:  p.healthy(),
-		Attempts: p.attempts,
-		Latency:  p.latency,
-		Asked:    p.asked,
-		Reason:   p.why(ctx),
+		Healthy:   p.healthy(),
+		Attempts:  p.attempts,
+		Latency:   p.latency,
+		Asked:     p.asked,
+		Reason:    p.why(ctx),
+		Exchanges: p.exchanges,
 	}
 }
 

@@ -18,7 +18,7 @@ func (p place) dialPlain(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPatient(conn), nil
+	return tapped(ctx, newPatient(conn)), nil
 }
 
 func (p place) dialTLS(ctx context.Context, trust *tls.Config) (net.Conn, error) {
@@ -31,7 +31,7 @@ func (p place) dialTLS(ctx context.Context, trust *tls.Config) (net.Conn, error)
 		plain.Close()
 		return nil, err
 	}
-	return newPatient(conn), nil
+	return tapped(ctx, newPatient(conn)), nil
 }
 
 // patient reads nothing before it has begun to write. A server that speaks
@@ -74,6 +74,6 @@ func (c connector) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn.Close()
+	tapped(r.Context(), conn).Close()
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 }

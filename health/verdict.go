@@ -19,6 +19,8 @@ type Verdict struct {
 	Latency  time.Duration // of the last attempt alone
 	Asked    string        // such as GET http://127.0.0.1:3002/healthz
 	Reason   string        // the last answer in words
+
+	Exchanges []Exchange // the attempts, where they were taken down: the newest of them
 }
 
 // String is the verdict on one line.

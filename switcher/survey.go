@@ -272,7 +272,8 @@ func (s *Survey) askTarget(context.Context) error {
 	if s.Site.Confirm != nil {
 		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
 	}
-	return refuse(Unhealthy, fmt.Sprintf("mend %s and type it again; `%s` waits for it, `%s` %s", to, s.Again("--wait", "1m"), s.Again("--force"), force),
+	return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers; mend %s and type it again; `%s` waits for it, `%s` %s",
+		s.Command("check", string(to)), to, s.Again("--wait", "1m"), s.Again("--force"), force),
 		fmt.Errorf("%s: %s", to, firstUnhealthy(s.Verdicts)))
 }
 

@@ -33,7 +33,7 @@ func TestTerminalObeysNobodyElse(t *testing.T) {
 	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "/"+obeyed)
 		w.WriteHeader(http.StatusFound)
-		_, _ = w.Write([]byte(obeyed))
+		_, _ = w.Write([]byte(obeyed + "\nforged"))
 	}))
 	t.Cleanup(sick.Close)
 	confirm := "    confirm: {url: " + sick.URL + ", blue: \"X-Color: blue\", green: \"X-Color: green\"}\n"
@@ -49,7 +49,7 @@ func TestTerminalObeysNobodyElse(t *testing.T) {
 		"no such setting": {statement + v.Blue.Addr + "; }\n", "    \"" + obeyedYAML + "\\nforged\": 1\n"},
 		"no such path":    {statement + v.Blue.Addr + "; }\n", "    file: \"/nowhere/" + obeyedYAML + "\\nforged\"\n"},
 	} {
-		text := v.SettingsText(c.settings)
+		text := strings.Replace(v.SettingsText(c.settings), "check: {", "check: {blue_url: "+sick.URL+", ", 1)
 		if strings.Contains(c.settings, "file:") {
 			text = strings.Replace(text, "    file: "+v.Live+"\n", "", 1)
 		}
@@ -60,7 +60,7 @@ func TestTerminalObeysNobodyElse(t *testing.T) {
 		}
 		for _, args := range [][]string{
 			{"status", "--verbose"}, {"to", "green", "--dry-run", "--verbose"}, {"to", "green", "--verbose", "--reason", obeyed + "\nforged"},
-			{"history"}, {"status"}, {"status", "--json"}, {"history", "--json"}, {"verify"}, {"verify", "--json"}, {"back", "--json"},
+			{"history"}, {"status"}, {"check"}, {"check", "--json"}, {"status", "--json"}, {"history", "--json"}, {"verify"}, {"verify", "--json"}, {"back", "--json"},
 			{"to", obeyed}, {"status", "--site", obeyed}, {"status", "--" + obeyed}, {"status", "--config", "/nowhere/" + obeyed + "\nforged"},
 		} {
 			cmd := exec.Command(v.program, args...)

@@ -6,6 +6,7 @@ USAGE
    bgswitch to blue|green     switch, and prove it
    bgswitch back              to the color that had the traffic before
    bgswitch status            where the traffic is, and what stands ready
+   bgswitch check [COLOR]     ask a color now, and show every question and answer
    bgswitch history           the switches so far
    bgswitch verify            one line for cron and monitoring
 

@@ -183,6 +183,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.switches(c, switcher.Blocked, "back")
 	v.Green.Sicken(true)
 	v.switches(c, switcher.Unhealthy, "to", "green")
+	v.prints(c, "check", "check")
+	v.prints(c, "check", "check", "green")
 	v.prints(c, "verify", "verify") // no way back
 	v.Green.Sicken(false)
 	v.prints(c, "verify", "verify") // that is over

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"bgswitch/health"
 	"bgswitch/switcher"
@@ -64,7 +65,7 @@ func colorObjectOf(verdicts []health.Verdict) colorObject {
 	o := colorObject{Healthy: health.Healthy(verdicts), Backends: []backendObject{}}
 	for _, v := range verdicts {
 		var took *float64
-		if ms := float64(v.Latency.Microseconds()) / 1000; ms > 0 {
+		if ms := milliseconds(v.Latency); ms > 0 {
 			took = &ms
 		}
 		if o.TookMS == nil || took != nil && *took > *o.TookMS {
@@ -77,6 +78,8 @@ func colorObjectOf(verdicts []health.Verdict) colorObject {
 	}
 	return o
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // statusObject is what `status` prints with --json.
 type statusObject struct {

@@ -117,7 +117,7 @@ func TestReadmeFlags(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range all(text, `(?m)^(.*\bbgswitch (?:to|back|status|history|verify) .*)$`) {
+	for _, line := range all(text, `(?m)^(.*\bbgswitch (?:to|back|status|check|history|verify) .*)$`) {
 		for _, flag := range all(line, ` (--[a-z-]+)`) {
 			if !known[flag] {
 				t.Errorf("there is no flag %s: %s", flag, line)

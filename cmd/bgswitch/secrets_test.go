@@ -107,7 +107,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		v.keepsSecrets(name, out)
 		for _, args := range [][]string{
 			{"to", "green", "--json"}, {"to", "blue", "--verbose", "--json"}, {"back", "--dry-run", "--verbose"}, {"to", "blue"},
-			{"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify"}, {"verify", "--json", "--verbose"},
+			{"check"}, {"check", "--json"}, {"check", "--verbose"}, {"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify"}, {"verify", "--json", "--verbose"},
 		} {
 			_, out := v.bgswitch(args...)
 			v.keepsSecrets(name+": "+strings.Join(args, " "), out)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"bgswitch/health"
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+
+	"github.com/urfave/cli/v2"
+)
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "ask a color now, as a switch would, and show every question and answer",
+		ArgsUsage: "[blue|green] [FLAGS]",
+		Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
+			"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
+			"and why that was good or bad. Exits 3 unless all are healthy. It changes nothing,\n" +
+			"needs no rights, and asks neither the live file nor nginx.",
+		Action: check,
+	}
+}
+
+// checked is what came of asking the colors of a site.
+type checked struct {
+	site     string
+	colors   []switcher.Color // that were asked
+	verdicts map[switcher.Color][]health.Verdict
+}
+
+func check(c *cli.Context) error {
+	t := terminalOf(c)
+	colors, err := colorsOf(c)
+	if err != nil {
+		return err
+	}
+	s, err := setup(c, t)
+	if err != nil {
+		return err
+	}
+	sites, err := s.chosen(c.String("site"))
+	if err != nil {
+		return err
+	}
+	n := len(colors)
+	verdicts := make([][]health.Verdict, len(sites)*n)
+	inParallel(siteLimit, len(verdicts), func(i int) {
+		asking := s.switcherFor(sites[i/n], t)
+		asking.Asker.Transcribe = true
+		verdicts[i] = asking.Check(c.Context, colors[i%n])
+	})
+	if c.Context.Err() != nil {
+		return &switcher.Error{Outcome: switcher.Interrupted, Step: "ask for health", Err: errors.New("interrupted")}
+	}
+	all := make([]checked, len(sites))
+	for i, site := range sites {
+		all[i] = checked{site.Name, colors, map[switcher.Color][]health.Verdict{}}
+		for j, color := range colors {
+			all[i].verdicts[color] = verdicts[i*n+j]
+		}
+	}
+	return t.showChecked(all)
+}
+
+// colorsOf are the one that is named, or both.
+func colorsOf(c *cli.Context) ([]switcher.Color, error) {
+	if c.Args().Len() == 0 {
+		return []switcher.Color{switcher.Blue, switcher.Green}, nil
+	}
+	color, err := nginxconf.ParseColor(c.Args().First())
+	if c.Args().Len() > 1 || err != nil {
+		return nil, usage("`"+typedOf(c).Command("check", "green")+"` asks green, `"+typedOf(c).Command("check")+"` both",
+			"check takes one color or none, not %q", strings.Join(c.Args().Slice(), " "))
+	}
+	return []switcher.Color{color}, nil
+}
+
+// healthy says whether all that was asked is.
+func (c checked) healthy() bool {
+	for _, color := range c.colors {
+		if !health.Healthy(c.verdicts[color]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *terminal) showChecked(all []checked) error {
+	o := checkObject{Schema: schema, Healthy: true, Sites: []checkedObject{}}
+	for i, c := range all {
+		o.Healthy = o.Healthy && c.healthy()
+		o.Sites = append(o.Sites, checkedObjectOf(c))
+		if i > 0 {
+			t.result("")
+		}
+		t.showSite(c)
+	}
+	if t.json {
+		if err := t.object(o); err != nil {
+			return err
+		}
+	}
+	if !o.Healthy {
+		return exitCode(exitUnhealthy)
+	}
+	return nil
+}
