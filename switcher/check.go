@@ -8,5 +8,5 @@ import (
 
 // Check asks a color now, as a switch to it would, and does nothing else.
 func (s *Switcher) Check(ctx context.Context, to Color) []health.Verdict {
-	return s.Asker.Ask(ctx, s.check(Request{To: to}), s.Site.Backends(to))
+	return s.askOnce(ctx, s.check(Request{To: to}), to)
 }

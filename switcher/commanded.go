@@ -26,6 +26,7 @@ func (c *commandedNginx) survivable() error             { return nil }
 func (c *commandedNginx) since() time.Time              { return time.Time{} }
 func (c *commandedNginx) draining() int                 { return 0 }
 func (c *commandedNginx) close()                        {}
+func (c *commandedNginx) asks() *nginx.Master           { return nil }
 func (c *commandedNginx) lives(loading) error           { return nil }
 
 // never: what it serves can be seen by nobody.

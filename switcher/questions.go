@@ -14,27 +14,34 @@ type questions struct {
 	census   census
 	verdicts func() []health.Verdict // of the target
 	untold   func() string           // what came through nginx that tells no color; empty: it told one, or was not asked
+	ctx      context.Context         // ends them
 	cancel   context.CancelFunc
 }
 
-func (s *Switcher) ask(ctx context.Context, r Request, to Color) *questions {
+func (s *Switcher) ask(ctx context.Context, r Request) *questions {
 	q := &questions{
 		census:   sync.OnceValues(nginx.Census),
 		verdicts: func() []health.Verdict { return nil },
 		untold:   func() string { return "" },
 	}
 	ctx, q.cancel = context.WithCancel(ctx)
+	q.ctx = ctx
 	go func() { _, _ = q.census() }()
 	if r.wayBack {
 		return q
-	}
-	if !r.Force {
-		q.verdicts = begun(func() []health.Verdict { return s.Asker.Ask(ctx, s.check(r), s.Site.Backends(to)) })
 	}
 	if s.Site.Confirm != nil {
 		q.untold = begun(func() string { return s.untold(ctx) })
 	}
 	return q
+}
+
+// beginAsking begins to ask the target, from where nginx is.
+func (s *Survey) beginAsking() {
+	q, to := s.questions, s.Plan.To
+	if !s.request.wayBack && !s.request.Force {
+		q.verdicts = begun(func() []health.Verdict { return s.askColor(q.ctx, s.running.asks(), s.check(s.request), to) })
+	}
 }
 
 // stop ends what nobody waits for any more.

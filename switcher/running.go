@@ -43,6 +43,8 @@ type running interface {
 	// window is how long the answers that prove a switch have to last.
 	window() time.Duration
 	draining() int
+	// asks is the master that backends are asked for; nil: from here.
+	asks() *nginx.Master
 	close()
 }
 
@@ -66,10 +68,10 @@ type census func() (nginx.Processes, error)
 // findRunning finds the nginx of the site. It is only commanded where none is
 // to be found on this host and the settings say how to reload it: then nothing
 // but what answers through it can prove a switch.
-func (s *Switcher) findRunning(census census) (running, error) {
-	master, err := s.Nginx.FindMaster()
+func (s *Switcher) findRunning(ctx context.Context, census census, files files) (running, error) {
+	is, err := s.find(ctx, census, files)
 	if err == nil {
-		return &seenNginx{Switcher: s, master: master, census: census}, nil
+		return &seenNginx{Switcher: s, found: is, census: census, files: files}, nil
 	}
 	if len(s.Nginx.Reload) == 0 || !errors.Is(err, nginx.ErrNotHere) {
 		return nil, s.refuseMaster(err)
@@ -106,6 +108,8 @@ func (s *Switcher) hintForMaster(err error) string {
 		return "install nginx, or set `nginx: {binary: …}` in the settings"
 	case errors.Is(err, nginx.ErrNotRunning):
 		return fmt.Sprintf("start nginx (`systemctl start nginx`) and look with `%s`", s.Command("status"))
+	case errors.Is(err, nginx.ErrSeveral):
+		return "name the one that is meant in the settings: `nginx: {container: NAME}`, or `nginx: {pid: …}`"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, nginx.ErrNotPermitted):
 		return s.AsRoot()
 	}

@@ -16,7 +16,8 @@ import (
 // of this host, so that a load can be proved by the generation it starts.
 type seenNginx struct {
 	*Switcher
-	master  *nginx.Master
+	found
+	files   files
 	workers nginx.Workers // before the switch
 	serving []int         // when they were last looked at
 	census  census
@@ -26,8 +27,8 @@ type seenNginx struct {
 
 func (s *seenNginx) view(file *livefile.File) view { return viewOf(file, s.master.PID) }
 func (s *seenNginx) window() time.Duration         { return 0 }
+func (s *seenNginx) asks() *nginx.Master           { return s.master }
 func (s *seenNginx) since() time.Time              { return s.workers.Oldest }
-func (s *seenNginx) close()                        { s.master.Close() }
 
 func (s *seenNginx) alone() (err error) {
 	if s.workers, err = s.master.Workers(); err != nil {
@@ -36,7 +37,7 @@ func (s *seenNginx) alone() (err error) {
 	s.serving = s.workers.Serving
 	processes, err := s.census()
 	if err == nil {
-		err = s.Nginx.Only(s.master, processes)
+		err = s.nginx.Only(s.master, processes)
 	}
 	if err != nil {
 		return refuse(Failed, s.hintForMaster(err), err)
@@ -53,14 +54,14 @@ func (s *seenNginx) permitted() error {
 	return refuse(Failed, s.hintForMaster(err), err)
 }
 
-func (s *seenNginx) survivable() error { return s.Nginx.Survivable(s.master) }
+func (s *seenNginx) survivable() error { return s.nginx.Survivable(s.master) }
 
 func (s *seenNginx) testAsIs(ctx context.Context) (nginx.Tested, error) {
-	return s.Nginx.TestAsIs(ctx, s.master)
+	return s.nginx.TestAsIs(ctx, s.master)
 }
 
 func (s *seenNginx) testAside(ctx context.Context, contents []nginx.Content) (nginx.Tested, error) {
-	return s.Nginx.TestAside(ctx, s.master, contents)
+	return s.nginx.TestAside(ctx, s.master, contents)
 }
 
 func (s *seenNginx) knows(files files, given *statedir.Record) Loaded {
@@ -92,7 +93,7 @@ func (s *seenNginx) loadOnce(ctx context.Context, l load) (nginx.Attempt, error)
 	if len(s.Nginx.Reload) > 0 {
 		order.Signal = s.Nginx.ReloadByOperator
 	}
-	return s.master.Load(ctx, s.Nginx, order)
+	return s.master.Load(ctx, s.nginx, order)
 }
 
 // followPause is how often a new master is looked for.
@@ -105,9 +106,9 @@ func (s *seenNginx) follow(ctx context.Context, limit time.Duration) bool {
 		limit = 0
 	}
 	for until := time.Now().Add(limit); ; time.Sleep(followPause) {
-		if next, workers, err := s.next(); err == nil {
-			s.master.Close()
-			s.master, s.serving, s.ended, s.other = next, workers.Serving, false, true
+		if next, workers, err := s.next(ctx); err == nil {
+			s.close()
+			s.found, s.serving, s.ended, s.other = next, workers.Serving, false, true
 			return true
 		}
 		if time.Now().After(until) || ctx.Err() != nil {
@@ -117,19 +118,19 @@ func (s *seenNginx) follow(ctx context.Context, limit time.Duration) bool {
 	}
 }
 
-func (s *seenNginx) next() (*nginx.Master, nginx.Workers, error) {
-	master, err := s.Nginx.Master()
+func (s *seenNginx) next(ctx context.Context) (found, nginx.Workers, error) {
+	next, err := s.findOnly(ctx, nginx.Census, s.files)
 	if err != nil {
-		return nil, nginx.Workers{}, err
+		return found{}, nginx.Workers{}, err
 	}
-	workers, err := master.Workers()
+	workers, err := next.master.Workers()
 	if err == nil && len(workers.Serving) == 0 {
 		err = errors.New("it has no workers yet")
 	}
 	if err != nil {
-		master.Close()
+		next.close()
 	}
-	return master, workers, err
+	return next, workers, err
 }
 
 // lives looks whether every worker of a generation that was proved still serves.

@@ -46,7 +46,8 @@ type FileSays struct {
 
 // Running is the nginx that runs.
 type Running struct {
-	Workers nginx.Workers
+	Workers   nginx.Workers
+	Container *nginx.Container // where it is; nil: on this host
 	Loaded
 	Err     error // there is no master to be found
 	Matters bool  // whether one has to be found: not where the operator reloads by a command
@@ -82,11 +83,15 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Colors: map[Color][]health.Verdict{}}
 	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
 	files := s.readStatus(&st)
+	is, err := s.findOnly(ctx, sync.OnceValues(nginx.Census), files)
+	if err == nil {
+		defer is.close()
+	}
 	var asking sync.WaitGroup
 	var lock sync.Mutex
 	for _, color := range []Color{Blue, Green} {
 		asking.Go(func() {
-			verdicts := s.Asker.Ask(ctx, check, s.Site.Backends(color))
+			verdicts := s.askColor(ctx, is.master, check, color)
 			lock.Lock()
 			defer lock.Unlock()
 			st.Colors[color] = verdicts
@@ -100,7 +105,13 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 			}
 		})
 	}
-	st.Running = s.running(files, st.Live)
+	st.Running = Running{Err: err}
+	if err == nil {
+		st.Running = s.running(is, files, st.Live)
+	}
+	if st.Running.Err != nil {
+		st.Running.Why = st.Running.Err.Error()
+	}
 	st.Running.Matters = len(s.Nginx.Reload) == 0
 	asking.Wait()
 	st.Drift = s.drift(st)
@@ -149,28 +160,23 @@ func (s *Switcher) readStatus(st *Status) files {
 	return files
 }
 
-func (s *Switcher) running(files files, live Color) Running {
-	master, err := s.Nginx.Master()
-	if err != nil {
-		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
+func (s *Switcher) running(is found, files files, live Color) (r Running) {
+	if r.Container = is.nginx.Within; files == nil {
+		r.Why = s.word("the file cannot be read", "a file cannot be read")
 	}
-	defer master.Close()
-	workers, err := master.Workers()
-	if err != nil {
-		return Running{Err: err, Loaded: Loaded{Why: err.Error()}}
-	}
-	if files == nil {
-		return Running{Workers: workers, Loaded: Loaded{Why: s.word("the file cannot be read", "a file cannot be read")}}
+	if r.Workers, r.Err = is.master.Workers(); r.Err != nil || files == nil {
+		return r
 	}
 	given, err := s.lastGiven()
 	if err != nil {
-		return Running{Workers: workers, Loaded: Loaded{Why: "the history that would know cannot be read: " + err.Error()}}
+		r.Why = "the history that would know cannot be read: " + err.Error()
+		return r
 	}
-	loaded := loadedBy(master, workers, files, given)
-	if loaded.Is == nil && !loaded.IfRead && live != "" {
-		loaded.Why += fmt.Sprintf("; `%s` loads it once more", s.to(live))
+	r.Loaded = loadedBy(is.master, r.Workers, files, given)
+	if r.Is == nil && !r.IfRead && live != "" {
+		r.Why += fmt.Sprintf("; `%s` loads it once more", s.to(live))
 	}
-	return Running{Workers: workers, Loaded: loaded}
+	return r
 }
 
 func (s *Switcher) lastSwitch(st *Status) {

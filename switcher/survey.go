@@ -151,7 +151,7 @@ func (s *Survey) read(ctx context.Context) error {
 			s.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}
-	s.questions = s.ask(ctx, s.request, s.Plan.To)
+	s.questions = s.ask(ctx, s.request)
 	return nil
 }
 
@@ -207,9 +207,14 @@ func warnings(doubts []error) (list []string) {
 }
 
 func (s *Survey) findNginx(ctx context.Context) (err error) {
-	if s.running, err = s.findRunning(s.questions.census); err != nil {
+	var files files
+	for _, c := range s.Changes {
+		files = append(files, c.file)
+	}
+	if s.running, err = s.findRunning(ctx, s.questions.census, files); err != nil {
 		return err
 	}
+	s.beginAsking()
 	if _, seen := s.running.(*seenNginx); s.request.wayBack && !seen {
 		return ErrNoMaster
 	}

@@ -6,27 +6,32 @@ import (
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/root"
 )
 
 // view is the live file as the running nginx sees it. A container that was
 // given a single file goes on seeing that file whatever is renamed over it on
 // the host.
 type view struct {
-	at  string // the path
-	pid int    // of the process that sees it mounted by itself; 0: none does
-	own bool   // the path is a mount point here, too
+	at    string // the path
+	pid   int    // of the process that sees it so, with a root folder or mounts of its own; 0: it is as here
+	own   bool   // the path is a mount point here, too
+	alone bool   // it is mounted by itself there
 }
 
 // inPlace says whether a rename would not be seen, or not be possible.
-func (v view) inPlace() bool { return v.own || v.pid != 0 }
+func (v view) inPlace() bool { return v.own || v.alone }
 
 // viewOf looks at one process's mounts. What may not be looked into is taken
 // as it is here: where that is wrong, no proof will be had.
 func viewOf(file *livefile.File, pid int) view {
 	v := view{at: file.Path}
 	v.own, _ = file.MountPoint()
-	if at, mounted, err := file.MountedFor(pid); err == nil && mounted && !v.own {
-		v.at, v.pid = at, pid
+	if root.Of(pid).Ours() {
+		return v
+	}
+	if at, alone, err := file.SeenBy(pid); err == nil && at != "" {
+		v.at, v.pid, v.alone = at, pid, alone
 	}
 	return v
 }

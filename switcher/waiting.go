@@ -7,6 +7,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher/lock"
+	"bgswitch/switcher/nginx"
 )
 
 // waiting is how somebody waits, and what he is told meanwhile: what for, when
@@ -86,7 +87,7 @@ func (s *Switcher) askUntilHealthy(ctx context.Context, to Color, w *waiting) {
 	check := s.Site.Check
 	check.Attempts = 1 // each bad answer is told; asking again is ours
 	for {
-		verdicts := s.Asker.Ask(ctx, check, s.Site.Backends(to))
+		verdicts := s.askOnce(ctx, check, to)
 		if health.Healthy(verdicts) || ctx.Err() != nil {
 			return
 		}
@@ -97,6 +98,14 @@ func (s *Switcher) askUntilHealthy(ctx context.Context, to Color, w *waiting) {
 		case <-time.After(max(check.Interval, minInterval)):
 		}
 	}
+}
+
+// askOnce finds nginx each time: it may be started again while somebody waits.
+func (s *Switcher) askOnce(ctx context.Context, check health.Check, to Color) []health.Verdict {
+	files, _ := s.Site.read()
+	is, _ := s.find(ctx, nginx.Census, files) // none: then from here
+	defer is.close()
+	return s.askColor(ctx, is.master, check, to)
 }
 
 // reason is why the first one is not healthy: in words that stay the same as

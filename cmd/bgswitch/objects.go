@@ -108,11 +108,12 @@ type fileObject struct {
 }
 
 type runningObject struct {
-	PID      *int          `json:"pid"`
-	Workers  *int          `json:"workers"`
-	Draining *int          `json:"draining"`
-	Loaded   *bool         `json:"loaded"`
-	Why      statedir.Text `json:"why"`
+	PID       *int             `json:"pid"`
+	Container *containerObject `json:"container"`
+	Workers   *int             `json:"workers"`
+	Draining  *int             `json:"draining"`
+	Loaded    *bool            `json:"loaded"`
+	Why       statedir.Text    `json:"why"`
 }
 
 func siteObjectOf(st switcher.Status) siteObject {
@@ -135,11 +136,20 @@ func filesOf(st switcher.Status) []fileObject {
 	return list
 }
 
+// containerObject is where nginx runs that does not run on the host itself.
+type containerObject struct {
+	Name statedir.Text `json:"name"`
+	File statedir.Text `json:"file"`
+}
+
 func runningObjectOf(r switcher.Running) runningObject {
 	o := runningObject{Loaded: r.Is, Why: statedir.Text(r.Why)}
 	if r.Err == nil {
 		serving, draining := len(r.Workers.Serving), len(r.Workers.Draining)
 		o.PID, o.Workers, o.Draining = &r.Workers.Master, &serving, &draining
+		if in := r.Container; in != nil {
+			o.Container = &containerObject{statedir.Text(in.Name), statedir.Text(in.At)}
+		}
 	}
 	return o
 }

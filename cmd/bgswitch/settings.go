@@ -40,6 +40,8 @@ type settings struct {
 type nginxSettings struct {
 	binary, conf, prefix string
 	test, reload         []string
+	container            string
+	pid                  int
 }
 
 // loadSettings reads the settings file, or takes the defaults where the
@@ -82,15 +84,7 @@ func (w written) settings() settings {
 	s := settings{stateDir: defaultStateDir, verify: verify.Defaults()}
 	w.has(takes{
 		"state_dir": absolute(&s.stateDir),
-		"nginx": func(w written) {
-			w.has(takes{
-				"binary": binary(&s.nginx.binary),
-				"conf":   absolute(&s.nginx.conf),
-				"prefix": absolute(&s.nginx.prefix),
-				"test":   argv(&s.nginx.test),
-				"reload": argv(&s.nginx.reload),
-			})
-		},
+		"nginx":     func(w written) { w.nginx(&s.nginx) },
 		"sites": func(w written) {
 			w.each(func(name string, w written) { s.sites = append(s.sites, w.site(name)) })
 		},
@@ -98,6 +92,28 @@ func (w written) settings() settings {
 		"notify": func(w written) { w.notify(&s.notify) },
 	})
 	return s
+}
+
+func (w written) nginx(n *nginxSettings) {
+	var pid written
+	w.has(takes{
+		"binary":    binary(&n.binary),
+		"conf":      absolute(&n.conf),
+		"prefix":    absolute(&n.prefix),
+		"test":      argv(&n.test),
+		"reload":    argv(&n.reload),
+		"container": container(&n.container),
+		"pid":       keep(&pid),
+	})
+	if pid.node == nil {
+		return
+	}
+	switch number(&n.pid)(pid); {
+	case n.pid < 0:
+		pid.wrongf("%d is no process", n.pid)
+	case n.pid > 0 && n.container != "":
+		pid.wrong(errors.New("pid: set it or container, not both"))
+	}
 }
 
 // site picks the site that a command is about.

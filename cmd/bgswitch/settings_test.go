@@ -73,6 +73,9 @@ func TestSettingsMistakes(t *testing.T) {
 		{"relative conf", "nginx:\n  binary: nginx\n  conf: nginx.conf\n", `f:3: conf: "nginx.conf": an absolute path is needed`},
 		{"binary below the caller's folder", "nginx:\n  binary: bin/nginx\n", `f:2: binary: "bin/nginx": an absolute path is needed`},
 		{"command below the caller's folder", "nginx:\n  test: [./test.sh]\n  reload: [../reload]\n", "f:2: test: \"./test.sh\": an absolute path is needed\n  f:3: reload: \"../reload\": an absolute path is needed"},
+		{"no name of a container", "nginx:\n  container: --help\n", `f:2: container: "--help" is no name of a container: .*`},
+		{"no process", "nginx:\n  pid: -1\n", `f:2: pid: -1 is no process`},
+		{"a container and a process", "nginx:\n  pid: 7\n  container: web\n", `f:2: pid: set it or container, not both`},
 		{"relative prefix", "nginx:\n  prefix: ./nginx\n", `f:2: prefix: "./nginx": an absolute path is needed`},
 		{"relative file", "sites:\n  app:\n" + bothColors + "    file: app.conf\n", `f:5: file: "app.conf": an absolute path is needed`},
 		{"bad name", "sites:\n  ../x:\n" + bothColors, `f:2: site name "../x": only letters, .*`},
@@ -327,7 +330,7 @@ func TestSettings(t *testing.T) {
 	r.read = func(string, int64) ([]byte, error) { return []byte("k: from the file\n"), nil }
 	got, err := r.parse("f", []byte(`
 state_dir: /s
-nginx: {binary: /n, conf: /c, prefix: /p, test: [a, -t], reload: [b, "c d"]}
+nginx: {binary: /n, conf: /c, prefix: /p, test: [a, -t], reload: [b, "c d"], container: web-1, pid: 0}
 sites:
   web:
     file: /f
@@ -353,7 +356,7 @@ notify:
 			Commands: [][]string{{"/bin/page", "me"}}, Ping: health.MustParseURL("http://ping/"),
 		},
 		stateDir: "/s",
-		nginx:    nginxSettings{binary: "/n", conf: "/c", prefix: "/p", test: []string{"a", "-t"}, reload: []string{"b", "c d"}},
+		nginx:    nginxSettings{binary: "/n", conf: "/c", prefix: "/p", test: []string{"a", "-t"}, reload: []string{"b", "c d"}, container: "web-1"},
 		sites: []switcher.Site{{
 			Name: "web", Files: []switcher.LiveFile{{Path: "/f", Layout: nginxconf.Layout{
 				{Selector: nginxconf.ServerOf("api"), Colors: nginxconf.Colors{switcher.Blue: addresses(t, "a:1", "a:2"), switcher.Green: addresses(t, "b:1", "b:2")}},

@@ -177,6 +177,7 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 		Nginx: &nginx.Nginx{
 			Binary: s.nginx.binary, Conf: s.nginx.conf, Prefix: s.nginx.prefix,
 			Test: s.nginx.test, Reload: s.nginx.reload,
+			ContainerName: s.nginx.container, MasterPID: s.nginx.pid,
 		},
 		State: statedir.Of(s.stateDir, site.Name),
 		Asker: health.Asker{Log: log},

@@ -175,7 +175,11 @@ func runningWords(st switcher.Status) string {
 	if r.Err != nil {
 		return "unknown: " + r.Why
 	}
-	words := fmt.Sprintf("master %d, %s", r.Workers.Master, counted(len(r.Workers.Serving), "worker"))
+	words := fmt.Sprintf("master %d", r.Workers.Master)
+	if r.Container != nil {
+		words += " in " + r.Container.String()
+	}
+	words += ", " + counted(len(r.Workers.Serving), "worker")
 	if n := len(r.Workers.Draining); n > 0 {
 		words += fmt.Sprintf(" and %d draining", n)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -137,6 +138,17 @@ func argv(into *[]string) func(written) {
 		words(into)(w)
 		if len(*into) > 0 {
 			_ = w.items()[0].program()
+		}
+	}
+}
+
+var plainContainer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// container is what a runtime calls one, or its id; an empty text sets nothing.
+func container(into *string) func(written) {
+	return func(w written) {
+		if *into = w.text(); *into != "" && !plainContainer.MatchString(*into) {
+			w.wrongf("%q is no name of a container: letters, digits, dot, dash and underscore", *into)
 		}
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 
 	"bgswitch/switcher/root"
 
@@ -17,41 +20,100 @@ import (
 // which /proc/self would speak.
 func (f *File) MountPoint() (bool, error) { return mountinfo.Mounted(f.Path) }
 
-// MountedFor says where another process sees this very file mounted by itself,
-// as a container does that was given a single file: it goes on seeing this
-// file whatever is renamed over it here. An error wraps fs.ErrPermission where
-// the process may not be looked into.
-func (f *File) MountedFor(pid int) (at string, mounted bool, err error) {
-	mounts, err := mountsNamed(filepath.Base(f.Path), pid)
+// SeenBy says where another process sees this very file, among its own mounts
+// and below its own root folder; empty where it does not. alone says that the
+// file is mounted there by itself, as for a container that was given a single
+// file: it goes on seeing this file whatever is renamed over it here. An error
+// wraps fs.ErrPermission where the process may not be looked into.
+func (f *File) SeenBy(pid int) (at string, alone bool, err error) {
+	place, err := f.place()
 	if err != nil {
 		return "", false, err
 	}
-	for _, m := range mounts {
-		seen, err := root.Inside(pid).Open(m.Mountpoint, unix.O_PATH)
-		if err != nil {
-			return "", false, err
+	sights, err := place.sightsOf(pid, f.Path)
+	if err != nil {
+		return "", false, err
+	}
+	for _, s := range sights {
+		info, err := root.Inside(pid).Stat(s.at)
+		if err == nil && f.is(info) {
+			return s.at, s.alone, nil
 		}
-		var stat unix.Stat_t
-		err = unix.Fstat(int(seen.Fd()), &stat)
-		seen.Close()
-		if err == nil && stat.Dev == f.stat.Dev && stat.Ino == f.stat.Ino {
-			return m.Mountpoint, true, nil
+		if os.IsPermission(err) {
+			return "", false, err
 		}
 	}
 	return "", false, nil
 }
 
-// mountsNamed are what a process has mounted of files or folders of this name:
-// the kernel shows the present name as the mount's root (proc_pid_mountinfo(5)).
-func mountsNamed(name string, pid int) ([]*mountinfo.Info, error) {
+func (f *File) is(info os.FileInfo) bool {
+	there, ok := info.Sys().(*syscall.Stat_t)
+	return ok && there.Dev == f.stat.Dev && there.Ino == f.stat.Ino
+}
+
+// place is where a file is on its file system, whatever is mounted where.
+type place struct {
+	major, minor int
+	path         string
+}
+
+// place is found by the mount that the file's path lies on.
+func (f *File) place() (place, error) {
+	mounts, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return place{}, err
+	}
+	var on *mountinfo.Info
+	for _, m := range mounts { // of two at one point, the later covers the other
+		if _, is := below(f.Path, m.Mountpoint); is && (on == nil || len(m.Mountpoint) >= len(on.Mountpoint)) {
+			on = m
+		}
+	}
+	if on == nil {
+		return place{}, fmt.Errorf("%s is on no mount that is to be seen", f.Path)
+	}
+	rest, _ := below(f.Path, on.Mountpoint)
+	return place{on.Major, on.Minor, filepath.Join(on.Root, rest)}, nil
+}
+
+// below is the rest of a path below a folder, or below a file: itself.
+func below(path, top string) (rest string, is bool) {
+	if rest, is = strings.CutPrefix(path, top); !is {
+		return "", false
+	}
+	return rest, rest == "" || rest[0] == '/' || strings.HasSuffix(top, "/")
+}
+
+// sight is a path by which a process may see a file.
+type sight struct {
+	at    string
+	alone bool
+	depth int // how much of the file's path its mount covers
+}
+
+// sightsOf are what a process's mounts show of a place (proc_pid_mountinfo(5)):
+// at the path that it has here first, else by the mount that shows the least
+// besides.
+func (p place) sightsOf(pid int, here string) ([]sight, error) {
 	file, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return mountinfo.GetMountsFromReader(file, func(m *mountinfo.Info) (skip, stop bool) {
-		return m.Root == "/" || filepath.Base(m.Root) != name, false
+	mounts, err := mountinfo.GetMountsFromReader(file, func(m *mountinfo.Info) (skip, stop bool) {
+		_, shows := below(p.path, m.Root)
+		return m.Major != p.major || m.Minor != p.minor || !shows, false
 	})
+	var sights []sight
+	for _, m := range mounts {
+		rest, _ := below(p.path, m.Root)
+		sights = append(sights, sight{filepath.Join(m.Mountpoint, rest), rest == "", len(m.Root)})
+	}
+	slices.SortStableFunc(sights, func(a, b sight) int { return b.depth - a.depth })
+	if i := slices.IndexFunc(sights, func(s sight) bool { return s.at == here }); i > 0 {
+		sights[0], sights[i] = sights[i], sights[0]
+	}
+	return sights, err
 }
 
 // ReadFor reads a file as another process sees it, its root folder and its

@@ -357,7 +357,7 @@ func TestSeenByAnotherProcess(t *testing.T) {
 	must(t, os.Symlink(there, filepath.Join(root, "link.conf")))
 	other := startInNamespace(t, host.Path, at, root)
 
-	where, mounted, err := host.MountedFor(other)
+	where, mounted, err := host.SeenBy(other)
 	must(t, err)
 	if !mounted || where != there {
 		t.Fatalf("mounted at %q: %v", where, mounted)
@@ -378,8 +378,40 @@ func TestSeenByAnotherProcess(t *testing.T) {
 	renamed := prepared(t, read(t, host.Path))
 	renamed.Bytes = []byte(blue)
 	must(t, renamed.Put())
-	if _, mounted, err := read(t, host.Path).MountedFor(other); err != nil || mounted {
-		t.Errorf("the new file is mounted for the other: %v, %v", mounted, err)
+	if at, _, err := read(t, host.Path).SeenBy(other); err != nil || at != "" {
+		t.Errorf("the other sees the new file at %q, %v", at, err)
+	}
+}
+
+// What a container does that is given the folder: renames are seen.
+func TestSeenByItsFolder(t *testing.T) {
+	t.Parallel()
+	if !rightstest.InsideMounts(t) {
+		return
+	}
+	folder := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(folder, "conf.d"), 0o755))
+	path := filepath.Join(folder, "conf.d", "sub", "active.conf")
+	must(t, os.Mkdir(filepath.Dir(path), 0o755))
+	host := read(t, write(t, path, blue))
+	top := filepath.Join(folder, "root")
+	must(t, os.MkdirAll(filepath.Join(top, "etc", "d"), 0o755))
+	other := startInNamespace(t, filepath.Join(folder, "conf.d"), filepath.Join(top, "etc", "d"), top)
+	seen := func(file *File) {
+		t.Helper()
+		if at, alone, err := file.SeenBy(other); at != "/etc/d/sub/active.conf" || alone || err != nil {
+			t.Errorf("seen at %q, alone %v, %v", at, alone, err)
+		}
+	}
+	seen(host)
+	renamed := prepared(t, host)
+	must(t, renamed.Put())
+	seen(read(t, path))
+	if at, _, err := read(t, write(t, filepath.Join(folder, "beside.conf"), blue)).SeenBy(other); at != "" || err != nil {
+		t.Errorf("a file beside the folder is seen at %q, %v", at, err)
+	}
+	if at, alone, err := host.SeenBy(os.Getpid()); alone || at != path && err == nil && at != "" {
+		t.Errorf("we see it at %q, alone %v, %v", at, alone, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"bgswitch/switcher/aside"
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/root"
 )
 
@@ -42,20 +43,10 @@ func (n *Nginx) tester(m *Master) (*tester, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tester{argv: []string{binary, "-T", "-q"}, master: m}
-	if n.Conf != "" {
-		t.argv = append(t.argv, "-c", n.Conf)
+	t := &tester{argv: append([]string{binary}, n.testArgs(m)...), master: m}
+	if m != nil {
+		t.likeMaster(m.PID)
 	}
-	if n.Prefix != "" {
-		t.argv = append(t.argv, "-p", n.Prefix)
-	}
-	if m == nil {
-		return t, nil
-	}
-	if m.globals != "" {
-		t.argv = append(t.argv, "-g", m.globals)
-	}
-	t.likeMaster(m.PID)
 	return t, nil
 }
 
@@ -194,8 +185,7 @@ func (t *tester) runAside(ctx context.Context, contents []Content) (Tested, erro
 	return tested, err
 }
 
-// run runs nginx's test with -T, which is -t and, where it passes, a dump of
-// the configuration on stdout.
+// run runs nginx's test.
 func (t *tester) run(ctx context.Context) (Tested, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
@@ -211,6 +201,41 @@ func (t *tester) run(ctx context.Context) (Tested, error) {
 		return tested, fmt.Errorf("%w: %s", ErrRightsMissing, worstLine(out))
 	}
 	return tested, refusal(t.argv, out, err)
+}
+
+// testInside runs nginx's test where the master is, and as it is, with contents
+// in the place of some files.
+func (n *Nginx) testInside(ctx context.Context, m *Master, contents []Content) (Tested, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	began, dump := time.Now(), command.Output{Limit: dumpLimit}
+	args := n.testArgs(m)
+	out, err := n.inside.Run(ctx, inside.Program{Args: args, Over: contents, Stdout: &dump})
+	tested := Tested{Took: time.Since(began)}
+	switch {
+	case err == nil:
+		tested.Dump = newDump(dump, m)
+		return tested, nil
+	case errors.Is(err, ErrMoved):
+		return tested, err
+	}
+	return tested, fmt.Errorf("in %s: %w", n.Within, refusal(append([]string{"nginx"}, args...), out, err))
+}
+
+// testArgs are those of the test: -T is -t and, where it passes, a dump of the
+// configuration on stdout.
+func (n *Nginx) testArgs(m *Master) []string {
+	args := []string{"-T", "-q"}
+	if n.Conf != "" {
+		args = append(args, "-c", n.Conf)
+	}
+	if n.Prefix != "" {
+		args = append(args, "-p", n.Prefix)
+	}
+	if m != nil && m.globals != "" {
+		args = append(args, "-g", m.globals)
+	}
+	return args
 }
 
 // onlyRightsMissing tells the false no that nginx's test gives an unprivileged

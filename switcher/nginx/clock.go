@@ -1,9 +1,6 @@
 package nginx
 
-import (
-	"os"
-	"time"
-)
+import "time"
 
 const (
 	// startResolution is how exactly a start can be held against a file's time:
@@ -21,7 +18,7 @@ const (
 // file, which nginx writes once, when it has started
 // (ngx_create_pidfile in src/core/nginx.c main), holds what the clock said then.
 func (m *Master) StartedAfter(t time.Time) bool {
-	info, err := os.Stat(m.pidFile)
+	info, err := m.files.Stat(m.pidFile)
 	if err != nil {
 		return false
 	}

@@ -13,6 +13,8 @@ import (
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/root"
+
+	"golang.org/x/sys/unix"
 )
 
 // dumpLimit bounds what is kept of a dump, in bytes.
@@ -30,6 +32,7 @@ type Dump struct {
 	sections []section
 	globals  string    // the -g of the master
 	root     root.Root // of the files' names
+	there    int       // the master, where that is elsewhere; 0: here
 }
 
 // section is one file: its name as nginx opened it, links not resolved, and
@@ -52,6 +55,9 @@ func newDump(out command.Output, m *Master) *Dump {
 	}
 	if m != nil {
 		d.globals, d.root = m.globals, root.Of(m.PID)
+		if m.inside != nil {
+			d.there = m.PID
+		}
 	}
 	return d
 }
@@ -206,7 +212,7 @@ func (d *Dump) Workers() (n int, known bool) {
 	case asked == "":
 		return 1, true
 	case asked == "auto":
-		return processorsOnline()
+		return processors(d.there)
 	}
 	n, err = strconv.Atoi(asked)
 	return n, err == nil
@@ -219,6 +225,18 @@ func processesAsked(src []byte) (asked string, err error) {
 		}
 	})
 	return asked, err
+}
+
+// processors is how many nginx counts. Elsewhere it may be linked with musl, which
+// counts those that it may run on (src/conf/sysconf.c): where that is not the
+// same, it is not known.
+func processors(elsewhere int) (n int, known bool) {
+	n, known = processorsOnline()
+	if elsewhere == 0 {
+		return n, known
+	}
+	var may unix.CPUSet
+	return n, known && unix.SchedGetaffinity(elsewhere, &may) == nil && may.Count() == n
 }
 
 // processorsOnline is what nginx counts: sysconf(_SC_NPROCESSORS_ONLN), which

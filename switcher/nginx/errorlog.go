@@ -1,27 +1,35 @@
 package nginx
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/ordinary"
+	"bgswitch/switcher/root"
+
+	"golang.org/x/sys/unix"
 )
 
 // errorLog is nginx's error log from a moment on. It gives the reason of a
 // failure, never the proof of a success: at level `error` a good load logs
 // nothing, and a configuration may send its log elsewhere.
 type errorLog struct {
-	master int
-	path   string
+	master int                      // as it is called in the log
+	open   func() (*os.File, error) // an error where it is none that can be read
 	offset int64
 	inode  os.FileInfo
 	rest   string       // a line that is not whole yet
 	lines  []logged     // of the worst levels, whoever logged them
-	ours   map[int]bool // the master, and the workers that it starts
+	ours   map[int]bool // the master, and the workers that it starts, as they are called in the log
+	known  map[int]bool // the same, as they are called here
 }
 
 // logged is one line and the process it comes from.
@@ -33,11 +41,49 @@ type logged struct {
 // errorLog remembers where the log ends now. A log that cannot be read has
 // nothing to say.
 func (n *Nginx) errorLog(m *Master) *errorLog {
-	log := &errorLog{master: m.PID, path: n.errorLogPath(), ours: map[int]bool{m.PID: true}}
-	if info, err := os.Stat(log.path); err == nil && info.Mode().IsRegular() {
+	log := &errorLog{master: innerPID(m.PID), open: n.openLog(m), ours: map[int]bool{}, known: map[int]bool{}}
+	log.add(m.PID)
+	file, err := log.open()
+	if err != nil {
+		return log
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil {
 		log.offset, log.inode = info.Size(), info
 	}
 	return log
+}
+
+// add adds a process to those that are ours. In its own pid namespace, and so
+// in the log, it may be called otherwise than here.
+func (l *errorLog) add(pid int) {
+	if !l.known[pid] {
+		l.known[pid], l.ours[innerPID(pid)] = true, true
+	}
+}
+
+// stderrs are paths that mean the stderr of whoever opens them.
+var stderrs = []string{"stderr", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"}
+
+// openLog is how to open the log, where that is a file: also one that the master
+// has for its stderr. Images link theirs to that, and no link of /proc is
+// followed below another root (ELOOP).
+func (n *Nginx) openLog(m *Master) func() (*os.File, error) {
+	path, files := n.errorLogPath(), n.files
+	_, err := files.Stat(path)
+	if slices.Contains(stderrs, path) || errors.Is(err, unix.ELOOP) {
+		path, files = fmt.Sprintf("/proc/%d/fd/2", m.PID), root.Root{}
+	}
+	return func() (*os.File, error) {
+		info, err := files.Stat(path)
+		if err == nil && !info.Mode().IsRegular() { // to open a pipe would make us one of its readers
+			err = ordinary.Refuse("%s is no regular file", path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return files.Open(path, os.O_RDONLY)
+	}
 }
 
 func (n *Nginx) errorLogPath() string {
@@ -49,7 +95,10 @@ func (n *Nginx) errorLogPath() string {
 		}
 		path = b.errorLog
 	}
-	if path == "stderr" || strings.HasPrefix(path, "syslog:") || strings.HasPrefix(path, "memory:") {
+	if slices.Contains(stderrs, path) {
+		return path
+	}
+	if strings.HasPrefix(path, "syslog:") || strings.HasPrefix(path, "memory:") {
 		return ""
 	}
 	path, err = n.absolute(path)
@@ -65,16 +114,13 @@ const logReadLimit = 256 << 10
 // read takes in what was appended since the last call; a log that was rotated
 // or truncated is read from its start.
 func (l *errorLog) read() {
-	if l.path == "" {
-		return
-	}
-	file, err := os.Open(l.path)
+	file, err := l.open()
 	if err != nil {
 		return
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return
 	}
 	if l.inode == nil || !os.SameFile(info, l.inode) || info.Size() < l.offset {

@@ -52,6 +52,9 @@ func (n *Nginx) mayServe(worker process, mayRun func(user int) bool) bool {
 	if err != nil || mayRun(id) {
 		return err == nil
 	}
+	if n.Within != nil { // whose names are not ours
+		return false
+	}
 	name, _ := n.directive("user")
 	if name == "" {
 		built, _ := n.paths()
@@ -61,29 +64,43 @@ func (n *Nginx) mayServe(worker process, mayRun func(user int) bool) bool {
 	return err == nil && account.Uid == strconv.Itoa(id)
 }
 
-// isOurs says whether a process is one of our nginx on this host, whatever its
-// configuration: none of a container, of a chroot or of another build. It is
-// not sure where the executable cannot be compared: an ordinary user may not
+// isOurs says whether a process is one of our nginx, whatever its configuration:
+// on this host none of a container, of a chroot or of another build. It is not
+// sure where the executable cannot be compared: an ordinary user may not
 // look at that of another user's process, nor at its root folder.
 func (n *Nginx) isOurs(p process) (sure bool, err error) {
-	at := fmt.Sprintf("/proc/%d", p.id.pid)
-	switch {
-	case !samePIDNamespace(p.id.pid):
-		return false, marked{fmt.Errorf("process %d runs in another pid namespace (a container)", p.id.pid), ErrNotHere}
-	case root.Differs(p.id.pid, "user"):
-		return false, marked{fmt.Errorf("process %d runs in another user namespace (a container)", p.id.pid), ErrNotHere}
+	if n.Within != nil {
+		return true, n.isThere(p)
 	}
-	same, err := sameFile(at+"/root", "/")
+	err = apart(p.id.pid)
 	switch {
-	case errors.Is(err, fs.ErrPermission) && sameRootMount(p.id.pid):
+	case errors.Is(err, fs.ErrPermission):
 		_, err := n.runsOurBinary(p, n.parseTitle(p.title, root.Root{}).binary)
 		return false, err
-	case err != nil && !errors.Is(err, fs.ErrPermission):
+	case err != nil:
 		return false, err
-	case !same:
-		return false, marked{fmt.Errorf("process %d runs in another root folder (a container or a chroot)", p.id.pid), ErrNotHere}
 	}
-	return n.runsOurBinary(p, at+"/exe")
+	return n.runsOurBinary(p, fmt.Sprintf("/proc/%d/exe", p.id.pid))
+}
+
+// apart is nil for a process that runs among ours and below our root folder. The
+// error wraps ErrNotHere where it does not, fs.ErrPermission where we may not
+// look at its root folder.
+func apart(pid int) error {
+	elsewhere := func(what string) error {
+		return marked{fmt.Errorf("process %d runs in another %s", pid, what), ErrNotHere}
+	}
+	switch {
+	case !samePIDNamespace(pid):
+		return elsewhere("pid namespace (a container)")
+	case root.Differs(pid, "user"):
+		return elsewhere("user namespace (a container)")
+	}
+	same, err := sameFile(fmt.Sprintf("/proc/%d/root", pid), "/")
+	if !same && (err == nil || errors.Is(err, fs.ErrPermission) && !sameRootMount(pid)) {
+		return elsewhere("root folder (a container or a chroot)")
+	}
+	return err
 }
 
 // sameRootMount is for those who may not follow a process's root folder: below

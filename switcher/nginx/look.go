@@ -104,7 +104,9 @@ func (w *wait) sort(kids []process) {
 	for _, kid := range kids {
 		now.all = append(now.all, kid.id)
 		isOld := w.old.all[kid.id]
-		w.log.ours[kid.id.pid] = w.log.ours[kid.id.pid] || !isOld
+		if !isOld {
+			w.log.add(kid.id.pid)
+		}
 		switch {
 		case kid.draining():
 			now.draining = append(now.draining, kid.id)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"bgswitch/nginxconf"
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/root"
 
@@ -52,11 +53,18 @@ type Master struct {
 	user    int
 	globals string // the -g of its command line
 	pidFile string
-	forked  bool // it went to the background when it had read its files
+	files   root.Root       // where its paths begin
+	inside  *inside.Process // where it is elsewhere
+	forked  bool            // it went to the background when it had read its files
 }
 
 // Close lets go of the process.
-func (m *Master) Close() { m.handle.close() }
+func (m *Master) Close() {
+	m.handle.close()
+	if m.inside != nil {
+		_ = m.inside.Close()
+	}
+}
 
 // Start is when the master began, in clock ticks (10 ms) since boot: with its
 // pid it names the process, and no setting of the clock changes it.
@@ -118,7 +126,7 @@ func (n *Nginx) unreadable(cause error) error {
 
 func (n *Nginx) byPIDFile(pidFile string, mayRun func(user int) bool) (*Master, error) {
 	if _, err := os.Stat(pidFile + ".oldbin"); err == nil {
-		return nil, fmt.Errorf("%w: a binary upgrade is under way (%s.oldbin is there): two masters would each reload for themselves", ErrNotProved, pidFile)
+		return nil, upgrading(pidFile)
 	}
 	pid, err := readPIDFile(pidFile)
 	if err != nil {
@@ -162,17 +170,23 @@ func (n *Nginx) proveMaster(pid int, pidFile string, mayRun func(user int) bool)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
-	if err := n.look(p, pidFile, mayRun); err != nil {
+	m, err := n.newMaster(p, held, n.parseTitle(p.title, root.Of(pid)), pidFile)
+	if err == nil {
+		err = n.look(p, pidFile, mayRun)
+	}
+	if err != nil {
 		held.close()
 		return nil, err
 	}
-	user, err := userOf(pid)
+	return m, nil
+}
+
+func (n *Nginx) newMaster(p process, held handle, line commandLine, pidFile string) (*Master, error) {
+	user, err := userOf(p.id.pid)
 	if err != nil {
-		held.close()
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
-	line := n.parseTitle(p.title, root.Of(pid))
-	return &Master{PID: pid, id: p.id, user: user, handle: held, globals: line.globals, pidFile: pidFile, forked: p.forked}, nil
+	return &Master{PID: p.id.pid, id: p.id, user: user, handle: held, globals: line.globals, pidFile: pidFile, files: n.files, forked: p.forked}, nil
 }
 
 // look is what the process that the pid file names has to show.
@@ -187,9 +201,17 @@ func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) erro
 		return fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	if p.stopped() {
-		return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal: `kill -CONT %d` lets it go on", ErrNotProved, p.id.pid, p.id.pid)
+		return stoppedMaster(p)
 	}
 	return nil
+}
+
+func stoppedMaster(p process) error {
+	return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal: `kill -CONT %d` lets it go on", ErrNotProved, p.id.pid, p.id.pid)
+}
+
+func upgrading(pidFile string) error {
+	return fmt.Errorf("%w: a binary upgrade is under way (%s.oldbin is there): two masters would each reload for themselves", ErrNotProved, pidFile)
 }
 
 // Only looks for a second master of the same configuration, run by the same

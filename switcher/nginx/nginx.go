@@ -17,6 +17,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/command"
+	"bgswitch/switcher/inside"
 	"bgswitch/switcher/root"
 )
 
@@ -30,7 +31,12 @@ type Nginx struct {
 	Test   []string // argv that replaces our own test, or empty
 	Reload []string // argv that replaces our own signal, or empty
 
-	files root.Root // where its paths begin
+	MasterPID     int    // the master that is meant, or the first process of its container; 0: not said
+	ContainerName string // what a runtime calls its container; empty: not said
+
+	Within *Container      // where this one was found; nil: on this host
+	inside *inside.Process // its master, where it is elsewhere
+	files  root.Root       // where its paths begin
 
 	buildOnce sync.Once
 	built     build
@@ -72,17 +78,24 @@ func findBinary(name string) (string, error) {
 
 // paths returns what is compiled into the binary; it asks the binary once.
 func (n *Nginx) paths() (build, error) {
-	n.buildOnce.Do(func() { n.built, n.buildErr = askBuild(n.Binary) })
+	n.buildOnce.Do(func() { n.built, n.buildErr = n.askBuild() })
 	return n.built, n.buildErr
 }
 
-func askBuild(name string) (build, error) {
-	binary, err := findBinary(name)
+func (n *Nginx) askBuild() (build, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	if n.Within != nil {
+		out, err := n.inside.Run(ctx, inside.Program{Args: []string{"-V"}})
+		if err != nil {
+			return build{}, fmt.Errorf("nginx -V in %s: %w", n.Within, err)
+		}
+		return parseBuild(out), nil
+	}
+	binary, err := findBinary(n.Binary)
 	if err != nil {
 		return build{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-	defer cancel()
 	out, err := command.Run(ctx, command.Command{Argv: []string{binary, "-V"}, Env: caller.NginxEnv()})
 	if err != nil {
 		return build{}, fmt.Errorf("%s -V: %w", binary, err)

@@ -38,15 +38,15 @@ func (n *Nginx) Orphans(m *Master, census Processes) []int {
 	var beside []int
 	ours := listenersOf(m.PID)
 	for _, p := range orphans {
-		if sameNetwork(p.id.pid, m.PID) && shared(ours, listenersOf(p.id.pid)) {
+		if sameNamespace(p.id.pid, m.PID, "net") && shared(ours, listenersOf(p.id.pid)) {
 			beside = append(beside, p.id.pid)
 		}
 	}
 	return beside
 }
 
-func sameNetwork(one, other int) bool {
-	return root.Namespace(strconv.Itoa(one), "net") == root.Namespace(strconv.Itoa(other), "net")
+func sameNamespace(one, other int, kind string) bool {
+	return root.Namespace(strconv.Itoa(one), kind) == root.Namespace(strconv.Itoa(other), kind)
 }
 
 // orphans are workers of our nginx whose master has ended: they belong to init,

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"bgswitch/nginxconf"
@@ -89,8 +88,12 @@ func enter(root, path string, user *syscall.Credential) error {
 			return nil
 		}
 	}
-	var stat unix.Stat_t
-	return unix.Fstatat(fd, strings.TrimPrefix(path, "/")+"/.", &stat, 0)
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	folder, err := unix.Openat2(fd, path+"/.", &how)
+	if err == nil {
+		unix.Close(folder)
+	}
+	return err
 }
 
 // canHold holds worker_connections against all the memory there is: the kernel

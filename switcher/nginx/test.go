@@ -34,6 +34,9 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 	if len(n.Test) > 0 {
 		return n.testByOperator(ctx)
 	}
+	if n.Within != nil {
+		return n.testInside(ctx, m, nil)
+	}
 	var tested Tested
 	err := aside.OnOwnThread(func() (err error) {
 		tester, err := n.tester(m)
@@ -55,6 +58,9 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (Tested, error) {
 	if len(n.Test) > 0 {
 		return Tested{}, fmt.Errorf("%w: the settings bring their own test", ErrNoAside)
+	}
+	if n.Within != nil {
+		return n.testInside(ctx, m, contents)
 	}
 	var tested Tested
 	err := aside.OnOwnThread(func() (err error) {

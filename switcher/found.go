@@ -1,0 +1,100 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"bgswitch/health"
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+)
+
+// found is the nginx of the site, with its master held.
+type found struct {
+	nginx  *nginx.Nginx
+	master *nginx.Master
+}
+
+// find finds the nginx that the live files are for: on this host, or in the only
+// container that is shown them.
+func (s *Switcher) find(ctx context.Context, census census, files files) (found, error) {
+	if s.Nginx.Named() {
+		return s.findContained(ctx, census, files)
+	}
+	master, err := s.Nginx.FindMaster()
+	if err != nil && !errors.Is(err, nginx.ErrNotHere) {
+		return found{}, err
+	}
+	there, errThere := s.findContained(ctx, census, files)
+	here := err == nil && (errors.Is(errThere, nginx.ErrNotHere) || s.reads(ctx, master, files))
+	switch {
+	case here:
+		there.close()
+		return found{s.Nginx, master}, nil
+	case err == nil:
+		master.Close()
+	case errors.Is(errThere, nginx.ErrNotHere):
+		return found{}, err
+	}
+	return there, errThere
+}
+
+// findOnly is find, and makes sure that it is the only one.
+func (s *Switcher) findOnly(ctx context.Context, census census, files files) (found, error) {
+	is, err := s.find(ctx, census, files)
+	if err != nil {
+		return found{}, err
+	}
+	processes, err := census()
+	if err == nil {
+		err = is.nginx.Only(is.master, processes)
+	}
+	if err != nil {
+		is.close()
+		return found{}, err
+	}
+	return is, nil
+}
+
+func (s *Switcher) findContained(ctx context.Context, census census, files files) (found, error) {
+	processes, err := census()
+	if err != nil || len(files) == 0 {
+		return found{}, errors.Join(err, nginx.ErrNotHere)
+	}
+	there, master, err := s.Nginx.Contained(ctx, processes, func(pid int) (first string) {
+		for _, file := range slices.Backward(files) {
+			if first, _, err = file.SeenBy(pid); err != nil || first == "" {
+				return ""
+			}
+		}
+		return first
+	})
+	return found{there, master}, err
+}
+
+// reads says whether the nginx of this host reads the files that a container is
+// shown, too. Where its test does not tell, it is taken for the one.
+func (s *Switcher) reads(ctx context.Context, master *nginx.Master, files files) bool {
+	tested, err := s.Nginx.TestAsIs(ctx, master)
+	if err != nil || tested.Dump == nil {
+		return true
+	}
+	return !slices.ContainsFunc(files, func(file *livefile.File) bool { return !tested.Dump.Reads(file.Path, file.Bytes) })
+}
+
+func (f found) close() {
+	if f.master != nil {
+		f.master.Close()
+	}
+}
+
+// askColor asks the backends of a color from where nginx asks them: from the network
+// of its container, with its resolver. A URL of the settings is asked from here.
+func (s *Switcher) askColor(ctx context.Context, from *nginx.Master, check health.Check, color Color) []health.Verdict {
+	backends := s.Site.Backends(color)
+	if url := s.Site.URLs[color]; from == nil || !url.IsZero() {
+		return s.Asker.Ask(ctx, check, backends)
+	}
+	return from.Ask(ctx, s.Asker, check, backends)
+}

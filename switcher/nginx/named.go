@@ -1,0 +1,119 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"bgswitch/switcher/caller"
+	"bgswitch/switcher/command"
+	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/root"
+)
+
+// named is the process that the settings name: an nginx master, or the first
+// process of its container.
+type named struct {
+	pid  int
+	text string // as the settings say it
+}
+
+func (n *named) String() string { return n.text }
+
+// is says that a master is the one, or, where that is none, runs among its mounts.
+func (n *named) is(p process, masters map[int]bool) bool {
+	if masters[n.pid] {
+		return p.id.pid == n.pid
+	}
+	return sameNamespace(p.id.pid, n.pid, "mnt") && root.Differs(p.id.pid, "mnt")
+}
+
+// Named says that the settings name a container, or a process: what runs
+// elsewhere is not meant.
+func (n *Nginx) Named() bool { return n.MasterPID != 0 || n.ContainerName != "" }
+
+func (n *Nginx) named(ctx context.Context) (*named, error) {
+	switch {
+	case n.MasterPID != 0:
+		return &named{n.MasterPID, fmt.Sprintf("process %d", n.MasterPID)}, nil
+	case n.ContainerName == "":
+		return nil, nil
+	}
+	pid, err := askRuntimes(ctx, n.ContainerName)
+	if err != nil {
+		return nil, fmt.Errorf("%w: container %s: %w", ErrNotProved, n.ContainerName, err)
+	}
+	return &named{pid, "container " + n.ContainerName}, nil
+}
+
+// runtimes are the commands that know the containers of this host by name.
+var runtimes = []string{"docker", "podman", "nerdctl"}
+
+// runtimeLimit bounds one question to a runtime.
+const runtimeLimit = 10 * time.Second
+
+// askRuntimes asks each container runtime there is for a container's first
+// process, until one knows it.
+func askRuntimes(ctx context.Context, container string) (pid int, err error) {
+	var errs []error
+	for _, name := range runtimes {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		if pid, err = askRuntime(ctx, path, container); err == nil {
+			return pid, nil
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return 0, fmt.Errorf("there is none of %s to ask for it: set `nginx: {pid: …}` instead", strings.Join(runtimes, ", "))
+	}
+	return 0, errors.Join(errs...)
+}
+
+func askRuntime(ctx context.Context, path, container string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, runtimeLimit)
+	defer cancel()
+	argv := []string{path, "inspect", "--type", "container", "--format", "{{.State.Pid}}", "--", container}
+	out, err := command.Run(ctx, command.Command{Argv: argv, Env: caller.OperatorEnv()})
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w%s", path, err, saying(out))
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil || pid < 1 {
+		return 0, fmt.Errorf("%s says that it does not run (pid %s)", path, foreign.Excerpt(strings.TrimSpace(string(out))))
+	}
+	return pid, nil
+}
+
+// containerID is how the runtimes call the control group of a container:
+// docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, or ID alone.
+var containerID = regexp.MustCompile(`(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?(?:/|$)`)
+
+// shownID is how much of an id the runtimes show.
+const shownID = 12
+
+// containerOf is the name in the settings, else what the control group tells
+// (proc_pid_cgroup(5)): the id that a runtime gave it. No runtime is asked.
+func (n *Nginx) containerOf(pid int) string {
+	if n.ContainerName != "" {
+		return n.ContainerName
+	}
+	text, _ := readProc(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return idIn(string(text))
+}
+
+func idIn(cgroups string) (id string) {
+	for line := range strings.Lines(cgroups) {
+		if match := containerID.FindStringSubmatch(strings.TrimSpace(line)); match != nil {
+			return match[1][:shownID]
+		}
+	}
+	return ""
+}
