@@ -19,6 +19,7 @@ const (
 	exitBusy        = 5
 	exitDrift       = 6
 	exitBlocked     = 7
+	exitLiveSick    = 9
 	exitRolledBack  = 10
 	exitStuck       = 11
 	exitInterrupted = 130
@@ -56,6 +57,7 @@ const exitStatus = `EXIT STATUS
    5    refused: another bgswitch is at work
    6    drift: file, nginx and traffic do not agree (status)
    7    refused: somebody went back just now (back)
+   9    the live color is not healthy (status --exit-code)
    10   tried, failed, rolled back: the traffic is where it was
    11   stuck: failed and could not be put back, or done over another's edit
    130  interrupted before anything changed`

@@ -84,7 +84,16 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // statusObject is what `status` prints with --json.
 type statusObject struct {
 	Schema int          `json:"schema"`
+	Time   time.Time    `json:"time"`
 	Sites  []siteObject `json:"sites"`
+}
+
+func statusObjectOf(statuses []switcher.Status, at time.Time) statusObject {
+	o := statusObject{Schema: schema, Time: at.UTC(), Sites: []siteObject{}}
+	for _, st := range statuses {
+		o.Sites = append(o.Sites, siteObjectOf(st))
+	}
+	return o
 }
 
 type siteObject struct {

@@ -96,7 +96,7 @@ func TestReadmeExitCodes(t *testing.T) {
 	}
 	want := rows(exitStatus, `(?m)^ +(\d+) +(.+)$`)
 	got := rows(readme(t), `(?m)^\| (\d+) \| (.+?) \|`)
-	if diff := cmp.Diff(want, got); diff != "" || len(want) != 10 {
+	if diff := cmp.Diff(want, got); diff != "" || len(want) != 11 {
 		t.Errorf("exit codes (-help +README):\n%s", diff)
 	}
 }

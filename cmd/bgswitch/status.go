@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -22,14 +24,21 @@ func statusCommand() *cli.Command {
 		Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
 			"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
 			"no rights; what may not be read is named as unknown.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "exit-code", Usage: "exit 9 when a live color is not healthy at this moment"},
+			&cli.BoolFlag{Name: "watch", Usage: "look each second until Ctrl-C, and mark what has changed; not on a terminal: print each change"},
+		},
 		Action: status,
 	}
 }
 
 func status(c *cli.Context) error {
 	t := terminalOf(c)
-	if c.Args().Len() != 0 {
+	switch {
+	case c.Args().Len() != 0:
 		return usage("`"+typedOf(c).Command("status")+"` takes only flags", "status takes no argument")
+	case c.Bool("watch") && (c.Bool("exit-code") || t.quiet):
+		return usage("leave one of them out", "--watch shows what it sees, look by look: it goes with neither --exit-code nor --quiet")
 	}
 	s, err := setup(c, t)
 	if err != nil {
@@ -39,8 +48,15 @@ func status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	statuses := make([]switcher.Status, len(sites))
-	inParallel(siteLimit, len(sites), func(i int) { statuses[i] = s.switcherFor(sites[i], t).Status(c.Context) })
+	look := func(ctx context.Context) []switcher.Status {
+		statuses := make([]switcher.Status, len(sites))
+		inParallel(siteLimit, len(sites), func(i int) { statuses[i] = s.switcherFor(sites[i], t).Status(ctx) })
+		return statuses
+	}
+	if c.Bool("watch") {
+		return t.watching(c.Context, look)
+	}
+	statuses := look(c.Context)
 	if c.Context.Err() != nil { // half of what was asked had no time to answer
 		return &switcher.Error{Outcome: switcher.Interrupted, Step: "see the state", Err: errors.New("interrupted")}
 	}
@@ -52,27 +68,39 @@ func status(c *cli.Context) error {
 	if err := t.showStatuses(statuses); err != nil {
 		return err
 	}
-	return statusExit(statuses)
+	return statusExit(statuses, c.Bool("exit-code"))
 }
 
-// statusExit is the worst of the sites: a file that is not understood first,
-// then one that cannot be read, then drift.
-func statusExit(statuses []switcher.Status) error {
-	code := exitDone
+// worstFirst are the codes of a status. That visitors get errors is worse than
+// that a file tells nothing, or that things do not agree.
+var worstFirst = []int{exitLiveSick, exitNotAccepted, exitFailed, exitDrift}
+
+// statusExit is the worst of the sites.
+func statusExit(statuses []switcher.Status, ofHealth bool) error {
+	found := map[int]bool{}
 	for _, st := range statuses {
-		switch {
-		case notUnderstood(st.FileErr):
-			return exitCode(exitNotAccepted)
-		case st.FileErr != nil:
-			code = exitFailed
-		case len(st.Drift) > 0 && code == exitDone:
-			code = exitDrift
+		found[siteExit(st, ofHealth)] = true
+	}
+	for _, code := range worstFirst {
+		if found[code] {
+			return exitCode(code)
 		}
 	}
-	if code == exitDone {
-		return nil
+	return nil
+}
+
+func siteExit(st switcher.Status, ofHealth bool) int {
+	switch {
+	case ofHealth && st.Live != "" && !health.Healthy(st.Colors[st.Live]):
+		return exitLiveSick
+	case notUnderstood(st.FileErr):
+		return exitNotAccepted
+	case st.FileErr != nil:
+		return exitFailed
+	case len(st.Drift) > 0:
+		return exitDrift
 	}
-	return exitCode(code)
+	return exitDone
 }
 
 func notUnderstood(err error) bool {
@@ -82,11 +110,7 @@ func notUnderstood(err error) bool {
 
 func (t *terminal) showStatuses(statuses []switcher.Status) error {
 	if t.json {
-		o := statusObject{Schema: schema, Sites: []siteObject{}}
-		for _, st := range statuses {
-			o.Sites = append(o.Sites, siteObjectOf(st))
-		}
-		return t.object(o)
+		return t.object(statusObjectOf(statuses, time.Now()))
 	}
 	for i, st := range statuses {
 		if i > 0 {
