@@ -27,7 +27,7 @@ type Exchange struct {
 // How much of a transcript is kept: attempts, the newest of them, and of each
 // answer so many bytes.
 const (
-	exchangesKept = 100
+	exchangesKept = 20
 	headShown     = 4 << 10
 	bodyShown     = 1 << 10
 )
@@ -70,10 +70,10 @@ func (t tap) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Write takes it down first: the answer may be there before Write has returned.
 func (t tap) Write(b []byte) (int, error) {
-	n, err := t.Conn.Write(b)
-	t.wire.keep(&t.wire.sent, b[:n])
-	return n, err
+	t.wire.keep(&t.wire.sent, b)
+	return t.Conn.Write(b)
 }
 
 // keep keeps what is needed to find the headers that most allows.

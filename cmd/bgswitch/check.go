@@ -19,7 +19,7 @@ func checkCommand() *cli.Command {
 		Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
 			"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
 			"and why that was good or bad. Exits 3 unless all are healthy. It changes nothing,\n" +
-			"needs no rights, and asks neither the live file nor nginx.",
+			"needs no rights, and neither the live file nor an nginx that runs.",
 		Action: check,
 	}
 }

@@ -20,8 +20,9 @@ import (
 // askRequest is what to ask. Its descriptors are the sockets of the backends
 // that have one.
 type askRequest struct {
-	Check  health.Check
-	Places []place
+	Check      health.Check
+	Places     []place
+	Transcribe bool
 }
 
 // place is a health.Backend without a URL: that has a secret, and no JSON.
@@ -32,7 +33,7 @@ func (r *askRequest) serve(ctx context.Context) answer {
 	for _, at := range r.Places {
 		backends = append(backends, health.Backend{Name: at.Name, Network: at.Network, Address: at.Address})
 	}
-	return answer{Done: true, Verdicts: health.Asker{}.Ask(ctx, r.Check, backends)}
+	return answer{Done: true, Verdicts: health.Asker{Transcribe: r.Transcribe}.Ask(ctx, r.Check, backends)}
 }
 
 // resolver are the files that say how names are found (resolv.conf(5), hosts(5),
@@ -60,7 +61,7 @@ func (p *Process) Ask(ctx context.Context, asker health.Asker, check health.Chec
 	if len(there.places) == 0 {
 		return verdicts
 	}
-	came, err := there.ask(ctx, p, check)
+	came, err := there.ask(ctx, p, askRequest{check, there.places, asker.Transcribe})
 	for n, i := range there.number {
 		if err != nil {
 			came[n] = health.Verdict{Backend: backends[i].Name, Asked: "nothing", Reason: foreign.Excerpt(err.Error())}
@@ -107,14 +108,14 @@ func (p *Process) find(path string, flags int) (*os.File, error) {
 }
 
 // ask has a sealed copy ask, which the container sees nothing of.
-func (q *inquiry) ask(ctx context.Context, p *Process, check health.Check) ([]health.Verdict, error) {
+func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.Verdict, error) {
 	came := make([]health.Verdict, len(q.places))
 	var a answer
 	err := aside.OnOwnThread(func() (err error) {
 		if err := p.enterNetwork(); err != nil {
 			return err
 		}
-		a, err = start(ctx, request{Ask: &askRequest{check, q.places}}, q.sockets, io.Discard, io.Discard)
+		a, err = start(ctx, request{Ask: &r}, q.sockets, io.Discard, io.Discard)
 		if a.Done { // also where ctx ended it
 			return nil
 		}

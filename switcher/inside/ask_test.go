@@ -55,7 +55,7 @@ func TestAsk(t *testing.T) {
 			}
 			check := health.Defaults()
 			check.Attempts = 1
-			verdicts := p.Ask(t.Context(), health.Asker{}, check, []health.Backend{
+			verdicts := p.Ask(t.Context(), health.Asker{Transcribe: true}, check, []health.Backend{
 				backend(site, site.Blue.Addr),
 				{Name: "here", URL: health.MustParseURL("http://" + here)},
 				{Name: "unix:/tmp/link.sock", Network: "unix", Address: "/tmp/link.sock"},
@@ -73,6 +73,10 @@ func TestAsk(t *testing.T) {
 				got := strings.Replace(v.String(), "in "+health.Short(v.Took), "in T", 1)
 				if !strings.HasPrefix(got, want) {
 					t.Errorf("got  %s\nwant %s", got, want)
+				}
+				peer := [...]string{"127.0.0.2:", here, "/tmp/app.sock", "", ""}[i] // a socket has the name that it was bound to
+				if len(v.Exchanges) != v.Attempts || v.Attempts > 0 && !strings.Contains(v.Exchanges[0].Peer, peer) || v.Healthy && len(v.Exchanges[0].Sent) == 0 {
+					t.Errorf("%s: it went %+v, want to %q", want, v.Exchanges, peer)
 				}
 			}
 		})
