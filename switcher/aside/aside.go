@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,18 @@ type Content struct {
 	Bytes    []byte
 	Mode     fs.FileMode
 	UID, GID int
+	// Was is the file that it was made for, where another one under that path
+	// must not be taken for it.
+	Was *File
+}
+
+// File is one file, whatever it is called.
+type File struct{ Device, Inode uint64 }
+
+// FileOf is the file that was looked at.
+func FileOf(info fs.FileInfo) File {
+	stat := info.Sys().(*syscall.Stat_t)
+	return File{stat.Dev, stat.Ino}
 }
 
 // OnOwnThread runs fn on a thread that ends with it: what fn does to the

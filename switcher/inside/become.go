@@ -2,7 +2,6 @@ package inside
 
 import (
 	"math/bits"
-	"os"
 	"runtime"
 	"unsafe"
 
@@ -48,11 +47,19 @@ func (b *becoming) texts(list []string) uintptr {
 	return at(b, &pointers[0])
 }
 
-// belong takes the process into cgroups, where that is allowed.
-func (b *becoming) belong(cgroups []*os.File) {
-	for _, procs := range cgroups {
-		b.may("enter its cgroup", unix.SYS_WRITE, procs.Fd(), b.text("0"), 1)
+// belong takes the process into cgroups. Where it cannot enter the one that says
+// which devices it may use, it could use those of the host (cgroups(7)).
+func (b *becoming) belong(cgroups []joining) {
+	for _, c := range cgroups {
+		b.does("enter its cgroup", unix.SYS_WRITE, c.procs.Fd(), b.text("0"), 1).may = !c.must
 	}
+}
+
+// leaveOurs leaves our session, whose processes it could signal (kill(2), 0), and
+// our session's keys (session-keyring(7)).
+func (b *becoming) leaveOurs() {
+	b.does("leave our session", unix.SYS_SETSID)
+	b.may("leave our keys", unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0)
 }
 
 // seeItself mounts a /proc in which the process finds itself, as /dev/stderr has
@@ -103,9 +110,9 @@ func (b *becoming) be(r rights, users int) {
 // and root's own get no larger than these (cap_bprm_creds_from_file in the
 // kernel's security/commoncap.c).
 func (b *becoming) keep(c capabilities) {
-	for one := range uintptr(64) {
-		if c.Bounding>>one&1 == 0 { // numbers that there are not are refused
-			b.does("limit its capabilities", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, one).may = one > unix.CAP_LAST_CAP
+	for one := range c.Last + 1 {
+		if c.Bounding>>one&1 == 0 {
+			b.does("limit its capabilities", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, one)
 		}
 	}
 	b.does("set its capabilities", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, 0)
@@ -113,19 +120,42 @@ func (b *becoming) keep(c capabilities) {
 	data := [2]unix.CapUserData{}
 	for half := range data {
 		shift := 32 * half
-		data[half] = unix.CapUserData{Effective: uint32(c.Effective >> shift), Permitted: uint32(c.Permitted >> shift), Inheritable: uint32(c.Inheritable >> shift)}
+		effective := uint32(c.Effective >> shift) // root's program acts with all that it is permitted
+		data[half] = unix.CapUserData{Effective: effective, Permitted: effective, Inheritable: uint32(c.Inheritable >> shift)}
 	}
 	b.does("set its capabilities", unix.SYS_CAPSET, at(b, &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}), at(b, &data[0]))
-	for ambient := c.Ambient & c.Permitted & c.Inheritable; ambient != 0; ambient &= ambient - 1 {
+	for ambient := c.Ambient & c.Effective & c.Inheritable; ambient != 0; ambient &= ambient - 1 {
 		b.does("set its capabilities", unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(bits.TrailingZeros64(ambient)))
 	}
 	b.does("give up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 }
 
+// label has the program run under a label, where that is allowed. The file has
+// to be opened by the process itself, as 0: that is its lowest free descriptor.
+func (b *becoming) label(l label, proc int) {
+	if l.Text == "" {
+		return
+	}
+	b.does("take over its label", unix.SYS_CLOSE, 0)
+	b.may("take over its label", unix.SYS_OPENAT, uintptr(proc), b.text("thread-self/"+l.File), unix.O_WRONLY|unix.O_CLOEXEC)
+	b.may("take over its label", unix.SYS_WRITE, 0, b.text(l.Text), uintptr(len(l.Text)))
+}
+
+// filter refuses system calls, where those of the other are filtered as well.
+func (b *becoming) filter() {
+	f := filter()
+	program := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
+	b.kept.Pin(program.Filter)
+	b.does("filter its system calls", unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, at(b, &program))
+}
+
 // run becomes the program, that of the descriptor and no other, and ends with us.
-func (b *becoming) run(exe, stdin int, argv []string) {
+func (b *becoming) run(exe, stdin int, argv []string, filtered bool) {
 	b.does("give it no input", unix.SYS_DUP3, uintptr(stdin), 0, 0)
 	b.does("let it end with us", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+	if filtered {
+		b.filter()
+	}
 	var none unix.Sigset_t
 	b.does("let signals through", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, at(b, &none), 0, 8)
 	b.does("run its program", unix.SYS_EXECVEAT, uintptr(exe), b.text(""), b.texts(argv), b.texts([]string{"PATH=" + caller.Path}), unix.AT_EMPTY_PATH)

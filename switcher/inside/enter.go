@@ -18,12 +18,19 @@ import (
 // last, its other threads never are.
 type entrance struct {
 	*runRequest
-	own     int // /proc/thread-self/ns, of the host's /proc
-	cgroups []*os.File
+	host    int // the host's /proc
+	own     int // its thread-self/ns
+	cgroups []joining
 	trees   []int // contents, to be mounted
 	laid    []os.FileInfo
 	root    int // as mounted for us alone
 	cwd     int
+}
+
+// joining is a cgroup to join, by a file of the host.
+type joining struct {
+	procs *os.File
+	must  bool
 }
 
 // given is the descriptor of a request.
@@ -59,16 +66,19 @@ func (r *runRequest) serve(ctx context.Context) (answer, int) {
 
 // open opens what is found on the host only.
 func (e *entrance) open() (err error) {
-	if e.own, err = unix.Open("/proc/thread-self/ns", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+	if e.host, err = folder("/proc"); err != nil {
 		return err
 	}
-	cgroups, err := unix.Open("/sys/fs/cgroup", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil // a host without
+	if e.own, err = folder("/proc/thread-self/ns"); err != nil {
+		return err
 	}
-	for _, path := range e.Rights.Cgroups {
-		if file, err := root.OpenBelow(cgroups, path, unix.O_WRONLY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH); err == nil {
-			e.cgroups = append(e.cgroups, file)
+	for _, c := range e.Rights.Cgroups {
+		procs, err := os.OpenFile(filepath.Join("/sys/fs/cgroup", c.Procs), os.O_WRONLY, 0)
+		if err != nil && c.Must {
+			return fmt.Errorf("enter its cgroup: %w", err)
+		}
+		if err == nil {
+			e.cgroups = append(e.cgroups, joining{procs, c.Must})
 		}
 	}
 	return nil
@@ -111,7 +121,7 @@ func (e *entrance) enter() error {
 			return fmt.Errorf("enter its namespaces: %w", err)
 		}
 	}
-	if err := change(givenRoot, givenCwd); err != nil {
+	if err := goTo(givenRoot, givenCwd); err != nil {
 		return err
 	}
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
@@ -140,10 +150,10 @@ func (e *entrance) makePrivate() error {
 	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	return change(e.root, e.cwd)
+	return goTo(e.root, e.cwd)
 }
 
-func change(root, cwd int) error {
+func goTo(root, cwd int) error {
 	if err := unix.Fchdir(root); err != nil {
 		return fmt.Errorf("enter its root folder: %w", err)
 	}
@@ -165,30 +175,44 @@ func (e *entrance) find(path string, flags int) (*os.File, error) {
 	return root.OpenBelow(e.root, path, flags|unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_IN_ROOT)
 }
 
-// layOver mounts each content over its file, by a descriptor: no link leads
-// anywhere between looking and mounting.
+// layOver mounts each content over its file.
 func (e *entrance) layOver() error {
 	for i, content := range e.Over {
-		over, err := e.find(content.Over, 0)
-		if err != nil {
-			return err
-		}
-		tree := e.trees[i]
 		if content.Folder != "" {
-			if tree, err = e.copyOf(content.Folder); err != nil {
+			var err error
+			if e.trees[i], err = e.copyOf(content.Folder); err != nil {
 				return err
 			}
 		}
-		err = unix.MoveMount(tree, "", int(over.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-		over.Close()
-		if err != nil {
-			return fmt.Errorf("mount over %s: %w", content.Over, err)
+		if err := e.mount(e.trees[i], content); err != nil {
+			return err
 		}
 		info, err := e.look(content.Over)
 		if err != nil {
 			return err
 		}
 		e.laid = append(e.laid, info)
+	}
+	return nil
+}
+
+// mount goes by a descriptor: no link leads anywhere between looking and
+// mounting.
+func (e *entrance) mount(tree int, content aside.Content) error {
+	over, err := e.find(content.Over, 0)
+	if err != nil {
+		return err
+	}
+	defer over.Close()
+	info, err := over.Stat()
+	if err != nil {
+		return err
+	}
+	if content.Was != nil && *content.Was != aside.FileOf(info) {
+		return aside.ErrMoved
+	}
+	if err := unix.MoveMount(tree, "", int(over.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount over %s: %w", content.Over, err)
 	}
 	return nil
 }
@@ -246,10 +270,12 @@ func (e *entrance) start() (child, error) {
 	var b becoming
 	defer b.kept.Unpin()
 	b.belong(e.cgroups)
+	b.leaveOurs()
 	b.seeItself(proc, e.cwd)
 	b.limit(e.Rights)
+	b.label(e.Rights.Label, e.host)
 	b.be(e.Rights, users)
-	b.run(givenExe, stdin, e.Argv)
+	b.run(givenExe, stdin, e.Argv, e.Rights.Filtered)
 	return fork(b.calls)
 }
 

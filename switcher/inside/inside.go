@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,9 @@ var spaces = []struct {
 func Open(pid int) (*Process, error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrRights
+	}
+	if strconv.IntSize < 64 {
+		return nil, errors.New("cannot run something inside a container: this bgswitch is one for 32 bits")
 	}
 	p := &Process{}
 	if err := p.open(pid); err != nil {

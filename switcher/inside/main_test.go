@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,5 +9,9 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	if len(os.Args) > 2 && os.Args[1] == "play" {
+		play(os.Args[2], os.Args[3:])
+		return
+	}
 	goleak.VerifyTestMain(m)
 }

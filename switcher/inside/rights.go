@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -20,11 +21,22 @@ type rights struct {
 	Capabilities capabilities
 	Umask        int
 	Limits       []unix.Rlimit // by their number (getrlimit(2))
-	Cgroups      []string      // files of the host to write a pid to (cgroups(7))
+	Cgroups      []cgroup
+	Filtered     bool // its system calls are (seccomp(2))
+	Label        label
 }
 
 // capabilities are sets, one bit each (capabilities(7)).
-type capabilities struct{ Inheritable, Permitted, Effective, Bounding, Ambient uint64 }
+type capabilities struct {
+	Inheritable, Permitted, Effective, Bounding, Ambient uint64
+	Last                                                 uintptr // number that this kernel knows
+}
+
+// cgroup is where a process belongs in one hierarchy (cgroups(7)).
+type cgroup struct {
+	Procs string // the file below /sys/fs/cgroup that takes another one in
+	Must  bool   // it may say which devices can be used
+}
 
 // procLimit bounds what is read of a file in /proc, in bytes.
 const procLimit = 1 << 20
@@ -34,7 +46,10 @@ func (p *Process) readRights() (rights, error) {
 	if err != nil {
 		return rights{}, err
 	}
-	r := rights{Cgroups: p.cgroups()}
+	var r rights
+	if r.Cgroups, err = p.cgroups(); err != nil {
+		return rights{}, err
+	}
 	if r.Limits, err = p.limits(ours.capabilities()); err != nil {
 		return rights{}, err
 	}
@@ -43,11 +58,16 @@ func (p *Process) readRights() (rights, error) {
 		return rights{}, err
 	}
 	r.Capabilities = status.capabilities()
+	if r.Capabilities.Last, err = lastCapability(); err != nil {
+		return rights{}, err
+	}
 	if p.users() == nil {
 		r.Capabilities = r.Capabilities.within(ours.capabilities())
 	}
 	r.UIDs, r.GIDs = status.ids("Uid"), status.ids("Gid")
 	r.Groups, r.Umask = status.groups(), status.octal("Umask")
+	r.Filtered = bytes.Contains(status.text, []byte("\nSeccomp:\t2"))
+	r.Label = p.label()
 	return r, status.err
 }
 
@@ -94,28 +114,33 @@ func lower(limit unix.Rlimit, resource int) unix.Rlimit {
 	return unix.Rlimit{Cur: min(limit.Cur, ours.Max), Max: min(limit.Max, ours.Max)}
 }
 
-// cgroups are the files that take a process into the cgroups of this one: in
-// the one hierarchy of cgroup v2, and in each of v1.
-func (p *Process) cgroups() []string {
-	text, err := p.read("cgroup")
+// cgroups are those that are not ours, too: in the one hierarchy of cgroup v2,
+// and in each of v1.
+func (p *Process) cgroups() ([]cgroup, error) {
+	theirs, err := p.read("cgroup")
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	var files []string
-	for line := range strings.Lines(string(text)) {
+	ours, err := os.ReadFile("/proc/thread-self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	version1 := bytes.Contains(theirs, []byte(":devices:")) || bytes.Contains(theirs, []byte(",devices"))
+	var found []cgroup
+	for line := range strings.Lines(string(theirs)) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(fields) != 3 || strings.Contains(fields[2], "/..") {
+		if len(fields) != 3 || bytes.Contains(ours, []byte(line)) {
 			continue
 		}
-		controllers := []string{strings.TrimPrefix(fields[1], "name=")}
-		if fields[0] == "0" {
-			controllers = []string{".", "unified"}
+		folder, must := strings.TrimPrefix(fields[1], "name="), strings.Contains(fields[1], "devices")
+		if fields[0] == "0" && version1 {
+			folder = "unified" // beside the others (systemd's hybrid layout)
+		} else if fields[0] == "0" {
+			must = true
 		}
-		for _, folder := range controllers {
-			files = append(files, folder+fields[2]+"/cgroup.procs")
-		}
+		found = append(found, cgroup{filepath.Join(folder, fields[2], "cgroup.procs"), must})
 	}
-	return files
+	return found, nil
 }
 
 func (p *Process) read(name string) ([]byte, error) {
@@ -208,5 +233,15 @@ func (c capabilities) within(ours capabilities) capabilities {
 		Effective:   c.Effective & ours.Permitted,
 		Bounding:    c.Bounding & ours.Bounding,
 		Ambient:     c.Ambient & ours.Permitted,
+		Last:        c.Last,
 	}
+}
+
+func lastCapability() (uintptr, error) {
+	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return 0, err
+	}
+	last, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 6)
+	return uintptr(last), err
 }

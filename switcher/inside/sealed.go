@@ -20,7 +20,9 @@ const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_
 // ours that a container could ever reach: an executable on disk can be
 // overwritten by whoever keeps a descriptor of it (CVE-2019-5736). It is made
 // once, and only for root to read.
-var sealedCopy = sync.OnceValues(func() (*os.File, error) {
+var sealedCopy = sync.OnceValues(makeCopy)
+
+func makeCopy() (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 all of them may be run
 		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
@@ -33,7 +35,7 @@ var sealedCopy = sync.OnceValues(func() (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("cannot copy ourselves: %w", err), file.Close())
 	}
 	return file, nil
-})
+}
 
 func fill(fd int) error {
 	ours, err := os.Open("/proc/self/exe")

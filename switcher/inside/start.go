@@ -99,12 +99,12 @@ func finish(ctx context.Context, a answer, err error) (answer, error) {
 	switch {
 	case ctx.Err() != nil:
 		return a, errors.Join(ctx.Err(), err)
+	case a.Moved:
+		return a, aside.ErrMoved
 	case a.Cannot != "":
 		return a, errors.New("cannot run anything inside: " + foreign.Excerpt(a.Cannot))
 	case !a.Done:
 		return a, fmt.Errorf("cannot run anything inside: there was no answer: %w", errors.Join(err, io.ErrUnexpectedEOF))
-	case a.Moved:
-		return a, errors.Join(aside.ErrMoved, err)
 	case a.Signal != 0:
 		return a, fmt.Errorf("it was ended by a signal: %s", syscall.Signal(a.Signal))
 	}

@@ -1,0 +1,203 @@
+package inside
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bgswitch/switcher/rightstest"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a runtime lets root in a container do (moby's default capabilities).
+const usual = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID | 1<<unix.CAP_KILL |
+	1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETPCAP | 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_NET_RAW |
+	1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_MKNOD | 1<<unix.CAP_AUDIT_WRITE | 1<<unix.CAP_SETFCAP
+
+// cellOptions are a cell's.
+type cellOptions struct {
+	UID      int
+	Bounding uint64
+	Filtered bool   // its system calls are, as a runtime filters them
+	Watch    string // what its first process plays; empty: it waits
+}
+
+// cell is a hostile container: its program is this test, which plays what its
+// arguments say.
+type cell struct {
+	*Process
+	t    *testing.T
+	root string // its root folder, on the host
+	pid  int
+	said *bufio.Reader // by its first process
+	end  io.Closer     // ends it
+}
+
+func newCell(t *testing.T, o cellOptions) *cell {
+	t.Helper()
+	rightstest.Needs(t, rightstest.Namespaces)
+	c := &cell{t: t, root: rightstest.OpenFolder(t)}
+	for _, folder := range []string{"proc", "dev", "tmp", "old", "etc/nginx/conf.d"} {
+		if err := os.MkdirAll(filepath.Join(c.root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.write("etc/nginx/conf.d/app.conf", "live", 0o644)
+	this, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := exec.Command(this, "play", "container", c.root, this, string(options))
+	first.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	first.Stderr = os.Stderr
+	stdin, err := first.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := first.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		_ = first.Process.Kill()
+		_ = first.Wait()
+	})
+	c.pid, c.said, c.end = first.Process.Pid, bufio.NewReader(stdout), stdin
+	if line := c.hears(); line != "ready" {
+		t.Fatalf("the cell said %q", line)
+	}
+	if c.Process, err = Open(c.pid); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (c *cell) write(path, content string, mode os.FileMode) {
+	c.t.Helper()
+	path = filepath.Join(c.root, path)
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// hears is the next line of the first process.
+func (c *cell) hears() string {
+	line, _ := c.said.ReadString('\n')
+	return strings.TrimSpace(line)
+}
+
+// plays runs the cell's program, to play something.
+func (c *cell) plays(what string, over ...string) (string, error) {
+	c.t.Helper()
+	out, err := c.Run(c.t.Context(), Program{Args: append([]string{"play", what}, over...)})
+	return string(out), err
+}
+
+// holds makes sure that what was tried did not come about.
+func (c *cell) holds(what string, args ...string) {
+	c.t.Helper()
+	out, err := c.plays(what, args...)
+	if err != nil || !strings.HasSuffix(out, "tried\n") || strings.Contains(out, "GOT") {
+		c.t.Errorf("%s: %v\n%s", what, err, out)
+	}
+}
+
+// contain makes a container of this process, and becomes its program.
+func contain(root, program, options string) error {
+	runtime.LockOSThread()
+	var o cellOptions
+	if err := json.Unmarshal([]byte(options), &o); err != nil {
+		return err
+	}
+	for _, file := range []string{"nginx", "dev/null"} {
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, m := range []struct {
+		what, at, kind string
+		flags          uintptr
+	}{
+		{"none", "/", "", unix.MS_REC | unix.MS_PRIVATE},
+		{root, root, "", unix.MS_BIND},
+		{"proc", root + "/proc", "proc", 0},
+		{"/dev/null", root + "/dev/null", "", unix.MS_BIND},
+		{program, root + "/nginx", "", unix.MS_BIND},
+	} {
+		if err := unix.Mount(m.what, m.at, m.kind, m.flags, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", m.at, err)
+		}
+	}
+	if err := unix.PivotRoot(root, filepath.Join(root, "old")); err != nil {
+		return err
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
+		return err
+	}
+	if err := confine(o); err != nil {
+		return err
+	}
+	what := "waiting"
+	if o.Watch != "" {
+		what = o.Watch
+	}
+	return syscall.Exec("/nginx", []string{"nginx: master process", "play", what}, []string{"OURS=the container's"})
+}
+
+func confine(o cellOptions) error {
+	last, err := lastCapability()
+	if err != nil {
+		return err
+	}
+	for one := range last + 1 {
+		if o.Bounding>>one&1 == 0 {
+			if err := unix.Prctl(unix.PR_CAPBSET_DROP, one, 0, 0, 0); err != nil {
+				return err
+			}
+		}
+	}
+	unix.Umask(0o027)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 99, Max: 100}); err != nil {
+		return err
+	}
+	if o.Filtered {
+		allow := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
+		if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, 1, 0, at(&becoming{}, &unix.SockFprog{Len: 1, Filter: &allow[0]})); errno != 0 {
+			return errno
+		}
+	}
+	if o.UID == 0 {
+		return nil
+	}
+	if err := unix.Setgroups([]int{o.UID, 7}); err != nil {
+		return err
+	}
+	if err := unix.Setresgid(o.UID, o.UID, o.UID); err != nil {
+		return err
+	}
+	return unix.Setresuid(o.UID, o.UID, o.UID)
+}

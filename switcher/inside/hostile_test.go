@@ -1,0 +1,410 @@
+package inside
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bgswitch/switcher/aside"
+	"bgswitch/switcher/command"
+	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
+
+	"golang.org/x/sys/unix"
+)
+
+const live = "/etc/nginx/conf.d/app.conf"
+
+func signalled() context.Context { return context.Background() }
+
+// What entered is not to be found in the container, or cannot be written, even
+// where the kernel runs it in the place of nginx.
+func TestExecutableIsOutOfReach(t *testing.T) {
+	t.Parallel()
+	before := sum(t)
+	for name, bounding := range map[string]uint64{"usual": usual, "every capability": ^uint64(0)} {
+		t.Run(name, func(t *testing.T) {
+			c := newCell(t, cellOptions{Bounding: bounding})
+			c.holds("executable")
+			c.write("interpreted", interpretedBy(t, "/proc/self/exe"), 0o755)
+			if out, err := c.instead("interpreted").plays("executable"); err != nil || !strings.HasSuffix(out, "tried\n") || strings.Contains(out, "GOT") {
+				t.Errorf("as an interpreter: %v\n%s", err, out)
+			}
+			c.write("script", "#!/proc/self/exe\n", 0o755)
+			if out, err := c.instead("script").plays("executable"); err == nil || !strings.Contains(err.Error(), "run its program") {
+				t.Errorf("as a script: %v\n%s", err, out)
+			}
+		})
+	}
+	copied, err := sealedCopy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := copied.WriteAt([]byte("overwritten"), 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("the copy can be written: %v", err)
+	}
+	if !bytes.Equal(sum(t), before) {
+		t.Error("our executable was changed")
+	}
+}
+
+func sum(t *testing.T) []byte {
+	t.Helper()
+	executable, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := sha256.Sum256(executable)
+	return all[:]
+}
+
+// instead runs another program of the cell than its first process's.
+func (c *cell) instead(path string) *cell {
+	c.t.Helper()
+	exe, err := os.OpenFile(filepath.Join(c.root, path), unix.O_PATH, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { exe.Close() })
+	other, process := *c, *c.Process
+	process.exe, other.Process = exe, &process
+	return &other
+}
+
+// interpretedBy is a program that the kernel has to load another one for
+// (PT_INTERP, elf(5)).
+func interpretedBy(t *testing.T, interpreter string) string {
+	t.Helper()
+	ours, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header, program, base = 64, 56, uint64(0x10000000)
+	at := uint64(header + 2*program)
+	length := uint64(len(interpreter) + 1)
+	var elf bytes.Buffer
+	for _, part := range []any{
+		ours[:16], uint16(2), ours[18:20], uint32(1), base, uint64(header), uint64(0), uint32(0), // e_type to e_flags
+		[6]uint16{header, program, 2},
+		[2]uint32{3, 4}, [6]uint64{at, base + at, base + at, length, length, 1},
+		[2]uint32{1, 5}, [6]uint64{0, base, base, at + length, at + length, 0x1000},
+		append([]byte(interpreter), 0),
+	} {
+		if err := binary.Write(&elf, binary.NativeEndian, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return elf.String()
+}
+
+// Nothing of ours goes in.
+func TestNothingOfOursGoesIn(t *testing.T) {
+	left, right, err := os.Pipe() // a descriptor that somebody forgot
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	defer right.Close()
+	for _, file := range []*os.File{left, right} {
+		if _, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := sessionKeys()
+	if err != nil {
+		keys = -1
+	}
+	c := newCell(t, cellOptions{Bounding: usual})
+	c.holds("descriptors")
+	c.holds("kernel", fmt.Sprint(keys))
+}
+
+// Its rights are those of the first process, and no more can be had.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]cellOptions{
+		"root, usual":      {Bounding: usual, Filtered: true},
+		"root, all":        {Bounding: ^uint64(0)},
+		"root, nothing":    {Filtered: true},
+		"a user":           {UID: 101, Bounding: usual},
+		"a user, filtered": {UID: 101, Filtered: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCell(t, o)
+			out, err := c.plays("rights")
+			if want := rightsOf(fmt.Sprint(c.pid)) + "tried\n"; err != nil || out != want {
+				t.Errorf("%v, got\n%s\nwant\n%s", err, out, want)
+			}
+			if o.Bounding == 0 || o.UID != 0 {
+				c.holds("forbidden")
+			}
+			if o.Filtered {
+				c.holds("system calls")
+			}
+		})
+	}
+}
+
+// It is where the first process is in each hierarchy of cgroups, so that it may
+// use no other devices, and no more of anything.
+func TestCgroups(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	var all []string
+	for _, hierarchy := range []string{".", "unified", "devices", "memory", "pids"} {
+		root := filepath.Join("/sys/fs/cgroup", hierarchy)
+		folder := filepath.Join(root, fmt.Sprintf("bgswitch-test-%d", c.pid))
+		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err != nil || os.Mkdir(folder, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			if err := nginxtest.Eventually(nginxtest.Patience, func() error { return os.Remove(folder) }); err != nil {
+				t.Error(err)
+			}
+		})
+		if os.WriteFile(filepath.Join(folder, "cgroup.procs"), fmt.Append(nil, c.pid), 0) == nil {
+			all = append(all, folder)
+		}
+	}
+	t.Cleanup(func() { c.end.Close() })
+	if len(all) == 0 {
+		rightstest.Without(t, "the right to make a cgroup")
+	}
+	var err error
+	if c.Process, err = Open(c.pid); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out, err := c.plays("rights")
+	if want := rightsOf(fmt.Sprint(c.pid)) + "tried\n"; err != nil || out != want || !strings.Contains(out, "bgswitch-test-") {
+		t.Errorf("in %v: %v, got\n%s\nwant\n%s", all, err, out, want)
+	}
+}
+
+// A program of root's makes nobody root.
+func TestNoNewPrivileges(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{UID: 101, Bounding: usual})
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write("set-user-ID", string(program), 0o755|os.ModeSetuid)
+	c.holds("set-user-ID")
+}
+
+// Whoever enters is seen by nobody in there.
+func TestNobodySeesWhoEnters(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: ^uint64(0), Watch: "watching"})
+	for range 20 {
+		c.holds("descriptors")
+	}
+	c.end.Close()
+	if line := c.hears(); line != "tried" {
+		t.Error(line)
+	}
+}
+
+// What is run kills nobody but itself.
+func TestItKillsNobody(t *testing.T) {
+	t.Parallel()
+	newCell(t, cellOptions{Bounding: usual}).holds("killing")
+}
+
+// All that was started ends, however it tries to stay: with the program, with
+// ctx, with us.
+func TestNothingStays(t *testing.T) {
+	t.Parallel()
+	t.Run("after the program", func(t *testing.T) {
+		t.Parallel()
+		c := newCell(t, cellOptions{Bounding: usual})
+		c.holds("leaving")
+		c.isAlone()
+	})
+	t.Run("after ctx", func(t *testing.T) {
+		t.Parallel()
+		c := newCell(t, cellOptions{Bounding: usual})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			c.awaits("tmp/there")
+			cancel()
+		}()
+		out, err := c.Run(ctx, Program{Args: []string{"play", "hanging"}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		c.isAlone()
+	})
+	t.Run("after us", func(t *testing.T) {
+		t.Parallel()
+		c := newCell(t, cellOptions{Bounding: usual})
+		this, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller := exec.Command(this, "play", "caller", fmt.Sprint(c.pid))
+		if err := caller.Start(); err != nil {
+			t.Fatal(err)
+		}
+		c.awaits("tmp/there")
+		_ = caller.Process.Kill()
+		_ = caller.Wait()
+		c.isAlone()
+	})
+}
+
+func (c *cell) awaits(path string) {
+	c.t.Helper()
+	err := nginxtest.Eventually(nginxtest.Patience, func() error {
+		_, err := os.Stat(filepath.Join(c.root, path))
+		return err
+	})
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+// isAlone makes sure that nobody holds on to what one that stays holds.
+func (c *cell) isAlone() {
+	c.t.Helper()
+	file, err := os.Open(filepath.Join(c.root, "tmp/staying"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer file.Close()
+	err = nginxtest.Eventually(5*time.Second, func() error { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if err != nil {
+		c.t.Errorf("somebody stayed: %v", err)
+	}
+}
+
+// However much it says, little is kept, and the time it takes is its own.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	said := command.Output{Limit: 1000}
+	out, err := c.Run(t.Context(), Program{Args: []string{"play", "flooding"}, Stdout: &said})
+	if err != nil || len(out) != command.OutputLimit || len(said.Bytes) != 1000 || !said.Cut {
+		t.Errorf("%v; kept %d and %d bytes", err, len(out), len(said.Bytes))
+	}
+}
+
+// What stands in for a file is what it was, and is there for the program alone.
+func TestContentStays(t *testing.T) {
+	t.Parallel()
+	for name, bounding := range map[string]uint64{"usual": usual, "every capability but to mount": ^uint64(1 << unix.CAP_SYS_ADMIN)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCell(t, cellOptions{Bounding: bounding})
+			c.write("tmp/another", "another", 0o644)
+			content := aside.Content{Over: live, Bytes: []byte("candidate"), Mode: 0o666}
+			out, err := c.Run(t.Context(), Program{Args: []string{"play", "overwriting", live}, Over: []aside.Content{content}})
+			if want := "it holds \"candidate\", <nil>\ntried\n"; err != nil || string(out) != want {
+				t.Errorf("%v, got\n%s\nwant\n%s", err, out, want)
+			}
+			if text, err := os.ReadFile(filepath.Join(c.root, live)); string(text) != "live" {
+				t.Errorf("the live file holds %q, %v", text, err)
+			}
+		})
+	}
+}
+
+// A path leads nowhere but inside, and to the file that was looked at.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	conf := filepath.Join(c.root, "etc/nginx/conf.d")
+	was, err := os.Stat(filepath.Join(c.root, live))
+	if err != nil {
+		t.Fatal(err)
+	}
+	judged := aside.FileOf(was)
+	c.write("tmp/app.conf", "inside", 0o644)
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "app.conf"), []byte("outside"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lays := func(was *aside.File) error {
+		content := aside.Content{Over: live, Bytes: []byte("candidate"), Mode: 0o644, Was: was}
+		_, err := c.Run(t.Context(), Program{Args: []string{"play", "overwriting", live}, Over: []aside.Content{content}})
+		return err
+	}
+	if err := lays(&judged); err != nil {
+		t.Errorf("as it was: %v", err)
+	}
+	for _, link := range []struct {
+		name, to string
+		want     error // of what was not looked at before
+	}{
+		{"inside", "/tmp", nil},
+		{"outside", "../../../../../../../../.." + outside, unix.ENOENT},
+		{"outside, by no ..", outside, unix.ENOENT},
+		{"of /proc", "/proc/1/root/tmp", unix.EXDEV},
+	} {
+		if err := errors.Join(os.RemoveAll(conf), os.Symlink(link.to, conf)); err != nil {
+			t.Fatal(err)
+		}
+		if err := lays(nil); link.want == nil && err != nil || link.want != nil && (err == nil || !strings.Contains(err.Error(), link.want.Error())) {
+			t.Errorf("%s: %v, want %v", link.name, err, link.want)
+		}
+		if err := lays(&judged); link.want == nil && !errors.Is(err, aside.ErrMoved) {
+			t.Errorf("%s, looked at before: %v", link.name, err)
+		}
+	}
+}
+
+// A file that is replaced while the program runs may have been read.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	c.write("etc/nginx/conf.d/new", "new", 0o644)
+	moved := make(chan error, 1)
+	go func() {
+		c.awaits("tmp/there")
+		folder := filepath.Join(c.root, "etc/nginx/conf.d")
+		moved <- errors.Join(os.Rename(filepath.Join(folder, "new"), filepath.Join(folder, "app.conf")), os.WriteFile(filepath.Join(c.root, "tmp/told"), nil, 0o644))
+	}()
+	content := aside.Content{Over: live, Bytes: []byte("candidate"), Mode: 0o644}
+	out, err := c.Run(t.Context(), Program{Args: []string{"play", "until told"}, Over: []aside.Content{content}})
+	if !errors.Is(err, aside.ErrMoved) || command.Exited(err) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := <-moved; err != nil {
+		t.Error(err)
+	}
+}
+
+// A no is a no, and its words are there.
+func TestRefusing(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	out, err := c.plays("refusing")
+	if !command.Exited(err) || err.Error() != "exit status 3" || out != "no\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Only root enters anything, and nobody by hand.
+func TestNobodyEnters(t *testing.T) {
+	if !rightstest.InsideNobody(t) {
+		return
+	}
+	if _, err := Open(os.Getpid()); !errors.Is(err, ErrRights) {
+		t.Error(err)
+	}
+	args := os.Args
+	defer func() { os.Args = args }()
+	os.Args = []string{name}
+	Main() // and it comes back
+}
