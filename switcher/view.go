@@ -2,7 +2,9 @@ package switcher
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
@@ -55,6 +57,9 @@ func (v view) holds(want []byte) error {
 		return nil
 	}
 	got, err := livefile.ReadFor(v.pid, v.at)
+	if _, ended := root.Inside(v.pid).Stat("/"); err != nil && errors.Is(ended, fs.ErrNotExist) {
+		return fmt.Errorf("%w: process %d", nginx.ErrMasterEnded, v.pid)
+	}
 	if err != nil {
 		return fmt.Errorf("read %s as process %d sees it: %w", v.at, v.pid, err)
 	}

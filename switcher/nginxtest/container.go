@@ -47,6 +47,7 @@ type Container struct {
 	Inside string // the live file, as it sees that
 
 	options ContainerOptions
+	outer   *exec.Cmd // unshare
 	network *os.File
 	publish net.Listener
 	said    lockedText
@@ -200,25 +201,25 @@ func (c *Container) launch() error {
 	if err := Eventually(Patience, func() error { return Old(c.Live) }); err != nil {
 		return err
 	}
-	c.process = exec.Command(argv[0], argv[1:]...)
-	c.process.Dir = "/"
-	c.process.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "MOUNT=" + c.options.Mount, "LIVE=" + c.Live}
+	c.outer = exec.Command(argv[0], argv[1:]...)
+	c.outer.Dir = "/"
+	c.outer.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "MOUNT=" + c.options.Mount, "LIVE=" + c.Live}
 	if c.options.ReadOnly {
-		c.process.Env = append(c.process.Env, "READONLY=1")
+		c.outer.Env = append(c.outer.Env, "READONLY=1")
 	}
-	c.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.outer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr, err := c.stderr()
 	if err != nil {
 		return err
 	}
 	defer stderr.Close()
-	c.process.Stderr = stderr
-	if err := c.process.Start(); err != nil {
+	c.outer.Stderr = stderr
+	if err := c.outer.Start(); err != nil {
 		return err
 	}
 	go func() {
 		defer close(c.ended)
-		_ = c.process.Wait()
+		_ = c.outer.Wait()
 	}()
 	if err := Eventually(Patience, c.findMaster); err != nil {
 		return err
@@ -277,7 +278,7 @@ func (c *Container) findMaster() error {
 		return errors.New("the container has ended")
 	default:
 	}
-	outer := &Nginx{PID: c.process.Process.Pid}
+	outer := &Nginx{PID: c.outer.Process.Pid}
 	found := slices.DeleteFunc(outer.Children(), func(pid int) bool {
 		title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		return err != nil || !strings.HasPrefix(string(title), "nginx: master process")
@@ -286,7 +287,9 @@ func (c *Container) findMaster() error {
 		return errors.New("nginx does not run in the container")
 	}
 	c.PID = found[0]
-	return nil
+	master, err := os.FindProcess(c.PID)
+	c.process = &exec.Cmd{Process: master}
+	return err
 }
 
 // reachable makes the network of its own one that can be used, and published.
@@ -307,21 +310,18 @@ func (c *Container) reachable() (err error) {
 // Said is what nginx has written to its stderr.
 func (c *Container) Said() string { return c.said.String() }
 
-// Signal sends a signal to the master.
-func (c *Container) Signal(sig syscall.Signal) error { return syscall.Kill(c.PID, sig) }
-
 // Stop ends the container with all that runs in it; its mounts go with it.
 func (c *Container) Stop() error {
 	if c.publish != nil {
 		_ = c.publish.Close()
 	}
-	if c.process == nil || c.process.Process == nil {
+	if c.outer == nil || c.outer.Process == nil {
 		return nil
 	}
 	if c.PID != 0 {
 		_ = syscall.Kill(c.PID, syscall.SIGKILL)
 	}
-	_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGKILL) // all of it, where it shares our pids
+	_ = syscall.Kill(-c.outer.Process.Pid, syscall.SIGKILL) // all of it, where it shares our pids
 	<-c.ended
 	if c.network != nil {
 		_ = c.network.Close()

@@ -1,0 +1,26 @@
+package nginx
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestIDOfAContainer(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("0123456789abcdef", 4)
+	for cgroups, want := range map[string]string{
+		"0::/system.slice/docker-" + id + ".scope\n":                                                                     id,
+		"0::/machine.slice/libpod-" + id + ".scope/container\n":                                                          id,
+		"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n":                                                id,
+		"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod3f.slice/cri-containerd-" + id + ".scope\n": id,
+		"0::/docker/" + id + "/init.scope\n":                                                                             id,
+		"9:name=systemd:/\n0::/\n":                                                                                       "",
+		"0::/system.slice/nginx.service\n":                                                                               "",
+		"0::/user.slice/" + id[:60] + "\n":                                                                               "",
+		"0::/x" + id + "\n":                                                                                              "",
+	} {
+		if got := idIn(cgroups); got != want[:min(len(want), 12)] {
+			t.Errorf("%q: %q, want %q", cgroups, got, want)
+		}
+	}
+}
