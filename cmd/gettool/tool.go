@@ -23,6 +23,7 @@ var tools = map[string]tool{
 	"nginx":  {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
 	"strace": {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
 	"sudo":   {name: "sudo", packages: []string{"sudo", "opendoas"}, proof: []string{"-h"}},
+	"docker": {name: "docker", packages: []string{"docker.io", "docker-compose", "iptables"}, proof: []string{"--version"}},
 }
 
 // sbinFolders are searched too, since an ordinary user's PATH, and cron's,

@@ -15,8 +15,26 @@ type bench struct {
 	program nginxtest.Program
 }
 
-// with sets a bench up in a temporary folder for as long as use runs.
-func with(ctx context.Context, workers, sites int, use func(*bench) error) (err error) {
+// with sets a bench up, in a temporary folder and on this host, for as long as
+// use runs.
+func with(ctx context.Context, workers, sites int, use func(*bench) error) error {
+	return set(ctx, func(dir string) (*nginxtest.Site, error) {
+		include, err := writeTree(dir, sites)
+		if err != nil {
+			return nil, err
+		}
+		return nginxtest.StartSite(dir, nginxtest.Options{Workers: workers, HTTP: include})
+	}, use)
+}
+
+// inContainer is with, for an nginx in a container.
+func inContainer(ctx context.Context, workers int, use func(*bench) error) error {
+	return set(ctx, func(dir string) (*nginxtest.Site, error) {
+		return nginxtest.StartContainerSite(dir, nginxtest.ContainerOptions{Workers: workers})
+	}, use)
+}
+
+func set(ctx context.Context, start func(dir string) (*nginxtest.Site, error), use func(*bench) error) (err error) {
 	if _, err := nginxtest.Binary(); err != nil {
 		return err
 	}
@@ -25,13 +43,8 @@ func with(ctx context.Context, workers, sites int, use func(*bench) error) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	include, err := writeTree(dir, sites)
-	if err != nil {
-		return err
-	}
 	b := &bench{dir: dir}
-	b.site, err = nginxtest.StartSite(dir, nginxtest.Options{Workers: workers, HTTP: include})
-	if err != nil {
+	if b.site, err = start(dir); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.site.Stop()) }()

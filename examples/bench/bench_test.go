@@ -26,7 +26,12 @@ func TestRun(t *testing.T) {
 	if !nginxtest.MayMount() {
 		verified = "is not measured: without the right to make a mount namespace"
 	}
+	inContainer := `(?m)^nginx in a container, 2 workers, 1 site, 2 rounds(?s:.*)^  failed requests +0 +0 `
+	if !nginxtest.MayContain() {
+		inContainer = "nginx in a container is not measured: "
+	}
 	for _, line := range []string{
+		inContainer,
 		`(?m)^2 workers, 1 site, 2 rounds`, `(?m)^3 workers, 1 site, 2 rounds`, `(?m)^  to exit +\d+\.\d`, `(?m)^  last old answer +\d+\.\d`,
 		`(?m)^  exit too early +\d +0 `, `(?m)^  failed requests +0 +0 `, `(?m)^  peak memory +\d+\.\d MiB`, `(?m)^  status +\d+\.\d`,
 		`(?m)^  3 +2 .* x 1\.0 .*0, 0`, `(?m)^  5 +2 .*0, 0`,

@@ -87,6 +87,9 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 	}
+	if err := contained(ctx, o, stdout); err != nil {
+		return err
+	}
 	if err := growth(ctx, o, stdout); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"bgswitch/switcher/nginxtest"
 )
 
 // table writes aligned columns.
@@ -44,6 +46,24 @@ func withWorkers(ctx context.Context, o options, workers int, stdout io.Writer) 
 			return err
 		}
 		t := newTable(stdout, "\n%d workers, 1 site, %d rounds, times in ms", workers, o.rounds)
+		t.header()
+		t.compared(c)
+		return t.Flush()
+	})
+}
+
+// contained is the set-up of most machines where nginx runs in a container.
+func contained(ctx context.Context, o options, stdout io.Writer) error {
+	if !nginxtest.MayContain() {
+		fmt.Fprintf(stdout, "\nnginx in a container is not measured: that takes root, and the right to make namespaces\n")
+		return nil
+	}
+	return inContainer(ctx, 2, func(b *bench) error {
+		c, err := b.compare(ctx, o.rounds)
+		if err != nil {
+			return err
+		}
+		t := newTable(stdout, "\nnginx in a container, 2 workers, 1 site, %d rounds, times in ms; the recipe enters it by nsenter, without a daemon's share", o.rounds)
 		t.header()
 		t.compared(c)
 		return t.Flush()

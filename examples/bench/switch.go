@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"time"
 
 	"bgswitch/switcher/nginxtest"
@@ -25,20 +26,33 @@ type command func(ctx context.Context, from, to *nginxtest.App) (nginx time.Dura
 
 // recipe is the three commands that bgswitch stands in for.
 func (b *bench) recipe(ctx context.Context, from, to *nginxtest.App) (time.Duration, error) {
-	binary, err := nginxtest.Binary()
+	test, err := b.nginx("-t")
 	if err != nil {
 		return 0, err
 	}
-	for _, argv := range [][]string{
-		{"sed", "-i", "s/" + from.Addr + "/" + to.Addr + "/", b.site.Live},
-		{binary, "-t", "-p", b.site.Dir, "-c", b.site.Conf},
-		{binary, "-s", "reload", "-p", b.site.Dir, "-c", b.site.Conf},
-	} {
+	reload, err := b.nginx("-s", "reload")
+	if err != nil {
+		return 0, err
+	}
+	for _, argv := range [][]string{{"sed", "-i", "s/" + from.Addr + "/" + to.Addr + "/", b.site.Live}, test, reload} {
 		if _, err := output(exec.CommandContext(ctx, argv[0], argv[1:]...)); err != nil {
 			return 0, err
 		}
 	}
 	return 0, nil
+}
+
+// nginx is a command line of the site's nginx: in a container by way of nsenter,
+// which does what a runtime's exec does, without its daemon.
+func (b *bench) nginx(args ...string) ([]string, error) {
+	binary, err := nginxtest.Binary()
+	if err != nil {
+		return nil, err
+	}
+	if b.site.Container != nil {
+		return append([]string{"nsenter", "--target", strconv.Itoa(b.site.PID), "--all", binary, "-c", nginxtest.ContainerConf}, args...), nil
+	}
+	return append([]string{binary, "-p", b.site.Dir, "-c", b.site.Conf}, args...), nil
 }
 
 // bgswitch is the one command.

@@ -63,7 +63,7 @@ func OnOwnThread(fn func() error) error {
 // that is said of the namespace's own root folder.
 func PrivateMounts() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("make a mount namespace (root may): %w", err)
+		return fmt.Errorf("make a mount namespace (root may, outside of a container): %w", err)
 	}
 	err := makePrivate()
 	if errors.Is(err, unix.EINVAL) {

@@ -55,7 +55,7 @@ type Container struct {
 
 // What a container has of its own.
 const (
-	containerConf = "/etc/nginx/nginx.conf"
+	ContainerConf = "/etc/nginx/nginx.conf" // the path, as it sees that
 	containerLive = "/etc/nginx/conf.d/active_upstream.conf"
 	containerPort = 8000 // what it listens on in a network of its own
 )
@@ -99,7 +99,7 @@ func StartContainer(dir string, o ContainerOptions) (*Container, error) {
 		o.Mount = MountFolder
 	}
 	c := &Container{Root: filepath.Join(dir, "root"), Inside: containerLive, options: o}
-	c.Nginx = &Nginx{Dir: dir, Conf: c.Root + containerConf, options: Options{Workers: max(o.Workers, 1)}, ended: make(chan struct{})}
+	c.Nginx = &Nginx{Dir: dir, Conf: c.Root + ContainerConf, options: Options{Workers: max(o.Workers, 1)}, ended: make(chan struct{})}
 	if o.Workers == 0 {
 		c.Nginx.options.Workers = 2
 	}
@@ -265,8 +265,8 @@ func (c *Container) argv() ([]string, error) {
 		argv = append(argv, "--net")
 	}
 	argv = append(argv, "sh", "-c", enterRoot, "sh", c.Root, binary)
-	if built, _ := exec.Command(binary, "-V").CombinedOutput(); !strings.Contains(string(built), "--conf-path="+containerConf) {
-		argv = append(argv, "-c", containerConf)
+	if built, _ := exec.Command(binary, "-V").CombinedOutput(); !strings.Contains(string(built), "--conf-path="+ContainerConf) {
+		argv = append(argv, "-c", ContainerConf)
 	}
 	return append(argv, "-g", "daemon off;"), nil
 }
@@ -300,7 +300,7 @@ func (c *Container) reachable() (err error) {
 	if c.network, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", c.PID)); err != nil {
 		return err
 	}
-	if err := c.In(loopbackUp); err != nil {
+	if err := c.In(LoopbackUp); err != nil {
 		return err
 	}
 	go c.forward()

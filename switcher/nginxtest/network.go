@@ -45,7 +45,8 @@ func (c *Container) Listen(addr string) (listener net.Listener, err error) {
 	return listener, err
 }
 
-func loopbackUp() error {
+// LoopbackUp makes a new network one that can be used.
+func LoopbackUp() error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
