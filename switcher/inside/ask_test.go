@@ -119,6 +119,13 @@ func TestAskForever(t *testing.T) {
 	if err := errors.Join(os.Remove(hosts), syscall.Mkfifo(hosts, 0o644)); err != nil {
 		t.Fatal(err)
 	}
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		if file, err := os.OpenFile(hosts, os.O_WRONLY, 0); err == nil {
+			file.Close()
+		}
+	}()
 	check := health.Defaults()
 	check.Timeout, check.Attempts = time.Minute, 9
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -127,5 +134,14 @@ func TestAskForever(t *testing.T) {
 	v := p.Ask(ctx, health.Asker{}, check, []health.Backend{backend(site, "127.0.0.9:1")})[0]
 	if v.Healthy || !strings.Contains(v.Reason, "interrupted") || time.Since(began) > 20*time.Second {
 		t.Errorf("after %s: %s", time.Since(began), v)
+	}
+	select {
+	case <-opened:
+		t.Error("the FIFO was opened")
+	default:
+	}
+	if file, err := os.OpenFile(hosts, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+		<-opened
+		file.Close()
 	}
 }

@@ -2,6 +2,7 @@ package inside
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,10 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +32,8 @@ type cellOptions struct {
 	Bounding uint64
 	Filtered bool   // its system calls are, as a runtime filters them
 	Watch    string // what its first process plays; empty: it waits
+	Jail     bool   // its root folder is below that of its mounts
+	Users    int    // the user of the host whose own users it has; 0: it has ours
 }
 
 // cell is a hostile container: its program is this test, which plays what its
@@ -45,24 +50,42 @@ type cell struct {
 func newCell(t *testing.T, o cellOptions) *cell {
 	t.Helper()
 	rightstest.Needs(t, rightstest.Namespaces)
+	if !static() {
+		rightstest.Without(t, "a test that runs without a C library (CGO_ENABLED=0)")
+	}
 	c := &cell{t: t, root: rightstest.OpenFolder(t)}
-	for _, folder := range []string{"proc", "dev", "tmp", "old", "etc/nginx/conf.d"} {
+	if o.Jail {
+		c.root += "/jail"
+	}
+	for _, folder := range []string{"proc", "dev", "tmp", "etc/nginx/conf.d"} {
 		if err := os.MkdirAll(filepath.Join(c.root, folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.write("etc/nginx/conf.d/app.conf", "live", 0o644)
-	this, err := os.Executable()
+	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
+		t.Fatal(err)
+	}
+	c.write("nginx", string(program), 0o755)
+	c.write("dev/null", "", 0o666)
+	if err := nginxtest.GiveAway(c.root, o.Users); err != nil {
 		t.Fatal(err)
 	}
 	options, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := exec.Command(this, "play", "container", c.root, this, string(options))
+	first := exec.Command("/proc/self/exe", "play", "container", c.root, string(options))
 	first.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
 	first.Stderr = os.Stderr
+	if o.Users != 0 {
+		first.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		first.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: o.Users, Size: 200}}
+		first.SysProcAttr.GidMappings = first.SysProcAttr.UidMappings
+		first.SysProcAttr.GidMappingsEnableSetgroups = true
+		first.SysProcAttr.Credential = &syscall.Credential{}
+	}
 	stdin, err := first.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +111,13 @@ func newCell(t *testing.T, o cellOptions) *cell {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// static says that the kernel loaded no other program to run this one (AT_BASE,
+// getauxval(3)).
+func static() bool {
+	vector, err := unix.Auxv()
+	return err == nil && !slices.ContainsFunc(vector, func(v [2]uintptr) bool { return v[0] == 7 && v[1] != 0 })
 }
 
 func (c *cell) write(path, content string, mode os.FileMode) {
@@ -124,48 +154,45 @@ func (c *cell) holds(what string, args ...string) {
 }
 
 // contain makes a container of this process, and becomes its program.
-func contain(root, program, options string) error {
+func contain(root, options string) error {
 	runtime.LockOSThread()
 	var o cellOptions
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
 		return err
 	}
-	for _, file := range []string{"nginx", "dev/null"} {
-		if err := os.WriteFile(filepath.Join(root, file), nil, 0o755); err != nil {
-			return err
-		}
+	top := root
+	if o.Jail {
+		top = filepath.Dir(root)
 	}
 	for _, m := range []struct {
 		what, at, kind string
 		flags          uintptr
 	}{
 		{"none", "/", "", unix.MS_REC | unix.MS_PRIVATE},
-		{root, root, "", unix.MS_BIND},
+		{top, top, "", unix.MS_BIND},
 		{"proc", root + "/proc", "proc", 0},
 		{"/dev/null", root + "/dev/null", "", unix.MS_BIND},
-		{program, root + "/nginx", "", unix.MS_BIND},
 	} {
 		if err := unix.Mount(m.what, m.at, m.kind, m.flags, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", m.at, err)
 		}
 	}
-	if err := unix.PivotRoot(root, filepath.Join(root, "old")); err != nil {
-		return err
+	for _, err := range []error{unix.Chdir(top), unix.PivotRoot(".", "."), unix.Unmount(".", unix.MNT_DETACH), unix.Chdir("/")} {
+		if err != nil {
+			return err
+		}
 	}
-	if err := unix.Chdir("/"); err != nil {
-		return err
-	}
-	if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
-		return err
+	if o.Jail {
+		for _, err := range []error{unix.Chroot("/jail"), unix.Chdir("/")} {
+			if err != nil {
+				return err
+			}
+		}
 	}
 	if err := confine(o); err != nil {
 		return err
 	}
-	what := "waiting"
-	if o.Watch != "" {
-		what = o.Watch
-	}
-	return syscall.Exec("/nginx", []string{"nginx: master process", "play", what}, []string{"OURS=the container's"})
+	return syscall.Exec("/nginx", []string{"nginx: master process", "play", cmp.Or(o.Watch, "waiting")}, []string{"OURS=the container's"})
 }
 
 func confine(o cellOptions) error {

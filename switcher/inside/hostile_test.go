@@ -135,14 +135,25 @@ func TestRights(t *testing.T) {
 		"root, usual":      {Bounding: usual, Filtered: true},
 		"root, all":        {Bounding: ^uint64(0)},
 		"root, nothing":    {Filtered: true},
+		"root, given up":   {Bounding: usual, Watch: "giving up"},
 		"a user":           {UID: 101, Bounding: usual},
 		"a user, filtered": {UID: 101, Filtered: true},
+		"its own users":    {Bounding: usual, Users: 64001},
+		"one of its own":   {UID: 101, Bounding: usual, Users: 64001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCell(t, o)
 			out, err := c.plays("rights")
-			if want := rightsOf(fmt.Sprint(c.pid)) + "tried\n"; err != nil || out != want {
+			want := rightsOf(fmt.Sprint(c.pid)) + "tried\n"
+			if o.Users != 0 { // as they are called inside
+				want = strings.ReplaceAll(strings.ReplaceAll(want, "64102", "101"), "64001", "0")
+				want = strings.ReplaceAll(want, "64008", "7")
+			}
+			if o.Watch != "" { // what it acts with is all that is permitted
+				want = strings.ReplaceAll(want, "CapPrm [0000000000000401]", "CapPrm [0000000000000400]")
+			}
+			if err != nil || out != want {
 				t.Errorf("%v, got\n%s\nwant\n%s", err, out, want)
 			}
 			if o.Bounding == 0 || o.UID != 0 {
@@ -249,11 +260,7 @@ func TestNothingStays(t *testing.T) {
 	t.Run("after us", func(t *testing.T) {
 		t.Parallel()
 		c := newCell(t, cellOptions{Bounding: usual})
-		this, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		caller := exec.Command(this, "play", "caller", fmt.Sprint(c.pid))
+		caller := exec.Command("/proc/self/exe", "play", "caller", fmt.Sprint(c.pid))
 		if err := caller.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -318,6 +325,18 @@ func TestContentStays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A root folder below that of the mounts is the root folder.
+func TestJail(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual, Jail: true})
+	content := aside.Content{Over: live, Bytes: []byte("candidate"), Mode: 0o644}
+	out, err := c.Run(t.Context(), Program{Args: []string{"play", "overwriting", "/../" + live}, Over: []aside.Content{content}})
+	if want := "it holds \"candidate\", <nil>\ntried\n"; err != nil || string(out) != want {
+		t.Errorf("%v, got\n%s\nwant\n%s", err, out, want)
+	}
+	c.holds("kernel", "-1")
 }
 
 // A path leads nowhere but inside, and to the file that was looked at.

@@ -20,12 +20,13 @@ import (
 // of what must not come about, and "tried" at its end.
 func play(what string, args []string) {
 	if what == "container" {
-		fmt.Println(contain(args[0], args[1], args[2]))
+		fmt.Println(contain(args[0], args[1]))
 		return
 	}
 	map[string]func(args []string){
 		"waiting":      playWaiting,
 		"watching":     playWatching,
+		"giving up":    playGivingUp,
 		"executable":   playExecutable,
 		"descriptors":  playDescriptors,
 		"rights":       playRights,
@@ -57,6 +58,17 @@ func done() { fmt.Println("tried") }
 func playWaiting([]string) {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// playGivingUp is a master that may do less than it could have again.
+func playGivingUp([]string) {
+	data := [2]unix.CapUserData{{Effective: 1 << unix.CAP_NET_BIND_SERVICE, Permitted: 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_CHOWN}}
+	var b becoming
+	header, sets := at(&b, &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}), at(&b, &data[0])
+	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, header, sets, 0); errno != 0 {
+		fmt.Println(errno)
+	}
+	playWaiting(nil)
 }
 
 // playWatching is a master that tries to get at whoever enters its container.

@@ -148,19 +148,20 @@ func (c *Container) writeFiles() error {
 	if err := c.WriteConf(c.options); err != nil {
 		return err
 	}
-	return c.giveAway()
+	return GiveAway(c.Root, c.options.User)
 }
 
-// giveAway hands the files to the user whose container it is.
-func (c *Container) giveAway() error {
-	if c.options.User == 0 {
+// GiveAway hands a folder and all that is in it to the user whose container it
+// is; 0 is nobody.
+func GiveAway(folder string, user int) error {
+	if user == 0 {
 		return nil
 	}
-	return filepath.WalkDir(c.Root, func(path string, _ os.DirEntry, err error) error {
+	return filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, c.options.User, c.options.User)
+		return os.Lchown(path, user, user)
 	})
 }
 
