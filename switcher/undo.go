@@ -67,12 +67,17 @@ func (p *Prepared) touched() bool {
 // untouched ends a commit that failed before it had changed anything.
 func (p *Prepared) untouched() error {
 	for _, c := range p.Changes {
-		if err := c.finish(); err != nil {
-			p.note("the new file could not be removed: %v; the next switch removes it", err)
-			p.leftover = true
-		}
+		p.discard(c)
 	}
 	return p.cause
+}
+
+// discard removes a new file that does not stand in its place.
+func (p *Prepared) discard(c *Change) {
+	if err := c.finish(); err != nil {
+		p.note("the new file could not be removed: %v; the next switch removes it", err)
+		p.leftover = true
+	}
 }
 
 // back brings every file back that was replaced. Where one of them is somebody
@@ -96,7 +101,8 @@ func (p *Prepared) back() error {
 		}
 	}
 	for _, c := range slices.Backward(p.Changes) {
-		if c.needed() && !c.touched() { // somebody was faster, and its put has taken itself back
+		if c.needed() && !c.touched() { // it was not put yet, or its put has taken itself back
+			p.discard(c)
 			continue
 		}
 		errs = append(errs, c.back())

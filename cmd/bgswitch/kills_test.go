@@ -13,7 +13,13 @@ import (
 // stride-th of them from first on. round says whether the step came.
 func (v *victim) everyStep(first, stride int, round func(p point) (met bool)) {
 	v.t.Helper()
-	points := v.steps()
+	v.everyStepOf(exitDone, []string{"to", "green"}, first, stride, round)
+}
+
+// everyStepOf is everyStep for another run that begins with blue.
+func (v *victim) everyStepOf(code int, args []string, first, stride int, round func(p point) (met bool)) {
+	v.t.Helper()
+	points := v.steps(code, args)
 	met := 0
 	for i := first; i < len(points); i += stride {
 		if round(points[i]) {
@@ -26,13 +32,13 @@ func (v *victim) everyStep(first, stride int, round func(p point) (met bool)) {
 	}
 }
 
-// steps are those of a switch from blue to green; a runtime that wakes its
-// threads may write some more or fewer each time.
-func (v *victim) steps() []point {
+// steps are those of a run; a runtime that wakes its threads may write some more
+// or fewer each time.
+func (v *victim) steps(code int, args []string) []point {
 	v.t.Helper()
 	v.agree("before", "blue")
-	r := v.at(point{}, nil, "to", "green")
-	if r.code != exitDone {
+	r := v.at(point{}, nil, args...)
+	if r.code != code {
 		v.t.Fatalf("exits %d: %s", r.code, r.out)
 	}
 	v.agree("before", "blue")
@@ -59,11 +65,14 @@ func (v *victim) settled(what string) {
 	}
 }
 
+// victims are sites whose color stands in so many files.
+var victims = map[string]func(*testing.T) *victim{"one file": newVictim, "two files": pairVictim}
+
 // A switch that is killed before any of its steps leaves the whole old or the
 // whole new file, and the next one needs no repair.
 func TestKilledBeforeEveryStep(t *testing.T) {
 	t.Parallel()
-	for name, victimOf := range map[string]func(*testing.T) *victim{"one file": newVictim, "two files": pairVictim} {
+	for name, victimOf := range victims {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			victimOf(t).killedBeforeEveryStep()
@@ -98,7 +107,16 @@ func (v *victim) killedBeforeEveryStep() {
 // next: three deep.
 func TestKilledWhileMending(t *testing.T) {
 	t.Parallel()
-	v := newVictim(t)
+	for name, victimOf := range victims {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			victimOf(t).killedWhileMending()
+		})
+	}
+}
+
+func (v *victim) killedWhileMending() {
+	v.t.Helper()
 	stop := v.steady()
 	colors := []string{"green", "blue"}
 	round := 0

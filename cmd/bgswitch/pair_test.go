@@ -52,6 +52,33 @@ func (v *victim) pair(first, second string) {
 	v.answers("at first", "blue", 3)
 }
 
+// A roll-back that is killed between two files is taken further by the next run.
+func TestKilledWhileRollingBack(t *testing.T) {
+	t.Parallel()
+	v := pairVictim(t)
+	failing := filepath.Join(v.Dir, "failing.yaml")
+	v.write(failing, strings.Replace(v.read(v.Settings), "nginx:\n", "nginx:\n  reload: [\"false\"]\n", 1))
+	stop := v.steady()
+	halves := 0
+	args := []string{"to", "green", "--config", failing}
+	v.everyStepOf(exitRolledBack, args, 0, 1, func(p point) bool {
+		r := v.at(p, killed, args...)
+		what := "killed before " + p.String()
+		if v.whole(what) == half {
+			halves++
+		}
+		v.settled(what)
+		v.honest(what, v.whole(what))
+		v.agree(what, []string{"green", "blue"}[halves%2])
+		v.agree(what, "blue")
+		return r.met
+	})
+	stop()
+	if halves < 2 {
+		t.Errorf("the run was killed %d times between the two files, want it on the way there and on the way back", halves)
+	}
+}
+
 // A switch that was killed between two files is named by status, and what takes
 // it back can be pasted.
 func TestCutOffBetweenTwoFiles(t *testing.T) {
