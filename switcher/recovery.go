@@ -40,6 +40,7 @@ func (s *Survey) recover(ctx context.Context) error {
 		if errors.Is(err, journal.ErrNotUnderstood) {
 			s.note("%v: what it kept was left in %s", err, j.Folder)
 		} else if err != nil {
+			s.leftover = true
 			return err
 		}
 	}
@@ -82,7 +83,9 @@ func (s *Survey) remains(ctx context.Context, j *journal.Journal, left journal.E
 		}
 		if found && slices.Equal(entry.With, left.With) {
 			r.parts = append(r.parts, remaining{other, entry})
-			r.whole = r.whole && (i > 0 || entry.Whole)
+			if i == 0 {
+				r.whole = entry.Whole
+			}
 		}
 	}
 	return r, borrowed, nil
@@ -99,11 +102,12 @@ func (s *Survey) borrow(ctx context.Context, place journal.Place) (*journal.Jour
 	if err == nil && (folder != filepath.Dir(place.Live) || s.journalFolder(place.Live) != place.Folder) {
 		err = errors.New("it stood elsewhere")
 	}
+	hint := "look at both files, and remove the journals beside them once they agree"
 	if doubts := trust.Doubts(place.Live); err == nil && len(doubts) > 0 {
-		err = doubts[0]
+		err, hint = doubts[0], trust.Mend(doubts[0])
 	}
 	if err != nil {
-		return nil, fmt.Errorf("mend what an earlier run left, together with %s: %w", place.Live, err)
+		return nil, refuse(Failed, hint, fmt.Errorf("mend what an earlier run left, together with %s: %w", place.Live, err))
 	}
 	taken, err := journal.Take(ctx, place, 0, s.request.Command, nil)
 	if err != nil {

@@ -50,27 +50,37 @@ func newDecided(t *testing.T, d decided) (s *stand, fill func(string) string) {
 			t.Fatal(err)
 		}
 	}
-	selector, err := nginxconf.ParseSelector(d.selector)
-	if err != nil {
-		t.Fatal(err)
-	}
-	colors := nginxconf.Colors{}
-	for color, text := range map[switcher.Color]string{switcher.Blue: d.blue, switcher.Green: d.green} {
-		value, err := selector.Value(fill(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		colors[color] = []nginxconf.Value{value}
-	}
-	s.Switcher.Site.Files = []switcher.LiveFile{{Path: file, Layout: nginxconf.Layout{{Selector: selector, Colors: colors}}}}
+	s.Switcher.Site.Files = []switcher.LiveFile{{Path: file, Layout: nginxconf.Layout{placeOf(t, d.selector, fill(d.blue), fill(d.green))}}}
 	if d.urls {
-		s.Switcher.Site.URLs = map[switcher.Color]health.URL{
-			switcher.Blue: health.MustParseURL("http://" + s.Blue.Addr), switcher.Green: health.MustParseURL("http://" + s.Green.Addr),
-		}
+		s.askByURL()
 	}
 	s.edited(nginxtest.Options{HTTP: fill(d.http), Server: fill(d.server)})
 	s.reload()
 	return s, fill
+}
+
+func placeOf(t *testing.T, selector, blue, green string) nginxconf.Place {
+	t.Helper()
+	s, err := nginxconf.ParseSelector(selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := nginxconf.Place{Selector: s, Colors: nginxconf.Colors{}}
+	for color, text := range map[switcher.Color]string{switcher.Blue: blue, switcher.Green: green} {
+		value, err := s.Value(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		place.Colors[color] = []nginxconf.Value{value}
+	}
+	return place
+}
+
+// askByURL is for values that do not say where to ask.
+func (s *stand) askByURL() {
+	s.Switcher.Site.URLs = map[switcher.Color]health.URL{
+		switcher.Blue: health.MustParseURL("http://" + s.Blue.Addr), switcher.Green: health.MustParseURL("http://" + s.Green.Addr),
+	}
 }
 
 // Whatever decides the color: it is switched, the traffic moves, and every

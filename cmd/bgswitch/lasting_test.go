@@ -25,6 +25,7 @@ type disk struct {
 	live  string
 	loses map[string]string // path to what it is; a folder ends with a slash
 	moved int               // renames so far
+	pair  []string          // the folders of two live files: of neither may be lost what the next run must know
 	wrong []string
 }
 
@@ -53,7 +54,9 @@ func (d *disk) watch(pid int, call uint64, args [6]uint64) {
 		d.rename(pathMeant(pid, args[0], args[1]), pathMeant(pid, args[2], args[3]))
 	case unix.SYS_PIDFD_SEND_SIGNAL:
 		if unix.Signal(args[1]) == unix.SIGHUP {
-			d.settled("nginx is told to load", "conf.d/")
+			for _, folder := range append(d.pair, "conf.d/") {
+				d.settled("nginx is told to load", folder)
+			}
 		}
 	}
 }
@@ -72,6 +75,12 @@ func (d *disk) rename(from, to string) {
 		return
 	}
 	d.moved++
+	for _, folder := range d.pair {
+		if strings.HasPrefix(to, filepath.Join(d.top, folder)) {
+			d.settled("one of two files is replaced", d.pair[0])
+			d.settled("one of two files is replaced", d.pair[1])
+		}
+	}
 	d.settled("it is renamed", strings.TrimPrefix(from, d.top+"/"))
 	d.loseName(to)
 }
@@ -117,6 +126,9 @@ func pathMeant(pid int, folder, at uint64) string {
 func (v *victim) lasts(code, moves int, args ...string) {
 	v.t.Helper()
 	d := &disk{top: v.Dir, live: v.Live, loses: map[string]string{}}
+	if v.second != "" {
+		d.pair = []string{"conf.d/", "second/"}
+	}
 	r := v.traced(&tracer{each: d.watch}, args...)
 	d.settled("it ends", "")
 	what := strings.Join(args, " ")
@@ -145,6 +157,17 @@ func TestWhatIsDoneLasts(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.lasts(exitRolledBack, 2, "to", "blue")
+}
+
+// The same of two files; before the first of them is replaced, what the next run
+// must know of both is on the disk, and so it is on the way back.
+func TestWhatIsDoneToTwoFilesLasts(t *testing.T) {
+	t.Parallel()
+	v := pairVictim(t)
+	v.lasts(exitDone, 2, "to", "green")
+	v.lasts(exitDone, 2, "back")
+	v.write(v.Settings, strings.Replace(v.read(v.Settings), "nginx:\n", "nginx:\n  reload: [\"false\"]\n", 1))
+	v.lasts(exitRolledBack, 4, "to", "green")
 }
 
 // The same of a file that is written in place.

@@ -8,7 +8,10 @@ import (
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/verify"
 )
 
 // secondFile is what the other live file of a pair holds: a variable.
@@ -21,6 +24,18 @@ func secondFile(addr string) string {
 func pairVictim(t *testing.T) *victim {
 	t.Helper()
 	v := newVictim(t)
+	v.pair(v.Live, filepath.Join(v.Dir, "second", "second.inc"))
+	return v
+}
+
+// mountedPair is a pair of which nginx has the first file mounted by itself, so
+// that it is written in place.
+func mountedPair(t *testing.T) *victim {
+	t.Helper()
+	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
+	dir := t.TempDir()
+	launch := []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" "$0" && exec "$@"`, filepath.Join(dir, "conf.d", "active_upstream.conf")}
+	v := victimIn(t, dir, nginxtest.Options{Workers: 1, Launch: launch})
 	v.pair(v.Live, filepath.Join(v.Dir, "second", "second.inc"))
 	return v
 }
@@ -79,40 +94,103 @@ func TestKilledWhileRollingBack(t *testing.T) {
 	}
 }
 
-// A switch that was killed between two files is named by status, and what takes
-// it back can be pasted.
+// cutOff kills a switch to green between the two files.
+func (v *victim) cutOff() {
+	v.t.Helper()
+	for n := 1; n < 10; n++ {
+		v.at(point{"renameat2", n}, killed, "to", "green")
+		if v.whole("killed") == half {
+			return
+		}
+		v.agree("killed", "blue")
+	}
+	v.t.Fatal("no switch was killed between the two files")
+}
+
+// A switch that was killed between two files is named by status, by verify and by
+// a dry run, and what takes it back can be pasted.
 func TestCutOffBetweenTwoFiles(t *testing.T) {
 	t.Parallel()
 	v := pairVictim(t)
-	cut := 0
-	v.everyStep(0, 1, func(p point) bool {
-		if p.call != "renameat2" {
-			return true
-		}
-		r := v.at(p, killed, "to", "green")
-		what := "killed before " + p.String()
-		if v.whole(what) == half {
-			cut++
-			_, out := v.bgswitch("status")
-			_, mend, _ := strings.Cut(out, "mend it: bgswitch ")
-			mend, _, _ = strings.Cut(mend, "\n")
-			if code, out := v.bgswitch("to", "green", "--dry-run"); code != exitNotAccepted || !strings.Contains(out, "an earlier switch was cut off: `bgswitch "+mend+"` mends what it left") {
-				t.Errorf("%s: a dry run exits %d: %s", what, code, out)
+	v.cutOff()
+	_, out := v.bgswitch("status")
+	_, mend, _ := strings.Cut(out, "mend it: bgswitch ")
+	mend, _, _ = strings.Cut(mend, "\n")
+	v.exits(exitNotAccepted, "an earlier switch was cut off: `bgswitch "+mend+"` mends what it left", "to", "green", "--dry-run")
+	v.exits(int(verify.Unknown), "an earlier switch was killed before all files were switched: `bgswitch "+mend+"`", "verify")
+	v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old one is back", strings.Fields(mend)...)
+	if got := v.whole("mended"); got != "blue" {
+		t.Errorf("after `%s` the files name %s", mend, got)
+	}
+	v.agree("mended", "blue")
+
+	// Nothing goes back where all stood in their place.
+	for n := 1; n < 10 && v.whole("killed before a signal") != "green"; n++ {
+		v.at(point{"pidfd_send_signal", n}, killed, "to", "green")
+	}
+	if out := v.exits(exitDone, "green is live: the files named it before", "to", "green"); strings.Contains(out, "earlier run") {
+		t.Errorf("what stood was put back: %s", out)
+	}
+	v.agree("in the end", "blue")
+}
+
+func (v *victim) exits(code int, says string, args ...string) (out string) {
+	v.t.Helper()
+	got, out := v.bgswitch(args...)
+	if got != code || !strings.Contains(out, says) {
+		v.t.Errorf("%s exits %d, want %d and %q:\n%s", strings.Join(args, " "), got, code, says, out)
+	}
+	return out
+}
+
+// What was killed between two files is mended as a whole by a site that has only
+// one of them: the other one, too, unless somebody is at work there.
+func TestCutOffMetByAnotherSite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		has  func(*victim) (file, selector string) // the other site
+	}{
+		{"the first file", func(v *victim) (string, string) { return v.Live, "server" }},
+		{"the second file", func(v *victim) (string, string) { return v.second, "set $service_url" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			v := pairVictim(t)
+			v.cutOff()
+			file, selector := c.has(v)
+			other := v.Live
+			if file == v.Live {
+				other = v.second
 			}
-			if code, out := v.bgswitch("verify"); code != 3 || !strings.Contains(out, "an earlier switch was killed before all files were switched: `bgswitch "+mend+"`") {
-				t.Errorf("%s: verify exits %d: %s", what, code, out)
+			settings := filepath.Join(v.Dir, "other.yaml")
+			text, _, _ := strings.Cut(v.SettingsText(""), "sites:")
+			v.write(settings, text+fmt.Sprintf("sites: {other: {file: %s, selector: %s, blue: %s, green: %s}}\n", file, selector, v.Blue.Addr, v.Green.Addr))
+			before := v.read(v.Live) + v.read(v.second)
+
+			held, err := journal.Take(t.Context(), journal.Place{Folder: filepath.Dir(other), Live: other}, 0, "to", nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if code, out := v.bgswitch(strings.Fields(mend)...); code != exitDone || !strings.Contains(out, "an earlier run was killed before its files were sure to be right: the old one is back") {
-				t.Errorf("%s: `%s` exits %d: %s", what, mend, code, out)
+			v.exits(exitBusy, "another bgswitch is at work", "to", "green", "--config", settings)
+			if v.read(v.Live)+v.read(v.second) != before {
+				t.Error("half of it was mended")
 			}
-			if got := v.whole(what); got != "blue" {
-				t.Errorf("%s: after `%s` the files name %s", what, mend, got)
+			if err := held.Leave(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		v.agree(what, "blue")
-		return r.met
-	})
-	if cut == 0 {
-		t.Error("no switch was killed between the two files")
+			if err := os.Chmod(filepath.Dir(other), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			v.exits(exitFailed, "mend what an earlier run left, together with "+other+": others may write "+filepath.Dir(other)+" (mode 0777)\nhint: ", "to", "blue", "--config", settings)
+			if err := os.Chmod(filepath.Dir(other), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			v.exits(exitDone, "blue is live", "to", "blue", "--config", settings)
+			if got := v.whole("mended"); got != "blue" {
+				t.Errorf("it names %s", got)
+			}
+			v.agree("mended", "green")
+		})
 	}
 }

@@ -139,7 +139,7 @@ func (p Place) isAmong(e Entry) bool {
 			return false
 		}
 	}
-	return slices.Contains(e.With, p)
+	return len(e.With) > 1 && slices.Contains(e.With, p)
 }
 
 func (p Place) compare(other Place) int { return cmp.Compare(p.Live, other.Live) }
