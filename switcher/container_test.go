@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -413,4 +414,20 @@ func TestContainerByName(t *testing.T) {
 	if in := s.Status(t.Context()).Running.Container; in == nil || in.Name != "web-1" {
 		t.Errorf("it is in %+v", in)
 	}
+}
+
+// The folder is shown, and another file lies over this one in there.
+func TestContainerWithAnotherFileOverIt(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	over := exec.Command("nsenter", "--target", fmt.Sprint(s.PID), "--mount", "--", "mount", "--bind", "/etc/hosts", s.Container.Inside)
+	if said, err := over.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if _, err := s.to(switcher.Green); !errors.Is(err, nginx.ErrNotHere) {
+		t.Errorf("%v, want that there is none", err)
+	}
+	s.reads(s.Blue.Addr)
+	s.Switcher.Nginx.MasterPID = s.PID
+	s.refuses(switcher.Failed, "is not shown the live file")
 }
