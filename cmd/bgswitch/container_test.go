@@ -10,6 +10,12 @@ import (
 	"bgswitch/switcher/rightstest"
 )
 
+// containedVictim is one whose nginx is in a container.
+func containedVictim(t *testing.T) *victim {
+	t.Helper()
+	return victimOf(t, containerSite(t, nginxtest.ContainerOptions{Workers: 1}))
+}
+
 // containerSite is a site whose nginx is in a container, with settings that say
 // nothing of it.
 func containerSite(t *testing.T, o nginxtest.ContainerOptions) *nginxtest.Site {

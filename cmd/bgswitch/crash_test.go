@@ -31,14 +31,6 @@ func (v *victim) argv(args ...string) []string {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	strace, err := findStrace()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := exec.LookPath("bgswitch")
-	if err != nil {
-		t.Fatal(err)
-	}
 	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{Workers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +40,19 @@ func newVictim(t *testing.T) *victim {
 			t.Error(err)
 		}
 	})
+	return victimOf(t, site)
+}
+
+func victimOf(t *testing.T, site *nginxtest.Site) *victim {
+	t.Helper()
+	strace, err := findStrace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("bgswitch")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &victim{Site: site, t: t, strace: strace, program: program}
 }
 
@@ -157,10 +162,11 @@ func (v *victim) whole(what string) string {
 }
 
 // agree makes sure that the next switch works without any repair command, in
-// either direction, and leaves nothing.
+// either direction, and leaves nothing. What a killed one was just about to run
+// has its lock for a moment still.
 func (v *victim) agree(what, color string) {
 	v.t.Helper()
-	if code, out := v.bgswitch("to", color); code != 0 {
+	if code, out := v.bgswitch("to", color, "--wait-lock", "20s"); code != 0 {
 		v.t.Fatalf("%s: the next switch exits %d: %s", what, code, out)
 	}
 	if got := v.whole(what); got != color {

@@ -65,8 +65,11 @@ func (v *victim) settled(what string) {
 	}
 }
 
-// victims are sites whose color stands in so many files.
-var victims = map[string]func(*testing.T) *victim{"one file": newVictim, "two files": pairVictim, "one of two in place": mountedPair}
+// victims are sites whose color stands in so many files, or whose nginx is
+// elsewhere.
+var victims = map[string]func(*testing.T) *victim{
+	"one file": newVictim, "two files": pairVictim, "one of two in place": mountedPair, "in a container": containedVictim,
+}
 
 // A switch that is killed before any of its steps leaves the whole old or the
 // whole new file, and the next one needs no repair.

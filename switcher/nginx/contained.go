@@ -110,8 +110,16 @@ func (n *Nginx) elsewhere(census Processes, named *named) []process {
 		if named != nil {
 			return !named.is(p, masters) || !runsNginx(p)
 		}
-		return !believed(p) || !runsNginx(p)
+		return !believed(p) || !runsNginx(p) || seesAll(p) && n.sameConfiguration(p) != nil
 	})
+}
+
+// seesAll says that a process has our own root folder, in other namespaces than
+// ours: then it sees every file of ours, and only its configuration tells whose
+// nginx it is.
+func seesAll(p process) bool {
+	same, err := sameFile(fmt.Sprintf("/proc/%d/root", p.id.pid), "/")
+	return err == nil && same
 }
 
 // believed says whose master counts that nobody has named: in our user namespace,

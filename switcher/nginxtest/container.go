@@ -308,6 +308,19 @@ func (c *Container) reachable() (err error) {
 	return nil
 }
 
+// Test runs `nginx -t` inside on the configuration as it stands.
+func (c *Container) Test() error {
+	binary, err := Binary()
+	if err != nil {
+		return err
+	}
+	test := exec.Command("nsenter", "--target", strconv.Itoa(c.PID), "--mount", "--pid", "--net", "--", binary, "-t", "-q", "-c", containerConf)
+	if out, err := test.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 // Said is what nginx has written to its stderr.
 func (c *Container) Said() string { return c.said.String() }
 

@@ -119,6 +119,14 @@ func (s *Site) ConfirmText() string {
 	return fmt.Sprintf("    confirm: {url: %q, blue: \"X-Color: blue\", green: \"X-Color: green\"}\n", s.URL())
 }
 
+// Test runs `nginx -t` on the configuration as it stands, where nginx runs.
+func (s *Site) Test() error {
+	if s.Container != nil {
+		return s.Container.Test()
+	}
+	return s.Nginx.Test()
+}
+
 // Stop ends nginx and the apps.
 func (s *Site) Stop() error {
 	var err error
