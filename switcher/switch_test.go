@@ -20,6 +20,24 @@ func TestSwitchesUnderLoad(t *testing.T) {
 		switches = 2000
 	}
 	s := newStand(t, nginxtest.Options{})
+	s.switchesUnderLoad(switches)
+	s.logIsQuiet()
+}
+
+// The same of an nginx in a container.
+func TestSwitchesUnderLoadInAContainer(t *testing.T) {
+	switches := 40
+	if soaking() {
+		switches = 1000
+	}
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	s.switchesUnderLoad(switches)
+	s.quiet(s.Container.Said())
+}
+
+func (s *stand) switchesUnderLoad(switches int) {
+	t := s.t
+	t.Helper()
 	kept := &nginxtest.Load{URL: s.URL(), Clients: 4, KeepAlive: true}
 	fresh := &nginxtest.Load{URL: s.URL(), Clients: 4}
 	kept.Start()
@@ -53,7 +71,6 @@ func TestSwitchesUnderLoad(t *testing.T) {
 		}
 	}
 	s.sound(bothColors[(switches+1)%2], 2)
-	s.logIsQuiet()
 }
 
 // missed says in how many of so many bare reloads the new workers were never seen
@@ -84,7 +101,12 @@ func (s *stand) logIsQuiet() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
+	s.quiet(string(text))
+}
+
+func (s *stand) quiet(log string) {
+	s.t.Helper()
+	for line := range strings.Lines(log) {
 		for _, level := range []string{"[warn]", "[error]", "[crit]", "[alert]", "[emerg]"} {
 			if strings.Contains(line, level) {
 				s.t.Errorf("nginx's error log: %s", line)

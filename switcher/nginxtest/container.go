@@ -314,7 +314,7 @@ func (c *Container) Test() error {
 	if err != nil {
 		return err
 	}
-	test := exec.Command("nsenter", "--target", strconv.Itoa(c.PID), "--mount", "--pid", "--net", "--", binary, "-t", "-q", "-c", containerConf)
+	test := exec.Command("nsenter", "--target", strconv.Itoa(c.PID), "--mount", "--pid", "--net", "--", binary, "-t", "-q", "-c", ContainerConf)
 	if out, err := test.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
