@@ -180,12 +180,41 @@ func (w *way) about(name string, stat *unix.Stat_t) (doubts []error) {
 	return doubts
 }
 
-// Doubts lists why a file is not safe from others: itself, the folders and the
-// links on the way to it. What may not be looked at is no doubt.
+// Doubts lists why a file, or a folder with all that stands in it, is not safe
+// from others: itself, the folders and the links on the way to it. What may not
+// be looked at is no doubt.
 func Doubts(path string) []error {
+	if folder, err := OpenFolder(path); err == nil {
+		defer folder.Close()
+		return append(folder.doubts, inside(folder.Path)...)
+	}
 	file, doubts, err := open(path)
 	if err == nil {
 		_ = file.Close()
+	}
+	return doubts
+}
+
+// insideLimit is how many names of one folder are judged.
+const insideLimit = 1000
+
+// inside are the doubts about what stands in a folder. A link to another folder
+// is judged, and not what stands in that.
+func inside(folder string) (doubts []error) {
+	opened, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer opened.Close()
+	entries, _ := opened.ReadDir(insideLimit)
+	for _, entry := range entries {
+		path := filepath.Join(folder, entry.Name())
+		if leads, err := OpenFolder(path); err == nil && !entry.IsDir() {
+			doubts = append(doubts, leads.doubts...)
+			_ = leads.Close()
+			continue
+		}
+		doubts = append(doubts, Doubts(path)...)
 	}
 	return doubts
 }
