@@ -1,8 +1,8 @@
 package switcher
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"bgswitch/switcher/journal"
@@ -15,8 +15,11 @@ import (
 type Change struct {
 	Edit
 
+	of      LiveFile
 	file    *livefile.File
 	view    view
+	ahead   view             // of what a link leads to then
+	below   []string         // in a folder: what nginx reads there
 	journal *journal.Journal // of the file; nil in a dry run
 
 	// From prepare on.
@@ -28,18 +31,43 @@ type Change struct {
 // needed says whether the file has to be replaced.
 func (c *Change) needed() bool { return c.Changes() }
 
+// Why a link cannot be led elsewhere for a container.
+var (
+	errMountedAlone = errors.New("nginx has what the link leads to mounted by itself, and would not see it led elsewhere")
+	errNotMounted   = errors.New("nginx is not shown what the link would lead to")
+)
+
+// writtenOver says that the file is written in place.
+func (c *Change) writtenOver() bool { return c.Relink == nil && c.view.inPlace() }
+
 // replaceable finds out, without writing, whether the file could be replaced.
 func (c *Change) replaceable() error {
-	if !c.needed() {
+	switch {
+	case !c.needed():
 		return nil
+	case c.Relink == nil:
+		return c.file.Replaceable(c.view.inPlace())
+	case c.view.alone:
+		return fmt.Errorf("%w: %s", errMountedAlone, c.view.at)
+	case c.ahead.pid != c.view.pid:
+		return fmt.Errorf("%w: %s", errNotMounted, c.Relink.To.Path)
 	}
-	return c.file.Replaceable(c.view.inPlace())
+	return c.Relink.Link.Replaceable(false)
 }
 
-// content is what stands in for the live file in a test aside.
+// content is what stands in for the live file in a test aside: where a link
+// leads elsewhere, over what it leads to now, for nothing can be mounted over a
+// link.
 func (c *Change) content() nginx.Content {
-	uid, gid := c.file.Owner()
-	return nginx.Content{Over: c.view.at, Bytes: c.After, Mode: c.file.Mode(), UID: uid, GID: gid}
+	like := c.file
+	if c.Relink != nil {
+		like = c.Relink.To
+	}
+	if like.IsFolder() {
+		return nginx.Content{Over: c.view.at, Folder: c.ahead.at}
+	}
+	uid, gid := like.Owner()
+	return nginx.Content{Over: c.view.at, Bytes: c.After, Mode: like.Mode(), UID: uid, GID: gid}
 }
 
 // prepare writes the journal and the new file; tested says that nginx has
@@ -47,10 +75,9 @@ func (c *Change) content() nginx.Content {
 // several. After an error forget has to follow.
 func (c *Change) prepare(tested bool, with []journal.Place) (err error) {
 	if !c.needed() {
-		c.opened, err = livefile.Open(c.file.Path, c.After)
-		return err
+		return c.openAsLed(c.file)
 	}
-	c.replacement = livefile.New(c.file, c.After, c.view.inPlace(), c.journal.Folder)
+	c.replacement = c.replaced()
 	entry := c.entry(tested, with)
 	if err := c.journal.Begin(entry); err != nil {
 		return err
@@ -58,9 +85,16 @@ func (c *Change) prepare(tested bool, with []journal.Place) (err error) {
 	synced := make(chan error, 1)
 	go func() { synced <- c.journal.Sync(!entry.Whole) }() // both wait for the disk
 	if err = errors.Join(c.replacement.Prepare(), <-synced); err == nil {
-		c.opened, err = c.open()
+		err = c.open()
 	}
 	return err
+}
+
+func (c *Change) replaced() *livefile.Replacement {
+	if c.Relink != nil {
+		return livefile.New(c.Relink.Link, []byte(c.Relink.Text), false, "")
+	}
+	return livefile.New(c.file, c.After, c.writtenOver(), c.journal.Folder)
 }
 
 // forget leaves nothing of a change that was prepared, or was to be, but an empty
@@ -76,19 +110,58 @@ func (c *Change) forget() error {
 // half done, or nginx has not accepted, is not whole yet.
 func (c *Change) entry(tested bool, with []journal.Place) journal.Entry {
 	r := c.replacement
-	return journal.Entry{
-		Kept: filepath.Base(r.Kept), Before: c.file.Hash(), After: livefile.Hash(c.After),
+	e := journal.Entry{
+		Kept: filepath.Base(r.Kept), Before: r.Old.Hash(), After: livefile.Hash(r.Bytes),
 		InPlace: r.InPlace, Whole: tested && !r.InPlace && len(with) == 0, With: with,
 	}
+	if c.Relink != nil {
+		e.Link, e.Led, e.Leads = true, string(r.Old.Bytes), string(r.Bytes)
+	}
+	return e
 }
 
 // open opens the file that nginx will have to open, before it is put: nobody
 // can come between.
-func (c *Change) open() (*livefile.Opened, error) {
-	if c.replacement.InPlace {
-		return livefile.Open(c.file.Path, c.Before)
+func (c *Change) open() (err error) {
+	switch {
+	case c.Relink != nil:
+		return c.openAs(c.Relink.To)
+	case c.replacement.InPlace:
+		c.opened, err = livefile.Open(c.file.Path, c.Before)
+	default:
+		c.opened, err = livefile.Open(c.replacement.Kept, c.After)
 	}
-	return livefile.Open(c.replacement.Kept, c.After)
+	return err
+}
+
+// openAs opens a file, or a folder, as it was read.
+func (c *Change) openAs(file *livefile.File) (err error) {
+	if !file.IsFolder() {
+		c.opened, err = livefile.Open(file.Path, file.Bytes)
+		return err
+	}
+	c.opened, err = livefile.OpenFolder(file, c.of.readAt)
+	if err == nil {
+		err = c.opened.Watch(c.below)
+	}
+	return err
+}
+
+// openAsLed is openAs for what stands there now.
+func (c *Change) openAsLed(file *livefile.File) error {
+	err := c.openAs(file)
+	if err == nil && c.Relink != nil {
+		err = c.opened.LedToBy(file.Named)
+	}
+	return err
+}
+
+// watch opens the files in a folder that nginx has to open, once they are known.
+func (c *Change) watch() error {
+	if !c.file.IsFolder() || len(c.opened.Files) > 0 {
+		return nil
+	}
+	return c.opened.Watch(c.below)
 }
 
 // put puts the new file in place and makes sure that it stands there.
@@ -100,6 +173,9 @@ func (c *Change) put() error {
 		return err
 	}
 	c.inPlace = true
+	if c.Relink != nil {
+		return c.opened.LedToBy(c.file.Named)
+	}
 	if err := c.opened.StandsAt(c.file.Path, c.After); err != nil {
 		return err
 	}
@@ -109,30 +185,32 @@ func (c *Change) put() error {
 // touched says whether there is anything to take back. A put that failed has
 // taken itself back, as a rule.
 func (c *Change) touched() bool {
-	if !c.needed() || c.replacement == nil {
-		return false
-	}
-	if c.inPlace {
-		return true
-	}
-	now, err := livefile.Read(c.file.Path)
-	return err != nil || bytes.Equal(now.Bytes, c.After)
+	return c.needed() && c.replacement != nil && (c.inPlace || c.replacement.IsPut())
 }
 
-// back brings the old bytes back, and opens what stands there then.
+// back brings the old bytes back, and opens what stands there then. What a link
+// leads to is nothing that was ever written: whatever it has become is what nginx
+// has to load.
 func (c *Change) back() error {
 	if c.needed() {
 		if err := c.replacement.Restore(); err != nil {
 			return err
 		}
 	}
-	opened, err := livefile.Open(c.file.Path, c.Before)
+	before := c.opened
+	defer func() { _ = before.Close() }()
+	c.inPlace = false
+	file, err := c.file, error(nil)
+	if c.Relink != nil {
+		file, err = c.of.read()
+	}
 	if err != nil {
 		return err
 	}
-	c.close()
-	c.opened, c.inPlace = opened, false
-	return nil
+	if c.below = nil; file.Hash() != c.file.Hash() {
+		c.replacement.Notes = append(c.replacement.Notes, fmt.Errorf("%w: %s", livefile.ErrChanged, file.Path))
+	}
+	return c.openAsLed(file)
 }
 
 // unchanged says whether the live path still names what was put, and holds it;
@@ -140,9 +218,12 @@ func (c *Change) back() error {
 func (c *Change) unchanged() (touched bool, err error) { return c.opened.Unchanged() }
 
 // given is the file that nginx was given, as the name in the settings led to it
-// when it was read.
+// when it was read, or, where a link was led elsewhere, since.
 func (c *Change) given() livefile.Identity {
 	identity := c.opened.Identity()
+	if c.Relink != nil {
+		return identity
+	}
 	identity.LinksNS = c.file.Identity().LinksNS
 	return identity
 }

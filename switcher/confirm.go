@@ -13,7 +13,8 @@ const (
 	confirmAnswers  = 5
 	confirmWindow   = 300 * time.Millisecond
 	confirmPause    = 10 * time.Millisecond
-	confirmPatience = 2 * time.Second // with answers that are wrong; a slow one is waited for
+	confirmPatience = 2 * time.Second  // with answers that are wrong; a slow one is waited for
+	startPatience   = 30 * time.Second // with an app that has just been started
 	confirmTimeout  = 10 * time.Second
 	statusTimeout   = 2 * time.Second
 )
@@ -21,7 +22,7 @@ const (
 // answered makes sure that a color answers through nginx: several times in a
 // row, for as long as window.
 func (s *Switcher) answered(ctx context.Context, want Color, window time.Duration) error {
-	patience := confirmPatience
+	patience := s.patience()
 	if window > 0 {
 		patience += confirmPatience
 	}
@@ -43,6 +44,18 @@ func (s *Switcher) answered(ctx context.Context, want Color, window time.Duratio
 			return nil
 		}
 	}
+}
+
+// patience is how long answers may be wrong: an app that was just started takes
+// its time.
+func (s *Switcher) patience() time.Duration {
+	switch {
+	case s.Site.Confirm.Patience > 0:
+		return s.Site.Confirm.Patience
+	case len(s.Site.Restart) > 0:
+		return startPatience
+	}
+	return confirmPatience
 }
 
 func pause(ctx context.Context) error {

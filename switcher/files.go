@@ -8,7 +8,6 @@ import (
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
-	"bgswitch/switcher/trust"
 )
 
 // files are the live files of a site as they were read, in the site's order.
@@ -22,7 +21,7 @@ var errSameFile = errors.New("they are the same file")
 func (s Site) read() (files, error) {
 	var all files
 	for _, f := range s.Files {
-		file, err := livefile.Read(f.Path)
+		file, err := f.read()
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +54,7 @@ func (f files) noted(r *statedir.Record) []statedir.FileRecord {
 	}
 	var found []statedir.FileRecord
 	for _, file := range f {
-		i := slices.IndexFunc(r.Files(), func(of statedir.FileRecord) bool { return string(of.Path) == file.Path || of.Path == "" })
+		i := slices.IndexFunc(r.Files(), func(of statedir.FileRecord) bool { return string(of.Path) == file.Home || of.Path == "" })
 		if i < 0 {
 			return nil
 		}
@@ -68,7 +67,7 @@ func (f files) noted(r *statedir.Record) []statedir.FileRecord {
 func (s *Switcher) word(one, several string) string { return worded(len(s.Site.Files), one, several) }
 
 // called is what the file is called: its path where there are others.
-func (s Site) called(file *livefile.File) string { return worded(len(s.Files), "the file", file.Path) }
+func (s Site) called(file *livefile.File) string { return worded(len(s.Files), "the file", file.Home) }
 
 func worded(n int, one, several string) string {
 	if n > 1 {
@@ -80,7 +79,7 @@ func worded(n int, one, several string) string {
 // doubts are why the files are not safe from others.
 func (s Site) doubts() (doubts []error) {
 	for _, f := range s.Files {
-		for _, doubt := range trust.Doubts(f.Path) {
+		for _, doubt := range f.doubts() {
 			if !slices.ContainsFunc(doubts, func(d error) bool { return d.Error() == doubt.Error() }) {
 				doubts = append(doubts, doubt)
 			}

@@ -19,6 +19,9 @@ type found struct {
 // find finds the nginx that the live files are for: on this host, or in the only
 // container that is shown them.
 func (s *Switcher) find(ctx context.Context, census census, files files) (found, error) {
+	if len(s.Site.Restart) > 0 {
+		return found{}, errAppUnseen
+	}
 	if s.Nginx.Named() {
 		return s.findContained(ctx, census, files)
 	}

@@ -262,8 +262,8 @@ func TestClockThatWasSet(t *testing.T) {
 func TestLinkMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ link, blue, green, file string }{
-		"to the file":   {"conf.d/active_upstream.conf", "one", "two", ""},
-		"to its folder": {"conf.d", "releases/1", "releases/2", "active_upstream.conf"},
+		"to the file":   {"conf.d/active_upstream.conf", "one", "elsewhere/two", ""}, // no siblings, of which a link would select one
+		"to its folder": {"conf.d", "releases/1", "elsewhere/2", "active_upstream.conf"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

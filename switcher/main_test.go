@@ -2,6 +2,7 @@ package switcher_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -21,6 +22,10 @@ import (
 
 func TestMain(m *testing.M) {
 	inside.Main()
+	if of := os.Getenv(releaseVariable); of != "" {
+		fmt.Fprintln(os.Stderr, serveRelease(of))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 

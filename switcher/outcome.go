@@ -30,6 +30,7 @@ type Error struct {
 	Outcome Outcome
 	Step    string
 	Err     error
+	Diff    string // lines that show it, where they do
 	Traffic string // where the traffic is now, where that needs saying
 	Hint    string // what to type next
 }

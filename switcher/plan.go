@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,6 +26,22 @@ type Edit struct {
 	Words  []nginxconf.Word // that decide
 	Before []byte
 	After  []byte
+	Relink *Relink // where a link decides: it is led elsewhere, and no file is changed
+}
+
+// Relink is what becomes of a link.
+type Relink struct {
+	Link *livefile.File
+	Text string         // what it says then
+	To   *livefile.File // where it leads then
+}
+
+// meaning is what a live file says, and what has to stand there for a color.
+type meaning interface {
+	Live() Color
+	Layout() nginxconf.Layout // nil: no words decide
+	Words() []nginxconf.Word
+	Edit(to Color) ([]byte, error)
 }
 
 // plan reads the files' meaning and edits them.
@@ -42,15 +59,17 @@ func plan(site Site, files files, to func(live Color) Color) (Plan, error) {
 		if err != nil {
 			return Plan{}, site.inFile(files[i], err)
 		}
-		p.Edits = append(p.Edits, Edit{Path: files[i].Path, Words: r.Words(), Before: files[i].Bytes, After: after})
+		p.Edits = append(p.Edits, Edit{
+			Path: files[i].Home, Words: r.Words(), Before: files[i].Bytes, After: after, Relink: relinked(r, p.To),
+		})
 	}
 	return p, nil
 }
 
 // understand reads what the files say, and the color that all of them agree on.
-func (s Site) understand(files files) (read []*nginxconf.File, live Color, err error) {
+func (s Site) understand(files files) (read []meaning, live Color, err error) {
 	for i, file := range files {
-		r, err := nginxconf.Read(file.Bytes, s.Files[i].Layout)
+		r, err := s.Files[i].understand(file)
 		if err != nil {
 			return nil, "", s.inFile(file, err)
 		}
@@ -58,10 +77,8 @@ func (s Site) understand(files files) (read []*nginxconf.File, live Color, err e
 	}
 	for i, r := range read[1:] {
 		if r.Live() != read[0].Live() {
-			first, other := read[0].Words()[0], r.Words()[0]
-			refusal := &nginxconf.Refusal{Msg: fmt.Sprintf("%s, line %d: %s is %s, expected %s as %s in %s, line %d",
-				files[i+1].Path, other.Line, other.Place(), other.Color, first.Color, first.Place(), files[0].Path, first.Line)}
-			return nil, "", &disagreement{refusal, read[len(read)-1].Live()}
+			return nil, "", &disagreement{refusal("%s is %s, expected %s as %s",
+				place(files[i+1], r, "%[2]s, line %[3]d: %[1]s"), r.Live(), read[0].Live(), place(files[0], read[0], "%s in %s, line %d")), read[len(read)-1].Live()}
 		}
 	}
 	return read, read[0].Live(), nil
@@ -81,8 +98,8 @@ func (d *disagreement) Unwrap() error { return d.Refusal }
 // says is what each of the files says.
 func (s Site) says(files files) (list []FileSays) {
 	for i, file := range files {
-		says := FileSays{Path: file.Path}
-		read, err := nginxconf.Read(file.Bytes, s.Files[i].Layout)
+		says := FileSays{Path: file.Home}
+		read, err := s.Files[i].understand(file)
 		if says.Err = err; err == nil {
 			says.Live = read.Live()
 		}
@@ -91,12 +108,20 @@ func (s Site) says(files files) (list []FileSays) {
 	return list
 }
 
+// place is where a file says its color: the first word that does, or the whole.
+func place(file *livefile.File, says meaning, format string) string {
+	if words := says.Words(); len(words) > 0 {
+		return fmt.Sprintf(format, words[0].Place(), file.Home, words[0].Line)
+	}
+	return file.Home
+}
+
 // inFile says in which of several files something was found.
 func (s Site) inFile(file *livefile.File, err error) error {
 	if len(s.Files) == 1 {
 		return err
 	}
-	return fmt.Errorf("%s: %w", file.Path, err)
+	return fmt.Errorf("%s: %w", file.Home, err)
 }
 
 // Changes says whether any file has to be replaced.
@@ -120,7 +145,16 @@ func (p Plan) Word(one, several string) string { return worded(len(p.Edits), one
 func (p Plan) Diff() string {
 	var all strings.Builder
 	for _, e := range p.Edits {
-		all.Write(diff.Diff(e.Path, e.Before, e.Path, e.After))
+		if r := e.Relink; r != nil {
+			all.Write(diff.Diff(e.Path, pointing(e.Path, string(r.Link.Bytes)), e.Path, pointing(e.Path, r.Text)))
+		} else {
+			all.Write(diff.Diff(e.Path, e.Before, e.Path, e.After))
+		}
 	}
 	return all.String()
+}
+
+// pointing is a link as ls(1) shows it.
+func pointing(path, text string) []byte {
+	return []byte(filepath.Base(path) + " -> " + text + "\n")
 }

@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,10 +98,10 @@ type step struct {
 
 func (p *Prepared) steps() []step {
 	return []step{
-		{name: "replace the file", do: p.put, skip: !p.changed()},
+		{name: p.stepPut(), do: p.put, skip: !p.changed()},
 		{name: "test the new file in place", do: p.testInPlace, skip: !p.changed() || p.accepted.new},
-		{name: "reload nginx", do: p.load},
-		{name: "confirm through nginx", do: p.confirm, skip: p.Site.Confirm == nil},
+		{name: p.stepLoad(), do: p.load},
+		{name: p.stepConfirm(), do: p.confirm, skip: p.Site.Confirm == nil},
 		{name: "look at the file again", do: p.lookAgain},
 	}
 }
@@ -142,7 +143,7 @@ func (p *Prepared) put(context.Context) error {
 		if err := c.put(); err != nil {
 			return p.notWritten(err)
 		}
-		if c.view.inPlace() {
+		if c.writtenOver() {
 			p.note("%s is mounted by itself: it was written in place, for a rename would not be seen", p.Site.called(c.file))
 		}
 	}
@@ -156,7 +157,7 @@ func (p *Prepared) put(context.Context) error {
 // was not said from the start.
 func (p *Prepared) whole() error {
 	replaced := p.replaced()
-	if first := replaced[0]; len(replaced) > 1 || !p.accepted.new || first.view.inPlace() {
+	if first := replaced[0]; len(replaced) > 1 || !p.accepted.new || first.writtenOver() {
 		return first.journal.Whole()
 	}
 	return nil
@@ -167,10 +168,20 @@ func (p *Prepared) testInPlace(ctx context.Context) (err error) {
 	if p.accepted, err = p.tests.inPlace(ctx, p.accepted); err != nil {
 		return err
 	}
-	if err := p.standing(); err != nil {
+	if err := cmp.Or(p.watch(), p.standing()); err != nil {
 		return err
 	}
 	return p.whole()
+}
+
+// watch opens what is known only now that nginx has to open.
+func (p *Prepared) watch() error {
+	for _, c := range p.Changes {
+		if err := c.watch(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // standing makes sure that what nginx has tested is what was put: an operator's
@@ -234,7 +245,7 @@ func (p *Prepared) lookAgain(ctx context.Context) error {
 	}
 	for _, c := range p.Changes {
 		if touched, err := c.unchanged(); err != nil || touched {
-			return errors.Join(err, fmt.Errorf("%w: %s: while nginx loaded it", livefile.ErrChanged, c.file.Path))
+			return errors.Join(err, fmt.Errorf("%w: %s: while %s loaded it", livefile.ErrChanged, c.file.Path, p.Site.Server()))
 		}
 	}
 	if p.Site.Confirm != nil {
@@ -264,7 +275,7 @@ func (p *Prepared) finish() *Error {
 func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
-		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and nginx has loaded %s; what somebody else wrote meanwhile is not in %[3]s", p.word("file says", "files say"), p.Plan.To, p.word("it", "them")),
+		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and %s has loaded %s; what somebody else wrote meanwhile is not in %[4]s", p.word("file says", "files say"), p.Plan.To, p.Site.Server(), p.word("it", "them")),
 		Hint:    "look at what he wrote, and at the live file; " + p.hintStatus(),
 	}
 }

@@ -11,7 +11,7 @@ import (
 // result is what came of the request, with its record.
 func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
 	s.noteElsewhere(outcome)
-	r := Result{Outcome: outcome, Plan: s.Plan, Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
+	r := Result{Outcome: outcome, Plan: s.Plan, Server: s.Site.Server(), Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
 	if outcome == Planned {
 		r.Steps = (&Prepared{Survey: s}).would()
 	}
@@ -59,17 +59,25 @@ func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record
 // given, it is what was proved: not what may stand there since.
 func (c *Change) record(given bool) statedir.FileRecord {
 	hash := statedir.Text(c.file.Hash())
-	r := statedir.FileRecord{Path: statedir.Text(c.file.Path), HashBefore: hash, HashAfter: hash}
+	r := statedir.FileRecord{Path: statedir.Text(c.file.Home), HashBefore: hash, HashAfter: hash}
 	if c.opened != nil && given {
 		identity := c.given()
 		r.File, r.HashAfter = &identity, statedir.Text(c.opened.Hash())
 		return r
 	}
-	if now, err := livefile.Read(c.file.Path); err == nil {
+	if now, err := c.now(); err == nil {
 		identity := now.Identity()
 		r.HashAfter, r.File = statedir.Text(now.Hash()), &identity
 	}
 	return r
+}
+
+// now reads what stands there now, or what the link leads to.
+func (c *Change) now() (*livefile.File, error) {
+	if c.Relink != nil {
+		return c.of.read()
+	}
+	return livefile.Read(c.file.Path)
 }
 
 // known is nil for a zero, which is no measurement.

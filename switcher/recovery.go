@@ -145,15 +145,12 @@ func (s *Survey) restore(part remaining) error {
 	if err != nil || r == nil {
 		return err
 	}
-	was, err := livefile.Read(part.Live)
-	if err != nil {
-		return err
-	}
+	put := r.IsPut()
 	err = r.Restore()
 	if errors.Is(err, livefile.ErrChanged) {
 		return nil // somebody else's, since
 	}
-	if err == nil && was.Hash() != part.Before {
+	if err == nil && put {
 		s.note("an earlier run was killed before its %s sure to be right: the old one is back", worded(len(part.With), "file was", "files were"))
 	}
 	return err

@@ -45,7 +45,7 @@ func (s *Switcher) unreadable(err error) error {
 
 func (s *Switcher) notUnderstood(err error) error {
 	var refusal *nginxconf.Refusal
-	if !errors.As(err, &refusal) {
+	if known := (*Error)(nil); errors.As(err, &known) || !errors.As(err, &refusal) {
 		return err
 	}
 	if last, cut := s.cutOff(err); cut {

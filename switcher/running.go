@@ -69,6 +69,9 @@ type census func() (nginx.Processes, error)
 // to be found on this host and the settings say how to reload it: then nothing
 // but what answers through it can prove a switch.
 func (s *Switcher) findRunning(ctx context.Context, census census, files files) (running, error) {
+	if len(s.Site.Restart) > 0 {
+		return restartedApp{s.Site.Restart}, nil
+	}
 	is, err := s.find(ctx, census, files)
 	if err == nil {
 		return &seenNginx{Switcher: s, found: is, census: census, files: files}, nil

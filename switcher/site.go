@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"bgswitch/health"
@@ -30,6 +31,7 @@ type Site struct {
 	Check   health.Check
 	URLs    map[Color]health.URL // where to ask instead of the backends' own addresses
 	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
+	Restart []string             // argv that starts an app anew, which no nginx switches; empty: nginx does
 }
 
 // siteNameLimit is how long a site's name may be: it names a folder.
@@ -98,10 +100,36 @@ func (s Site) values(c Color) []nginxconf.Value {
 func (s Site) ValidateAsking() error {
 	var m health.Mistakes
 	for _, f := range s.Files {
-		m.Add(s.askable(Blue, f.Layout), "check")
-		m.Add(s.askable(Green, f.Layout), "check")
+		for _, color := range []Color{Blue, Green} {
+			m.Add(s.askable(color, f.Layout), "check")
+			m.Add(s.askableWhole(color, f), "check")
+		}
 	}
+	m.Add(s.validateRestart(), "restart")
 	return m.Found()
+}
+
+// askableWhole: a file says nothing of where to ask its color. One that runs only
+// once it is live cannot be asked before.
+func (s Site) askableWhole(color Color, f LiveFile) error {
+	if f.Whole == nil || len(s.Restart) > 0 || !s.URLs[color].IsZero() {
+		return nil
+	}
+	return fmt.Errorf("%s_file does not say where to ask %s: `check:` needs a `%s_url:`", color, color, color)
+}
+
+// validateRestart: where no nginx is seen, nothing but the answers proves
+// anything.
+func (s Site) validateRestart() error {
+	switch {
+	case len(s.Restart) == 0:
+		return nil
+	case slices.ContainsFunc(s.Files, func(f LiveFile) bool { return f.Whole == nil }):
+		return errors.New("it is for what blue_file and green_file decide, in place of a reload of nginx")
+	case s.Confirm == nil:
+		return errors.New("`confirm:` is needed, for nothing else could prove a switch")
+	}
+	return nil
 }
 
 // askable says whether a color can be asked: where its value in one of the
@@ -122,10 +150,15 @@ func (s Site) askable(color Color, layout nginxconf.Layout) error {
 
 // Confirm is how to ask through nginx who answers.
 type Confirm struct {
-	URL   health.URL
-	Host  string
-	Marks map[Color]Mark
+	URL      health.URL
+	Host     string
+	Marks    map[Color]Mark
+	Patience time.Duration // how long answers may be wrong; 0: 2 s, or 30 s where an app is started anew
 }
+
+// patienceLimit is the longest patience: nobody knows meanwhile where the traffic
+// is.
+const patienceLimit = 10 * time.Minute
 
 // Validate finds what is missing or cannot tell the colors apart, as
 // health.Mistakes at their settings.
@@ -135,6 +168,9 @@ func (c Confirm) Validate() error {
 		m.Add(errors.New("none given, want one such as http://127.0.0.1/"), "url")
 	}
 	m.Add(health.ValidateHost(c.Host), "host")
+	if c.Patience < 0 || c.Patience > patienceLimit {
+		m.Add(fmt.Errorf("%s is not allowed, want at most %s", health.Short(c.Patience), health.Short(patienceLimit)), "patience")
+	}
 	for _, color := range []Color{Blue, Green} {
 		m.Add(c.Marks[color].validate(color), string(color))
 	}

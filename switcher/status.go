@@ -19,7 +19,9 @@ import (
 type Status struct {
 	Site     string
 	Path     string
-	Live     Color // by the file; empty when it is not understood
+	Server   string // what serves the site: nginx, or an app
+	Through  string // where it was asked who answers
+	Live     Color  // by the file; empty when it is not understood
 	FileErr  error
 	Files    []FileSays // where they could be read
 	Running  Running
@@ -80,7 +82,7 @@ func (s *Switcher) Status(ctx context.Context) Status {
 
 // Inspect is Status with another check than one answer of each backend.
 func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
-	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Colors: map[Color][]health.Verdict{}}
+	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Server: s.Site.Server(), Through: s.Site.Through(), Colors: map[Color][]health.Verdict{}}
 	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
 	files := s.readStatus(&st)
 	is, err := s.findOnly(ctx, sync.OnceValues(nginx.Census), files)
@@ -112,7 +114,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	if st.Running.Err != nil {
 		st.Running.Why = st.Running.Err.Error()
 	}
-	st.Running.Matters = len(s.Nginx.Reload) == 0
+	st.Running.Matters = len(s.Nginx.Reload) == 0 && len(s.Site.Restart) == 0
 	asking.Wait()
 	st.Drift = s.drift(st)
 	return st
@@ -230,7 +232,7 @@ func (s *Switcher) mendStopped(err error) string {
 // is healthy.
 func (s *Switcher) mendSilence(st Status) string {
 	if health.Healthy(st.Colors[st.Live]) {
-		return fmt.Sprintf("compare `confirm:` in the settings with what nginx answers: %s is healthy", st.Live)
+		return fmt.Sprintf("compare `confirm:` in the settings with what %s answers: %s is healthy", s.Site.Server(), st.Live)
 	}
 	if health.Healthy(st.Colors[st.Live.Other()]) {
 		return s.to(st.Live.Other())

@@ -9,7 +9,6 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher/journal"
-	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 )
@@ -57,6 +56,7 @@ func (s *Switcher) newSurvey(request Request) *Survey {
 func (s *Survey) look(ctx context.Context) error {
 	never := func() bool { return false }
 	already := func() bool { return s.Already }
+	untested := len(s.Site.Restart) > 0 // nothing can be, before the app starts with it
 	same := func() bool { return !s.changed() }
 	for _, step := range []struct {
 		name string
@@ -66,12 +66,12 @@ func (s *Survey) look(ctx context.Context) error {
 		{"take the lock", s.takeLock, never},
 		{stepRead, s.read, never},
 		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil }},
-		{stepFind, s.findNginx, never},
+		{s.Site.worded(stepFind, "find what answers"), s.findNginx, never},
 		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
 		{stepReplaceable, s.replaceable, same},
 		{"make sure that new workers will live", s.survivable, already},
-		{"test the configuration as it stands", s.test, s.changed},
-		{"test the new file", s.test, same},
+		{"test the configuration as it stands", s.test, func() bool { return untested || s.changed() }},
+		{"test the new file", s.test, func() bool { return untested || same() }},
 	} {
 		if step.skip() {
 			continue
@@ -130,12 +130,6 @@ func (s *Survey) read(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
-	for _, f := range s.Site.Files {
-		if sibling, is := livefile.Selector(f.Path); is {
-			return refuse(NotAccepted, "set `file:` to a small file that nginx includes and that holds the deciding `server` line itself",
-				fmt.Errorf("%s is a link that selects the color by its target, beside %s: editing the target would make it say the other color", f.Path, sibling))
-		}
-	}
 	if err := s.doubt(); err != nil {
 		return err
 	}
@@ -160,9 +154,9 @@ func (s *Survey) readFiles() error {
 	if err != nil {
 		return s.unreadable(err)
 	}
-	for _, file := range files {
-		change := &Change{file: file, view: view{at: file.Path}}
-		if change.journal = s.journals.Of(file.Path); change.journal == nil && s.journals != nil {
+	for i, file := range files {
+		change := &Change{of: s.Site.Files[i], file: file, view: view{at: file.Path}}
+		if change.journal = s.journals.Of(file.Home); change.journal == nil && s.journals != nil {
 			return refuse(Failed, "look at the file and type it again", fmt.Errorf("%s led to another file a moment ago", file.Named))
 		}
 		s.Changes = append(s.Changes, change)
@@ -172,6 +166,11 @@ func (s *Survey) readFiles() error {
 	}
 	for i, edit := range s.Plan.Edits {
 		s.Changes[i].Edit = edit
+		if f := s.Site.Files[i]; f.Whole == nil {
+			if err := f.selectedByLink(files[i], s.Plan.From); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -215,13 +214,18 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 		return err
 	}
 	s.beginAsking()
-	if _, seen := s.running.(*seenNginx); s.request.wayBack && !seen {
+	if _, commanded := s.running.(*commandedNginx); s.request.wayBack && commanded {
 		return ErrNoMaster
 	}
 	for _, c := range s.Changes {
 		c.view = s.running.view(c.file)
+		if c.Relink != nil {
+			c.ahead = s.running.view(c.Relink.To)
+		}
 	}
-	s.tests = s.beginTests(ctx)
+	if s.accepted.new = len(s.Site.Restart) > 0; !s.accepted.new {
+		s.tests = s.beginTests(ctx)
+	}
 	if err := s.running.alone(); err != nil {
 		return err
 	}
@@ -253,7 +257,7 @@ func (s *Survey) alreadySo(ctx context.Context) bool {
 	}
 	err := s.answered(ctx, s.Plan.To, s.running.window())
 	if err != nil {
-		s.note("nginx is loaded once more: %v", err)
+		s.note("%s is loaded once more: %v", s.Site.Server(), err)
 	}
 	return err == nil
 }
@@ -265,8 +269,12 @@ func (s *Survey) askTarget(context.Context) error {
 	if s.request.Force {
 		s.note("%s was not asked whether it is healthy (--force)", to)
 		if s.Site.Confirm != nil && s.changed() {
-			s.say(fmt.Sprintf("`confirm` still holds with --force: unless %s answers through nginx with its mark, the switch is rolled back", to))
+			s.say(fmt.Sprintf("`confirm` still holds with --force: unless %s answers %s with its mark, the switch is rolled back", to, s.Site.Through()))
 		}
+		return nil
+	}
+	if len(s.Site.Backends(to)) == 0 {
+		s.note("%s was not asked whether it is healthy, for it does not run before it is live: `confirm` shows it", to)
 		return nil
 	}
 	s.Verdicts = s.questions.verdicts()
@@ -326,8 +334,23 @@ func (s *Survey) survivable(context.Context) error {
 	return nil
 }
 
+// folderTestable: what nginx reads in a folder, and so has to open, only its own
+// test tells.
+func (s *Survey) folderTestable() error {
+	_, seen := s.running.(*seenNginx)
+	for _, c := range s.Changes {
+		if seen && len(s.Nginx.Test) > 0 && c.file.IsFolder() {
+			return refuse(NotAccepted, "leave out `test:` below `nginx:`, or let the link lead to a file", fmt.Errorf("which files nginx reads in %s is unknown where the settings bring their own test", c.file.Path))
+		}
+	}
+	return nil
+}
+
 // test waits for nginx's test.
 func (s *Survey) test(ctx context.Context) (err error) {
+	if err := s.folderTestable(); err != nil {
+		return err
+	}
 	s.accepted, err = s.tests.judge(ctx, s.request, s.Already)
 	if err == nil && !s.Already {
 		s.findElsewhere()

@@ -55,6 +55,7 @@ type Request struct {
 type Result struct {
 	Outcome  Outcome
 	Plan     Plan
+	Server   string // what serves the site: nginx, or an app
 	Loaded   Loaded // what nginx had of the file before
 	Record   statedir.Record
 	Verdicts []health.Verdict
@@ -110,7 +111,7 @@ func (s *Switcher) cutOff(err error) (last Color, is bool) {
 // places are where the journals of the live files stand.
 func (s *Switcher) places() (places []journal.Place, err error) {
 	for _, f := range s.Site.Files {
-		live, err := livefile.Resolve(f.Path)
+		live, err := f.home()
 		if err != nil {
 			return nil, err
 		}

@@ -160,7 +160,14 @@ func (t *tests) before(ctx context.Context, r Request, a acceptance, why error) 
 	if refused {
 		return a, nil
 	}
+	defer t.unlearn() // what is read in the folder that is left says nothing of the other one
 	return a.with(asIs.Dump, t.decide(asIs.Dump, (*Change).was))
+}
+
+func (t *tests) unlearn() {
+	for _, c := range t.changes {
+		c.below = nil
+	}
 }
 
 // inPlace tests what has been put.
@@ -204,12 +211,12 @@ func (c *Change) was() []byte     { return c.Before }
 func (c *Change) becomes() []byte { return c.After }
 
 func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
-	if !dump.Reads(c.view.at, content) {
-		if now, err := livefile.Read(c.file.Path); err == nil && bytes.Equal(content, c.was()) && !bytes.Equal(now.Bytes, content) {
+	if !c.readBy(dump, content) {
+		if now, err := c.now(); err == nil && bytes.Equal(content, c.was()) && !bytes.Equal(now.Bytes, content) {
 			return t.notWritten(fmt.Errorf("%w: %s", livefile.ErrChanged, c.file.Path))
 		}
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
-			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Path, dump.Main(), ErrDecidesNothing))
+			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Home, dump.Main(), ErrDecidesNothing))
 	}
 	for _, w := range c.Words {
 		if err := upstreamDecides(dump, w); err != nil {
@@ -263,6 +270,9 @@ func (s *Survey) carried() {
 	var ours []string
 	for _, c := range s.Changes {
 		ours = append(ours, c.view.at)
+		for _, passage := range c.through(s.accepted.dump) {
+			ours = append(ours, passage.Name)
+		}
 	}
 	others := s.accepted.dump.ChangedSince(since, ours...)
 	if len(others) == 0 {

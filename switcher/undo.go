@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,9 +49,9 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	if !p.changed() {
-		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and nginx may yet load it: %w", p.word("file", "files"), p.Plan.To, err))
+		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and %s may yet load it: %w", p.word("file", "files"), p.Plan.To, p.Site.Server(), err))
 	}
-	return p.stuck(ctx, fmt.Errorf("nginx does not take the old %s either: %w", p.word("file", "files"), err))
+	return p.stuck(ctx, fmt.Errorf("%s does not take the old %s either: %w", p.Site.Server(), p.word("file", "files"), err))
 }
 
 // touched says whether there is anything to take back: our bytes in a file, or
@@ -122,6 +123,9 @@ const busyFor = time.Minute
 // not the old one since, is still at the new one, and may yet put it to use:
 // nobody is told that it was rolled back before that is over.
 func (p *Prepared) loadOld(ctx context.Context) (loading, error) {
+	if err := p.watchOld(ctx); err != nil {
+		p.note("whether nginx opens each file of a folder that is back was not watched: %v", err)
+	}
 	began := time.Now()
 	for {
 		l, err := p.running.load(ctx, p.order())
@@ -134,6 +138,21 @@ func (p *Prepared) loadOld(ctx context.Context) (loading, error) {
 			return l, err
 		}
 	}
+}
+
+// watchOld finds out what nginx reads in a folder that a link leads to again.
+func (p *Prepared) watchOld(ctx context.Context) error {
+	if !slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.file.IsFolder() && !c.of.Released }) {
+		return nil
+	}
+	tested, err := p.running.testAsIs(ctx)
+	if err != nil || tested.Dump == nil {
+		return cmp.Or(err, errors.New("nginx does not say what it reads"))
+	}
+	for _, c := range p.Changes {
+		c.readBy(tested.Dump, c.Before)
+	}
+	return p.watch()
 }
 
 // answersAsBefore asks who answers where the workers tell nothing: some of them
@@ -158,7 +177,7 @@ func (p *Prepared) rolledBack(ctx context.Context) error {
 	cause := p.cause
 	cause.Outcome = RolledBack
 	if p.changed() {
-		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and nginx serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Plan.From)
+		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and %s serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Site.Server(), p.Plan.From)
 	} else {
 		cause.Traffic = fmt.Sprintf("nothing was put back: the %s had named %s before", p.word("file", "files"), p.Plan.To)
 	}
@@ -174,7 +193,8 @@ func (p *Prepared) stuck(ctx context.Context, err error) error {
 	if errors.Is(err, livefile.ErrChanged) {
 		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
 	}
-	cause.Hint = fmt.Sprintf("look at `nginx -t` and nginx's error log, mend what they name, then type `%s`", p.to(p.Plan.From))
+	look := p.Site.worded("`nginx -t` and nginx's error log, mend what they name", "what the app and its restart say, mend it")
+	cause.Hint = fmt.Sprintf("look at %s, then type `%s`", look, p.to(p.Plan.From))
 	if errors.Is(err, nginx.ErrMasterEnded) {
 		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
 	}
@@ -213,7 +233,7 @@ func (p *Prepared) whoAnswers(ctx context.Context) string {
 	}
 	got, said, _ := p.answer(ctx, statusTimeout)
 	if got == "" {
-		return "; through nginx: " + said
+		return "; " + p.Site.Through() + ": " + said
 	}
 	return "; " + said
 }

@@ -54,7 +54,7 @@ func (s *Switcher) waitForTarget(ctx context.Context, request Request) {
 		return
 	}
 	to, waits := s.waitsFor(request)
-	if !waits {
+	if !waits || len(s.Site.Backends(to)) == 0 {
 		return
 	}
 	w := s.waiting(request.Wait)

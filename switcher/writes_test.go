@@ -36,25 +36,6 @@ func TestLinkStays(t *testing.T) {
 	}
 }
 
-// A link that is itself the selector is refused: blue.conf would say green.
-func TestSelectingLinkIsRefused(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := newStandIn(t, dir, nginxtest.Options{})
-	for _, color := range []string{"blue", "green"} {
-		if err := os.WriteFile(filepath.Join(dir, color+".conf"), []byte(nginxtest.LiveFile(s.Blue.Addr)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Remove(s.Live); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("../blue.conf", s.Live); err != nil {
-		t.Fatal(err)
-	}
-	s.refuses(switcher.NotAccepted, "selects the color by its target")
-}
-
 func TestHardLinkIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/statedir"
@@ -90,7 +91,7 @@ func (t *terminal) exit(err error) int {
 	}
 	var failed *switcher.Error
 	if errors.As(err, &failed) {
-		printLines(t.stderr, "bgswitch: "+failed.Error(), failed.Traffic, hintLine(failed.Hint))
+		printLines(t.stderr, slices.Concat([]string{"bgswitch: " + failed.Error()}, strings.Split(failed.Diff, "\n"), []string{failed.Traffic, hintLine(failed.Hint)})...)
 		return codeOf(failed.Outcome)
 	}
 	hint := hintOf(err)

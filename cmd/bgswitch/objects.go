@@ -41,6 +41,9 @@ func switchObjectOf(r switcher.Result, err error) switchObject {
 	}
 	var failed *switcher.Error
 	if errors.As(err, &failed) {
+		if o.Diff == "" {
+			o.Diff = statedir.Text(failed.Diff)
+		}
 		o.Traffic, o.Hint = statedir.Text(failed.Traffic), statedir.Text(failed.Hint)
 	}
 	return o
@@ -49,7 +52,7 @@ func switchObjectOf(r switcher.Result, err error) switchObject {
 // colorObject is one color's health.
 type colorObject struct {
 	Backends []backendObject `json:"backends"`
-	Healthy  bool            `json:"healthy"`
+	Healthy  *bool           `json:"healthy"` // null: nobody was asked
 	TookMS   *float64        `json:"took_ms"`
 	Reason   statedir.Text   `json:"reason"`
 }
@@ -62,7 +65,10 @@ type backendObject struct {
 }
 
 func colorObjectOf(verdicts []health.Verdict) colorObject {
-	o := colorObject{Healthy: health.Healthy(verdicts), Backends: []backendObject{}}
+	o := colorObject{Backends: []backendObject{}}
+	if healthy := health.Healthy(verdicts); len(verdicts) > 0 {
+		o.Healthy = &healthy
+	}
 	for _, v := range verdicts {
 		var took *float64
 		if ms := milliseconds(v.Latency); ms > 0 {

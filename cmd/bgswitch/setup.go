@@ -109,7 +109,9 @@ func (s *settings) override(c *cli.Context) error {
 		return usage("set them in the settings", "--file, --selector, --blue and --green cannot say which of the site's files they are for")
 	}
 	if c.IsSet("file") {
-		site.Files = []switcher.LiveFile{{Path: c.String("file"), Layout: site.Files[0].Layout}}
+		file := site.Files[0]
+		file.Path = c.String("file")
+		site.Files = []switcher.LiveFile{file}
 	}
 	if places {
 		if err := overridePlace(c, &site); err != nil {
@@ -125,6 +127,9 @@ func (s *settings) override(c *cli.Context) error {
 
 func overridePlace(c *cli.Context, site *switcher.Site) error {
 	file := site.Files[0]
+	if file.Whole != nil {
+		return usage("set `blue_file:` and `green_file:` in the settings", "--selector, --blue and --green are for words, and whole files decide here")
+	}
 	if len(file.Layout) > 1 {
 		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's places they are for")
 	}

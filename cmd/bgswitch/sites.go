@@ -23,25 +23,31 @@ func (w written) site(name string) switcher.Site {
 	}
 	file := &site.Files[0]
 	var blue, green, upstream, upstreams, selector, places written
+	var whole wholeFiles
 	w.has(takes{
-		"file":      absolute(&file.Path),
-		"blue":      keep(&blue),
-		"green":     keep(&green),
-		"selector":  keep(&selector),
-		"upstream":  keep(&upstream),
-		"upstreams": keep(&upstreams),
-		"places":    keep(&places),
-		"check":     func(w written) { w.check(&site) },
-		"confirm":   func(w written) { site.Confirm = w.confirm() },
+		"file":       absolute(&file.Path),
+		"blue":       keep(&blue),
+		"green":      keep(&green),
+		"selector":   keep(&selector),
+		"upstream":   keep(&upstream),
+		"upstreams":  keep(&upstreams),
+		"blue_file":  keep(&whole.blue),
+		"green_file": keep(&whole.green),
+		"places":     keep(&places),
+		"restart":    argv(&site.Restart),
+		"check":      func(w written) { w.check(&site) },
+		"confirm":    func(w written) { site.Confirm = w.confirm() },
 	})
 	switch {
 	case places.node != nil:
-		for _, other := range []written{selector, upstream, upstreams} {
+		for _, other := range []written{selector, upstream, upstreams, whole.blue, whole.green} {
 			if other.node != nil {
 				other.wrong(fmt.Errorf("%s: set it in each of the places", other.label()))
 			}
 		}
 		site.Files = places.places(file.Path, blue, green)
+	case whole.isSet():
+		*file = whole.of(w, file.Path, blue, green, selector, upstream, upstreams)
 	case upstreams.node == nil:
 		s := selected(selector, upstream)
 		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
@@ -49,6 +55,9 @@ func (w written) site(name string) switcher.Site {
 		upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
 	default:
 		file.Layout = upstreams.layout()
+	}
+	for i := range site.Files {
+		site.Files[i].Released = len(site.Restart) > 0
 	}
 	w.judge(site.ValidateAsking())
 	return site
@@ -85,9 +94,18 @@ func (w written) places(path string, blue, green written) (files []switcher.Live
 	for _, item := range w.items() {
 		at, b, g := path, blue, green
 		var selector, upstream written
-		item.has(takes{"file": absolute(&at), "selector": keep(&selector), "upstream": keep(&upstream), "blue": keep(&b), "green": keep(&g)})
+		var whole wholeFiles
+		item.has(takes{"file": absolute(&at), "selector": keep(&selector), "upstream": keep(&upstream), "blue": keep(&b), "green": keep(&g),
+			"blue_file": keep(&whole.blue), "green_file": keep(&whole.green)})
 		s := selected(selector, upstream)
 		i := slices.IndexFunc(files, func(f switcher.LiveFile) bool { return f.Path == filepath.Clean(at) })
+		if whole.isSet() || i >= 0 && files[i].Whole != nil {
+			if i >= 0 {
+				item.wrong(fmt.Errorf("places: %s is named twice, and is decided as a whole", files[i].Path))
+			}
+			files = append(files, whole.of(item, filepath.Clean(at), item.below()["blue"], item.below()["green"], selector, upstream))
+			continue
+		}
 		if i < 0 {
 			i, files = len(files), append(files, switcher.LiveFile{Path: filepath.Clean(at)})
 		}
@@ -229,7 +247,7 @@ func statusRanges(into *health.StatusRanges) func(written) {
 func (w written) confirm() *switcher.Confirm {
 	var c switcher.Confirm
 	var blue, green string
-	w.has(takes{"url": address(&c.URL), "host": plain(&c.Host), "blue": plain(&blue), "green": plain(&green)})
+	w.has(takes{"url": address(&c.URL), "host": plain(&c.Host), "blue": plain(&blue), "green": plain(&green), "patience": duration(&c.Patience)})
 	c.Marks = map[switcher.Color]switcher.Mark{switcher.Blue: switcher.Mark(blue), switcher.Green: switcher.Mark(green)}
 	w.judge(c.Validate())
 	return &c

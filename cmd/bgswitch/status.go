@@ -126,9 +126,12 @@ func (t *terminal) showStatus(st switcher.Status) {
 	for _, words := range t.fileWords(st) {
 		t.line("file", words)
 	}
-	t.line("nginx", runningWords(st))
+	t.line(strings.TrimPrefix(st.Server, "the "), runningWords(st))
 	t.line("answers", t.answerWords(st))
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
+		if len(st.Colors[color]) == 0 && st.Live != "" {
+			t.line(string(color), t.painted(sgrDim, "not asked (the check has no "+string(color)+"_url)"))
+		}
 		for _, verdict := range st.Colors[color] {
 			t.result("  %s%s%s", t.color(color), strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
 		}
@@ -152,7 +155,7 @@ func (t *terminal) line(name string, text any) { t.result("  %-9s%s", name, text
 
 func (t *terminal) headline(st switcher.Status) ink {
 	sick := inked("")
-	if !health.Healthy(st.Colors[st.Live]) {
+	if asked := st.Colors[st.Live]; len(asked) > 0 && !health.Healthy(asked) {
 		sick = inked(" and %s", t.painted(sgrRed, "UNHEALTHY"))
 	}
 	switch {
@@ -163,7 +166,7 @@ func (t *terminal) headline(st switcher.Status) ink {
 	case st.Serves():
 		return inked("%s is live%s", t.color(st.Live), sick)
 	case st.Running.Is == nil:
-		return inked("%s by the file%s; whether nginx has loaded it is unknown", t.color(st.Live), sick)
+		return inked("%s by the file%s; whether %s has loaded it is unknown", t.color(st.Live), sick, st.Server)
 	}
 	return inked("%s by the file%s; others have started or loaded nginx since the last switch", t.color(st.Live), sick)
 }
@@ -226,7 +229,7 @@ func counted(n int, noun string) string {
 func (t *terminal) answerWords(st switcher.Status) ink {
 	switch {
 	case st.Answers != "":
-		return inked("%s through nginx", t.color(st.Answers))
+		return inked("%s %s", t.color(st.Answers), st.Through)
 	case st.Answered != "":
 		return inked("unknown: %s", st.Answered)
 	}

@@ -145,7 +145,7 @@ func (t *terminal) showSwitch(r switcher.Result, err error) {
 	case switcher.Done:
 		t.showDone(r)
 	case switcher.Already:
-		t.result("%s is live already, and nginx has it loaded: nothing was touched", t.color(r.Plan.To))
+		t.result("%s is live already, and %s has it loaded: nothing was touched", t.color(r.Plan.To), r.Server)
 	case switcher.Planned:
 		t.showPlan(r)
 	}
@@ -158,7 +158,7 @@ func (t *terminal) showDone(r switcher.Result) {
 	}
 	verb := inked("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
 	if !r.Plan.Changes() {
-		verb = inked("%s is live: the %s named it before, nginx has loaded it now", t.color(r.Plan.To), r.Plan.Word("file", "files"))
+		verb = inked("%s is live: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Plan.Word("file", "files"), r.Server)
 	}
 	t.result("%s (%s%s, proved by %s%s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {
@@ -189,9 +189,9 @@ func (t *terminal) showPlan(r switcher.Result) {
 	case r.Plan.Changes():
 		t.showDiff(r.Plan.Diff())
 	case is != nil && !*is:
-		t.result("the %s %s already, but nginx has not loaded it", r.Plan.Word("file names", "files name"), t.color(r.Plan.To))
+		t.result("the %s %s already, but %s has not loaded it", r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
 	default:
-		t.result("the %s %s already: nginx would load it once more", r.Plan.Word("file names", "files name"), t.color(r.Plan.To))
+		t.result("the %s %s already: %s would load it once more", r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
 	}
 	t.result("would then: %s", strings.Join(r.Steps, ", "))
 	t.result("dry run: nothing was written")

@@ -38,7 +38,7 @@ func TestExampleSettings(t *testing.T) {
 	if s, err = newReader().parse("all of "+path, []byte(whole)); err != nil {
 		t.Error(err)
 	}
-	if len(s.sites) != 3 || s.verify.Fall != 3 || len(s.sites[1].Files) != 3 || s.sites[2].Files[0].Layout[0].Colors[switcher.Blue] == nil {
+	if len(s.sites) != 5 || s.verify.Fall != 3 || s.sites[3].Files[0].Whole == nil || len(s.sites[4].Restart) == 0 || len(s.sites[1].Files) != 3 || s.sites[2].Files[0].Layout[0].Colors[switcher.Blue] == nil {
 		t.Errorf("%+v", s)
 	}
 }

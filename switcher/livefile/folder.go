@@ -67,7 +67,7 @@ func NameFolder(named string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Named: named, Path: path, Bytes: []byte(path + "\n")}
+	f := &File{Named: named, Path: path, Home: path, Bytes: []byte(path + "\n")}
 	if err := unix.Stat(path, &f.stat); err != nil {
 		return nil, pathError("stat", path, err)
 	}
@@ -79,8 +79,3 @@ func NameFolder(named string) (*File, error) {
 
 // IsFolder says that it is a folder.
 func (f *File) IsFolder() bool { return f.stat.Mode&unix.S_IFMT == unix.S_IFDIR }
-
-// SameAs says whether two are one and the same, whatever their names.
-func (f *File) SameAs(other *File) bool {
-	return f.stat.Dev == other.stat.Dev && f.stat.Ino == other.stat.Ino
-}

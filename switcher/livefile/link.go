@@ -32,7 +32,7 @@ func ReadLink(named string) (*File, error) {
 }
 
 func readText(path string) (*File, error) {
-	f := &File{Named: path, Path: path, link: true}
+	f := &File{Named: path, Path: path, Home: path, link: true}
 	if err := unix.Lstat(path, &f.stat); err != nil {
 		return nil, pathError("lstat", path, err)
 	}

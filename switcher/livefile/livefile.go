@@ -42,6 +42,7 @@ var (
 type File struct {
 	Named string // as the settings name it
 	Path  string // where it really is, links resolved
+	Home  string // where another one takes its place: Path, or the link that selects it
 	Bytes []byte // of a link: its text
 
 	stat   unix.Stat_t
@@ -76,7 +77,7 @@ func Resolve(named string) (string, error) {
 
 // readPath reads what stands at path itself, which may be no link.
 func readPath(path string) (*File, error) {
-	f := &File{Named: path, Path: path}
+	f := &File{Named: path, Path: path, Home: path}
 	opened, err := f.open()
 	if err != nil {
 		return nil, err
@@ -139,6 +140,11 @@ func Hash(content []byte) string {
 
 // Mode is the file's permission bits.
 func (f *File) Mode() fs.FileMode { return fs.FileMode(f.stat.Mode & 0o7777) }
+
+// SameAs says whether two are one and the same, whatever their names.
+func (f *File) SameAs(other *File) bool {
+	return f.stat.Dev == other.stat.Dev && f.stat.Ino == other.stat.Ino
+}
 
 // Owner is the file's user and group.
 func (f *File) Owner() (uid, gid int) { return int(f.stat.Uid), int(f.stat.Gid) }

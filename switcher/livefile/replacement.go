@@ -173,7 +173,7 @@ func (r *Replacement) Restore() error {
 	}
 	live, err := r.read(r.Old.Path)
 	switch {
-	case errors.Is(err, os.ErrNotExist), r.Old.link && errors.Is(err, ErrNotOrdinary):
+	case r.gone(err):
 		return changed(r.Old.Path)
 	case err != nil:
 		return err
@@ -196,10 +196,22 @@ func (r *Replacement) Restore() error {
 // Restore to judge.
 func (r *Replacement) Ours() error {
 	live, err := r.read(r.Old.Path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrNotOrdinary) || err == nil && !bytes.Equal(live.Bytes, r.Old.Bytes) && !r.isOurs(live.Bytes) {
+	if r.gone(err) || err == nil && !bytes.Equal(live.Bytes, r.Old.Bytes) && !r.isOurs(live.Bytes) {
 		return changed(r.Old.Path)
 	}
 	return nil
+}
+
+// gone says whether an error tells that somebody has taken the live file away, or
+// put something else than a link in the place of one.
+func (r *Replacement) gone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || r.Old.link && errors.Is(err, ErrNotOrdinary)
+}
+
+// IsPut says whether the new bytes may stand in the live file.
+func (r *Replacement) IsPut() bool {
+	live, err := r.read(r.Old.Path)
+	return err != nil || r.isOurs(live.Bytes)
 }
 
 func (r *Replacement) isOurs(now []byte) bool {

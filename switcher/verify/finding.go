@@ -292,6 +292,9 @@ func (v *Verifier) asked(f *Finding, color switcher.Color) (streak Streak, bad s
 		return streak, ""
 	}
 	verdicts := f.Status.Colors[color]
+	if len(verdicts) == 0 { // it runs only once it is live
+		return Streak{Up: true}, ""
+	}
 	return v.streak(f, string(color), health.Healthy(verdicts)), unhealthyText(verdicts)
 }
 
@@ -303,14 +306,14 @@ func (v *Verifier) judgeAnswers(f *Finding) {
 		return
 	}
 	if st.Answers == "" && st.Answered == "" {
-		f.addAnswer(Problem{switcher.DriftAnswers, Warning, "through nginx: " + notAsked}, false, f.Memory.Streaks[switcher.DriftAnswers])
+		f.addAnswer(Problem{switcher.DriftAnswers, Warning, st.Through + ": " + notAsked}, false, f.Memory.Streaks[switcher.DriftAnswers])
 		return
 	}
-	p := Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answers through nginx", st.Answers)}
+	p := Problem{switcher.DriftAnswers, Warning, fmt.Sprintf("%s answers %s", st.Answers, st.Through)}
 	if st.Answers == "" {
-		p.Level, p.Text = Critical, "neither color answers through nginx: "+st.Answered
+		p.Level, p.Text = Critical, "neither color answers "+st.Through+": "+st.Answered
 		if st.Nobody {
-			p.Text = "neither color answers through nginx, and a switch would be rolled back: " + st.Answered
+			p.Text = "neither color answers " + st.Through + ", and a switch would be rolled back: " + st.Answered
 		}
 		f.unconfirmed()
 	}

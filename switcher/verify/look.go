@@ -221,6 +221,9 @@ func unhealthyText(verdicts []health.Verdict) string {
 
 // healthyWords are the answer and the slowest time of a healthy color.
 func healthyWords(verdicts []health.Verdict) string {
+	if len(verdicts) == 0 {
+		return "not asked"
+	}
 	var reason string
 	var slowest time.Duration
 	for _, verdict := range verdicts {

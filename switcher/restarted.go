@@ -1,0 +1,45 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+)
+
+// restartedApp is an app that runs from where a link leads, and is started anew
+// by a command of the settings: no nginx takes part in its switch, and nothing
+// but what answers proves it.
+type restartedApp struct{ argv []string }
+
+func (a restartedApp) view(file *livefile.File) view { return view{at: file.Path} }
+func (a restartedApp) alone() error                  { return nil }
+func (a restartedApp) permitted() error              { return nil }
+func (a restartedApp) survivable() error             { return nil }
+func (a restartedApp) since() time.Time              { return time.Time{} }
+func (a restartedApp) draining() int                 { return 0 }
+func (a restartedApp) close()                        {}
+func (a restartedApp) lives(loading) error           { return nil }
+func (a restartedApp) never(loading, loading) bool   { return false }
+func (a restartedApp) window() time.Duration         { return confirmWindow }
+func (a restartedApp) asks() *nginx.Master           { return nil }
+
+// testAsIs and testAside: nothing can be tested before the app starts with it.
+func (a restartedApp) testAsIs(context.Context) (nginx.Tested, error) { return nginx.Tested{}, nil }
+func (a restartedApp) testAside(context.Context, []nginx.Content) (nginx.Tested, error) {
+	return nginx.Tested{}, nil
+}
+
+func (a restartedApp) knows(files, *statedir.Record) Loaded {
+	return Loaded{Why: errAppUnseen.Error()}
+}
+
+// errAppUnseen is why nothing is known of an app that a command starts.
+var errAppUnseen = errors.New("what the app has started from cannot be seen")
+
+func (a restartedApp) load(ctx context.Context, _ load) (loading, error) {
+	return loading{Attempt: nginx.Attempt{Signalled: true}}, nginx.RunByOperator(ctx, a.argv)
+}

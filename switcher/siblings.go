@@ -1,0 +1,167 @@
+package switcher
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"bgswitch/nginxconf"
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/root"
+)
+
+// sibling is a file beside what a link on the way to the live file leads to. Where
+// it holds a color, it is the link that decides, whatever the names are: to edit
+// the live file would be to make both files say the same. One that holds the same
+// color counts, too: else a switch would be possible, and the way back not.
+type sibling struct {
+	link livefile.Step
+	own  string // what the link leads to
+	path string // what it could lead to
+	says Color
+}
+
+// file is a file below that.
+func (s sibling) file(path string) string { return filepath.Join(path, s.link.Rest) }
+
+// siblingsLimit is how many names of one folder are looked at.
+const siblingsLimit = 1000
+
+// siblings are all there are.
+func siblings(live string) iter.Seq[sibling] {
+	return func(yield func(sibling) bool) {
+		for step := range livefile.Way(root.Root{}, live) {
+			own := livefile.Step{At: step.At, To: step.To}.Leads()
+			for other := range beside(filepath.Dir(step.At), own) {
+				if !yield(sibling{link: step, own: own, path: other}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// beside are the paths that differ from one that a link in a folder leads to in
+// one name which the link itself brings in.
+func beside(folder, leads string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		way, err := filepath.Rel(folder, leads)
+		for rest := ""; err == nil && filepath.Base(way) != ".." && way != "."; way = filepath.Dir(way) {
+			above := filepath.Dir(filepath.Join(folder, way))
+			for _, name := range namesIn(above) {
+				if !isBackup(name, filepath.Base(way)) && !yield(filepath.Join(above, name, rest)) {
+					return
+				}
+			}
+			rest = filepath.Join(filepath.Base(way), rest)
+		}
+	}
+}
+
+// backup is what people and packagers put behind a name.
+var backup = regexp.MustCompile(`^([._~-]*(bak|backup|copy|old|orig|save|saved|dpkg-[a-z]+|rpm[a-z]+|[0-9]+))*~*$`)
+
+// isBackup says whether a name is that of a backup, or of the file itself.
+func isBackup(name, of string) bool {
+	ext := filepath.Ext(of)
+	for _, stem := range []string{of, strings.TrimSuffix(of, ext)} {
+		if behind, is := strings.CutPrefix(strings.TrimSuffix(name, ext), stem); is && backup.MatchString(behind) {
+			return true
+		}
+		if behind, is := strings.CutPrefix(name, stem); is && backup.MatchString(behind) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesIn are the names in a folder but for hidden ones, which nginx includes by
+// no pattern, and under which we keep what is ours.
+func namesIn(folder string) (names []string) {
+	opened, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer opened.Close()
+	all, _ := opened.Readdirnames(siblingsLimit)
+	for _, name := range all {
+		if !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// selectedByLink refuses a live file that a link selects among others.
+func (f LiveFile) selectedByLink(file *livefile.File, live Color) error {
+	found := f.coloredSiblings(file, live)
+	if len(found) == 0 {
+		return nil
+	}
+	s := found[0] // one that says the other color comes first
+	own, other := s.file(s.own), s.file(s.path)
+	hint := fmt.Sprintf("if the link is what decides, %s; else move the other one away", f.linesToSet(s, live))
+	switch {
+	case s.says == live:
+		hint = fmt.Sprintf("if the link is what decides, let %s say %s, and type it again; else move it away", other, live.Other())
+	case len(found) > 1 && found[1].says == s.says:
+		hint = fmt.Sprintf("%s and %s say %s both: move one of them away, and type it again", other, found[1].file(found[1].path), s.says)
+	}
+	return refuse(NotAccepted, hint,
+		refusal("%s is a link that selects the color: it leads to %s, which says %s, and beside that %s says %s: to edit the one would make both say the same",
+			s.link.At, own, live, other, s.says))
+}
+
+// coloredSiblings are those that say a color, each once, by the last link on the
+// way to it.
+func (f LiveFile) coloredSiblings(file *livefile.File, live Color) (list []sibling) {
+	found := map[string]sibling{}
+	for s := range siblings(f.Path) {
+		other, err := livefile.Read(s.file(s.path))
+		if err != nil || other.SameAs(file) {
+			continue
+		}
+		if read, err := nginxconf.Read(other.Bytes, f.Layout); err == nil {
+			s.says = read.Live()
+			found[other.Path] = s
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		list = append(list, found[path])
+	}
+	slices.SortStableFunc(list, func(a, b sibling) int {
+		switch {
+		case a.says == b.says:
+			return 0
+		case a.says == live:
+			return 1
+		}
+		return -1
+	})
+	return list
+}
+
+// linesToSet are the very lines.
+func (f LiveFile) linesToSet(s sibling, live Color) string {
+	files := map[Color]string{live: s.own, live.Other(): s.path}
+	return fmt.Sprintf("set `file: %s`, `blue_file: %s`, `green_file: %s` in place of `blue:` and `green:`, and where to ask each, below `check:`: `%s`, `%s`",
+		s.link.At, files[Blue], files[Green], f.urlLine(Blue), f.urlLine(Green))
+}
+
+// urlLine is the setting that says where to ask a color, as far as its value
+// tells.
+func (f LiveFile) urlLine(color Color) string {
+	for _, value := range f.Layout.Values(color) {
+		if address, is := value.(nginxconf.Address); is {
+			if network, at := address.Dial(); network == "tcp" {
+				return fmt.Sprintf("%s_url: http://%s", color, at)
+			}
+		}
+	}
+	return fmt.Sprintf("%s_url: …", color)
+}

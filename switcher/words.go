@@ -1,0 +1,39 @@
+package switcher
+
+import "fmt"
+
+// How a site is spoken of that no nginx serves.
+
+func (s Site) worded(ofNginx, ofApp string) string {
+	if len(s.Restart) > 0 {
+		return ofApp
+	}
+	return ofNginx
+}
+
+// Server is what serves the site.
+func (s Site) Server() string { return s.worded("nginx", "the app") }
+
+// Through is where it is asked who answers.
+func (s Site) Through() string {
+	if s.Confirm == nil {
+		return "through nginx"
+	}
+	return s.worded("through nginx", fmt.Sprintf("at %s", s.Confirm.URL))
+}
+
+// The steps that are called after what they change.
+func (p *Prepared) stepPut() string {
+	for _, c := range p.Changes {
+		if c.Relink == nil {
+			return "replace the file"
+		}
+	}
+	return "re-point the link"
+}
+
+func (p *Prepared) stepLoad() string { return p.Site.worded("reload nginx", "restart the app") }
+
+func (p *Prepared) stepConfirm() string {
+	return p.Site.worded("confirm through nginx", "confirm the answers")
+}
