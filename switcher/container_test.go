@@ -414,6 +414,33 @@ func TestContainerByName(t *testing.T) {
 	if in := s.Status(t.Context()).Running.Container; in == nil || in.Name != "web-1" {
 		t.Errorf("it is in %+v", in)
 	}
+	s.switchesAsOnTheHost(switcher.Blue)
+	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte("#!/bin/sh\necho 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if failed := s.refuses(switcher.Failed, "container web-1 has stopped"); !strings.Contains(failed.Hint, "docker start web-1") {
+		t.Errorf("the hint is %q", failed.Hint)
+	}
+	if st := s.Status(t.Context()); len(st.Drift) != 1 || st.Drift[0].Key != switcher.DriftStopped {
+		t.Errorf("drift: %v", st.Drift)
+	}
+}
+
+// A user namespace of its own, as a rootless runtime or a remapping one makes it,
+// is entered where it is named; an old worker that is busy is counted.
+func TestSwitchInAUserNamespace(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{User: 64001})
+	if _, err := s.to(switcher.Green); !errors.Is(err, nginx.ErrNotHere) {
+		t.Errorf("not named: %v", err)
+	}
+	s.Switcher.Nginx.MasterPID = s.PID
+	held := s.hold()
+	defer held.Close()
+	s.switchesAsOnTheHost(switcher.Green)
+	if st := s.Status(t.Context()); len(st.Running.Workers.Draining) != 1 {
+		t.Errorf("draining: %v", st.Running.Workers.Draining)
+	}
 }
 
 // The folder is shown, and another file lies over this one in there.

@@ -38,9 +38,18 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 	case err == nil:
 		master.Close()
 	case errors.Is(errThere, nginx.ErrNotHere):
-		return found{}, err
+		return found{}, s.nowhere(census, err)
 	}
 	return there, errThere
+}
+
+// nowhere is why nothing was found, neither here nor in a container.
+func (s *Switcher) nowhere(census census, err error) error {
+	processes, errCensus := census()
+	if errCensus != nil {
+		return err
+	}
+	return processes.Nowhere(err)
 }
 
 // findOnly is find, and makes sure that it is the only one.

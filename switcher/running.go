@@ -86,6 +86,8 @@ func (s *Switcher) findRunning(ctx context.Context, census census, files files) 
 	return &commandedNginx{nginx: s.Nginx, log: s.Log}, nil
 }
 
+const hintNowhere = "start nginx's container (`docker ps -a` lists them); for an nginx on this host set `nginx: {binary: …}` in the settings"
+
 const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
 
 func (s *Switcher) refuseMaster(err error) error {
@@ -107,8 +109,12 @@ func (s *Switcher) hintForMaster(err error) string {
 		return end
 	case errors.Is(err, nginx.ErrPIDMoved):
 		return hintPIDMoved
+	case errors.Is(err, nginx.ErrNoBinary) && os.Geteuid() != 0:
+		return s.AsRoot()
 	case errors.Is(err, nginx.ErrNoBinary):
-		return "install nginx, or set `nginx: {binary: …}` in the settings"
+		return hintNowhere
+	case errors.Is(err, nginx.ErrNotRunning) && s.Nginx.ContainerName != "":
+		return "start it: `docker start " + s.Nginx.ContainerName + "`"
 	case errors.Is(err, nginx.ErrNotRunning):
 		return fmt.Sprintf("start nginx (`systemctl start nginx`) and look with `%s`", s.Command("status"))
 	case errors.Is(err, nginx.ErrSeveral):

@@ -225,6 +225,9 @@ func (s *Switcher) mendStopped(err error) string {
 	if errors.Is(err, nginx.ErrOrphans) {
 		return s.hintForMaster(err)
 	}
+	if s.Nginx.Named() || errors.Is(err, nginx.ErrNoBinary) {
+		return "start nginx's container"
+	}
 	return "systemctl start nginx"
 }
 

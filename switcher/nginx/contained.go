@@ -114,6 +114,20 @@ func (n *Nginx) elsewhere(census Processes, named *named) []process {
 	})
 }
 
+// Nowhere is why there is none, with what is known of containers, where there is
+// no nginx to be run on this host either: then there may be one in a container.
+func (list Processes) Nowhere(cause error) error {
+	here := slices.ContainsFunc(list, func(p process) bool { return strings.HasPrefix(p.title, masterTitle) && apart(p.id.pid) == nil })
+	switch {
+	case !errors.Is(cause, ErrNoBinary) || here:
+		return cause
+	case os.Geteuid() != 0:
+		return fmt.Errorf("%w; whether one in a container is shown the live file only root can see", cause)
+	}
+	none := fmt.Errorf("%w: there is none on this host, and none in a container is shown the live file", ErrNotRunning)
+	return marked{marked{none, ErrNotHere}, ErrNoBinary}
+}
+
 // seesAll says that a process has our own root folder, in other namespaces than
 // ours: then it sees every file of ours, and only its configuration tells whose
 // nginx it is.

@@ -1,9 +1,28 @@
 package nginx
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 )
+
+// A host that only runs containers has no nginx of its own: where none of those
+// is shown the file, none runs, as far as root can tell.
+func TestNowhere(t *testing.T) {
+	t.Parallel()
+	_, missing := findBinary("/nowhere/nginx")
+	err := Processes{}.Nowhere(marked{missing, ErrNotHere})
+	if !errors.Is(err, ErrNoBinary) || !errors.Is(err, ErrNotHere) || errors.Is(err, ErrNotRunning) != (os.Geteuid() == 0) {
+		t.Errorf("got %v", err)
+	}
+	if says := map[bool]string{true: "none in a container", false: "only root can see"}[os.Geteuid() == 0]; !strings.Contains(err.Error(), says) {
+		t.Errorf("it does not say %q: %v", says, err)
+	}
+	if got := (Processes{}).Nowhere(ErrNotRunning); got != ErrNotRunning {
+		t.Errorf("got %v", got)
+	}
+}
 
 func TestIDOfAContainer(t *testing.T) {
 	t.Parallel()

@@ -45,8 +45,11 @@ func (n *Nginx) named(ctx context.Context) (*named, error) {
 		return nil, nil
 	}
 	pid, err := askRuntimes(ctx, n.ContainerName)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: container %s: %w", ErrNotProved, n.ContainerName, err)
+	case pid == 0:
+		return nil, fmt.Errorf("%w: container %s has stopped", ErrNotRunning, n.ContainerName)
 	}
 	return &named{pid, "container " + n.ContainerName}, nil
 }
@@ -58,7 +61,7 @@ var runtimes = []string{"docker", "podman", "nerdctl"}
 const runtimeLimit = 10 * time.Second
 
 // askRuntimes asks each container runtime there is for a container's first
-// process, until one knows it.
+// process, until one knows it; 0: it has stopped.
 func askRuntimes(ctx context.Context, container string) (pid int, err error) {
 	var errs []error
 	for _, name := range runtimes {
@@ -86,8 +89,8 @@ func askRuntime(ctx context.Context, path, container string) (int, error) {
 		return 0, fmt.Errorf("%s: %w%s", path, err, saying(out))
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil || pid < 1 {
-		return 0, fmt.Errorf("%s says that it does not run (pid %s)", path, foreign.Excerpt(strings.TrimSpace(string(out))))
+	if err != nil || pid < 0 {
+		return 0, fmt.Errorf("%s says that its pid is %s", path, foreign.Excerpt(strings.TrimSpace(string(out))))
 	}
 	return pid, nil
 }
