@@ -137,7 +137,7 @@ func setupScript(env *testscript.Env) error {
 }
 
 // scriptRights are what a machine may permit or not.
-var scriptRights = map[string]rightstest.Right{"root": rightstest.Root, "mounts": rightstest.Mounts, "own-mounts": rightstest.OwnMounts, "limits": rightstest.Limits}
+var scriptRights = map[string]rightstest.Right{"root": rightstest.Root, "mounts": rightstest.Mounts, "own-mounts": rightstest.OwnMounts, "limits": rightstest.Limits, "namespaces": rightstest.Namespaces}
 
 func scriptCondition(name string) (bool, error) {
 	right, known := scriptRights[name]

@@ -47,6 +47,7 @@ func (s *stand) site(args []string) (err error) {
 	workers := flags.Int("workers", 2, "")
 	asNobody := flags.Bool("nobody", false, "")
 	tmpfs := flags.String("tmpfs", "", "")
+	mount := flags.String("container", "", "") // how the live file comes into it
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +63,11 @@ func (s *stand) site(args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.main, err = nginxtest.StartSite(folder, o)
+	if *mount == "" {
+		s.main, err = nginxtest.StartSite(folder, o)
+	} else {
+		s.main, err = nginxtest.StartContainerSite(folder, nginxtest.ContainerOptions{Workers: *workers, Mount: *mount})
+	}
 	if err == nil {
 		s.setenv()
 	}
