@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os/exec"
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// OutputLimit is how much of a program's output Run returns, from its start.
+// OutputLimit is how much of a program's output Run returns.
 const OutputLimit = 64 << 10
 
 // outputPatience is how long output may go on after its program ended: a child
@@ -24,17 +25,28 @@ type Command struct {
 	User   *syscall.Credential // nil: ours
 	Caps   []uintptr           // capabilities that User keeps (capabilities(7), ambient)
 	Stdout *Output             // where stdout goes; nil: to what Run returns, with stderr
+	End    bool                // of what is printed the end is returned, and not the beginning
+	// Patience is how long output may go on after its program ended, where some
+	// of what it began has it open; 0: five seconds.
+	Patience time.Duration
 }
 
-// Output keeps the first Limit bytes that are written to it and swallows the
-// rest: a program that says too much is not held up.
+// Output keeps the first Limit bytes that are written to it, or the last, and
+// swallows the rest: a program that says too much is not held up.
 type Output struct {
 	Limit int
+	End   bool
 	Bytes []byte
 	Cut   bool // more than Limit bytes came
 }
 
 func (o *Output) Write(p []byte) (int, error) {
+	if o.End {
+		all := append(o.Bytes, p...)
+		o.Cut = o.Cut || len(all) > o.Limit
+		o.Bytes = append(o.Bytes[:0], all[max(0, len(all)-o.Limit):]...)
+		return len(p), nil
+	}
 	kept := min(len(p), o.Limit-len(o.Bytes))
 	o.Bytes = append(o.Bytes, p[:kept]...)
 	o.Cut = o.Cut || kept < len(p)
@@ -46,7 +58,7 @@ func (o *Output) Write(p []byte) (int, error) {
 // its own, so that its children end with it when ctx does, and a Ctrl-C at the
 // terminal does not reach them. The error wraps ctx's where that ended it.
 func Run(ctx context.Context, c Command) ([]byte, error) {
-	out := &Output{Limit: OutputLimit}
+	out := &Output{Limit: OutputLimit, End: c.End}
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.Env, out, out
 	if c.Stdout != nil {
@@ -54,7 +66,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User, AmbientCaps: c.Caps}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = outputPatience
+	cmd.WaitDelay = cmp.Or(c.Patience, outputPatience)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

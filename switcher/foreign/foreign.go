@@ -25,6 +25,19 @@ func Line(text string) string { return cut(oneLine(text), lineLimit) }
 // Excerpt is the beginning of a Line, 400 bytes of it, to be quoted inside another text.
 func Excerpt(text string) string { return cut(oneLine(text), excerptLimit) }
 
+// End is the end of a text as one line, 400 bytes of it, to be quoted inside another text.
+func End(text string) string {
+	const dots = "..."
+	if text = oneLine(text); len(text) <= excerptLimit {
+		return text
+	}
+	from := len(text) - excerptLimit + len(dots)
+	for !utf8.RuneStart(text[from]) {
+		from++
+	}
+	return dots + text[from:]
+}
+
 // Plugin is a Line for a monitoring plugin: what follows a bar there is performance data.
 func Plugin(text string) string { return strings.ReplaceAll(Line(text), "|", "/") }
 
