@@ -20,6 +20,7 @@ const gcPercent = 400
 func main() {
 	inside.Main()
 	caller.ForgetEnvironment()
+	_ = caller.KeepDescriptors() // without /proc there is no nginx to be found either
 	debug.SetGCPercent(gcPercent)
 	// A closed terminal or pipe must not end a switch half way: writes to it
 	// fail, and nothing more; nor must a limit of the caller's. A handler, unlike

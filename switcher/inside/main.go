@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"strconv"
+
+	"bgswitch/switcher/caller"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,14 +54,5 @@ func alone() error {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
-		}
-	}
-	return nil
+	return caller.KeepDescriptors()
 }
