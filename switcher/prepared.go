@@ -109,6 +109,9 @@ func (p *Prepared) steps() []step {
 // would are the names of the steps that a dry run does not take.
 func (p *Prepared) would() []string {
 	var names []string
+	if len(p.Site.Hooks.Before) > 0 {
+		names = append(names, stepBefore)
+	}
 	if p.changed() {
 		names = append(names, stepPrepare)
 	}
@@ -116,6 +119,9 @@ func (p *Prepared) would() []string {
 		if !step.skip {
 			names = append(names, step.name)
 		}
+	}
+	if len(p.Site.Hooks.After) > 0 {
+		names = append(names, stepAfter)
 	}
 	return names
 }

@@ -12,6 +12,9 @@ import (
 func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
 	s.noteElsewhere(outcome)
 	r := Result{Outcome: outcome, Plan: s.Plan, Server: s.Site.Server(), Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
+	if outcome == Done && len(s.Site.Hooks.After) > 0 {
+		r.Record.After = &statedir.Hook{Outcome: statedir.HookBegun}
+	}
 	if outcome == Planned {
 		r.Steps = (&Prepared{Survey: s}).would()
 	}

@@ -33,6 +33,9 @@ type remaining struct {
 // everything else.
 func (s *Survey) recover(ctx context.Context) error {
 	for _, j := range s.journals {
+		if j.WasHooked() {
+			s.note("an earlier run was killed when its `before` had begun: see whether what that stopped has to go on")
+		}
 		left, found, err := j.Left()
 		if found {
 			err = s.mend(ctx, j, left)

@@ -32,6 +32,7 @@ type Site struct {
 	URLs    map[Color]health.URL // where to ask instead of the backends' own addresses
 	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
 	Restart []string             // argv that starts an app anew, which no nginx switches; empty: nginx does
+	Hooks   Hooks
 }
 
 // siteNameLimit is how long a site's name may be: it names a folder.
@@ -50,6 +51,9 @@ func (s Site) Validate() error {
 	m.Add(s.Check.Validate(), "check")
 	if s.Confirm != nil {
 		m.Add(s.Confirm.Validate(), "confirm")
+	}
+	if len(s.Hooks.Before)+len(s.Hooks.After) > 0 {
+		m.Add(s.Hooks.Validate())
 	}
 	return m.Found()
 }

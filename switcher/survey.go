@@ -27,6 +27,7 @@ type Survey struct {
 	request   Request
 	journals  journal.Set // of the files; nil in a dry run
 	leftover  bool        // something of ours could not be removed: the journal tells the next run
+	hooked    bool        // `before` has begun
 	questions *questions
 	running   running
 	loaded    Loaded

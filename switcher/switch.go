@@ -14,10 +14,14 @@ func (s *Switcher) Switch(ctx context.Context, request Request) (Result, error) 
 	survey := s.newSurvey(request)
 	defer survey.Close()
 	outcome, proof, err := survey.switchOver(ctx)
+	survey.hookOver(outcome)
 	result := survey.result(outcome, proof, err)
 	if survey.recorded(result) {
 		if failed := s.State.Append(result.Record); failed != nil {
 			result.Notes = append(result.Notes, fmt.Sprintf("this could not be recorded: %v", failed))
+		}
+		if result.Record.After != nil {
+			survey.runAfter(ctx, &result)
 		}
 		result.Draining = survey.draining()
 	}
@@ -34,7 +38,11 @@ func (s *Survey) switchOver(ctx context.Context) (Outcome, Proof, error) {
 		return Already, Proof{}, nil
 	case s.request.DryRun:
 		return Planned, Proof{}, nil
-	case ctx.Err() != nil:
+	}
+	if err := s.runBefore(ctx); err != nil {
+		return outcomeOf(err), Proof{}, err
+	}
+	if ctx.Err() != nil {
 		err := &Error{Outcome: Interrupted, Step: "replace the file", Err: errInterrupted, Hint: hintInterrupted}
 		return Interrupted, Proof{}, err
 	}

@@ -32,6 +32,7 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.Planned:     exitDone,
 	switcher.Failed:      exitFailed,
 	switcher.Unhealthy:   exitUnhealthy,
+	switcher.Hindered:    exitUnhealthy,
 	switcher.NotAccepted: exitNotAccepted,
 	switcher.Busy:        exitBusy,
 	switcher.Blocked:     exitBlocked,
@@ -53,7 +54,7 @@ func codeOf(outcome switcher.Outcome) int {
 const exitStatus = `EXIT STATUS
    0    done, or already so
    1    failed before anything changed; wrong usage; unreadable settings
-   3    refused: the target is not healthy
+   3    refused: the target is not healthy, or a command of before failed
    4    refused: the file is not understood, or nginx does not accept the new configuration
    5    refused: another bgswitch is at work
    6    drift: file, nginx and traffic do not agree (status)

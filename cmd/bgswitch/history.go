@@ -86,7 +86,20 @@ func recordWords(r statedir.Record) string {
 	if r.Error != "" {
 		words += ": " + string(r.Error)
 	}
-	return words
+	return words + afterWords(r.After)
+}
+
+// afterWords tell of what followed a switch where that did not go well.
+func afterWords(after *statedir.Hook) string {
+	switch {
+	case after == nil:
+		return ""
+	case after.Outcome == statedir.HookBegun:
+		return "; `after` had begun when the run was ended"
+	case after.Error != "":
+		return "; " + string(after.Error)
+	}
+	return ""
 }
 
 func orUnknown(color switcher.Color) string {

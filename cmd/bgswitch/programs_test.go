@@ -248,6 +248,25 @@ func (s *stand) alive(args []string) error {
 	return err
 }
 
+// there waits for a file that a program leaves.
+func (s *stand) there(args []string) error {
+	return nginxtest.Eventually(patience, func() error {
+		_, err := os.Stat(s.ts.MkAbs(args[0]))
+		return err
+	})
+}
+
+// gone waits until a process is, whose pid a file holds.
+func (s *stand) gone(args []string) error {
+	pid := strings.TrimSpace(s.ts.ReadFile(args[0]))
+	return nginxtest.Eventually(patience, func() error {
+		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+			return fmt.Errorf("process %s is still there", pid)
+		}
+		return nil
+	})
+}
+
 // json finds a value in the JSON that was printed.
 func (s *stand) json(args []string) error {
 	var value any

@@ -146,7 +146,7 @@ func TestReadmeSteps(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	settings := strings.Replace(site.SettingsText(site.ConfirmText()), "nginx:\n", "nginx:\n  test: [\"true\"]\n", 1)
+	settings := strings.Replace(site.SettingsText(site.ConfirmText()+"    before: [/bin/true]\n    after: [/bin/true]\n"), "nginx:\n", "nginx:\n  test: [\"true\"]\n", 1)
 	if err := os.WriteFile(site.Settings, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}

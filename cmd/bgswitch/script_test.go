@@ -27,6 +27,8 @@ import (
 //	ended CODE NAME                wait for its end; its output is stdout, stderr
 //	titled NAME TITLE              wait until its command line begins so
 //	alive NAME                     it lives
+//	there FILE                     wait until it is there
+//	gone FILE                      wait until the process whose pid it holds is gone
 //	app sick|mute|well|stop COLOR  what becomes of a color's app
 //	asked COLOR                    wait until its app was asked, since it last changed
 //	told NAME REGEXP               wait until it has said so on standard error
@@ -75,6 +77,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"ended":          onStand((*stand).ended),
 	"titled":         onStand((*stand).titled),
 	"alive":          onStand((*stand).alive),
+	"there":          onStand((*stand).there),
+	"gone":           onStand((*stand).gone),
 	"app":            onStand((*stand).app),
 	"asked":          onStand((*stand).asked),
 	"told":           onStand((*stand).told),

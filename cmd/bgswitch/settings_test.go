@@ -124,6 +124,13 @@ func TestSettingsMistakes(t *testing.T) {
 		{"two places without selectors", site(bothColors + "    places:\n    - {selector: server in upstream a}\n    - {}\n"), "f:8: places: /etc/nginx/app.conf has several: each of them needs its `selector`"},
 		{"two places with one selector", site(bothColors + "    places:\n    - {selector: set $a, file: /b}\n    - {file: /c}\n    - {selector: set  $a, file: /b/../b}\n"), "f:9: places: `set \\$a` of /b is named twice"},
 		{"a bad selector of a place", site(bothColors + "    places:\n    - file: /b\n    - selector: sett $a\n"), "f:8: cannot read selector: .*"},
+		{"a hook without a path", site(bothColors + "    before: [stop, jobs]\n"), `f:6: before: "stop": an absolute path is needed`},
+		{"a text for a hook", site(bothColors + "    after: /bin/start jobs\n"), `f:6: after: expected a list, found a text`},
+		{"an empty hook", site(bothColors + "    after: [[]]\n"), `f:6: after: a command is a list: .*`},
+		{"a text among hooks", site(bothColors + "    after:\n    - [/a]\n    - b\n"), `f:8: after: a command is a list: .*`},
+		{"a list for a word of a hook", site(bothColors + "    before:\n    - /a\n    - [b]\n"), `f:8: before: expected a text, found a list`},
+		{"a hook that may take too long", site(bothColors + "    hook_timeout: 2h\n"), `f:6: hook_timeout: 2h0m is not allowed, want more than 0 and at most 1h`},
+		{"a hook that may take no time", site(bothColors + "    hook_timeout: 0s\n"), `f:6: hook_timeout: 0ms is not allowed, .*`},
 		{"several at once", "state_dir: a\nnginx: {conf: b}\n" + site("    blue: 1;\n    green: b:1\n"),
 			"f:1: state_dir: \"a\": an absolute path is needed\n  f:2: conf: \"b\": an absolute path is needed\n  f:6: cannot read address: .*"},
 		{"two sites, a mistake in each", "sites:\n  a: {blue: a:1, green: a:2, check: {attempts: 0}}\n  b: {file: /b, blue: a:1, green: a:2, check: {attempts: -1}}\n",
@@ -200,6 +207,14 @@ sites:
       host: ch
       blue: "X-Color: blue"
       green: "X-Color: green"
+    before:
+    - /bin/stop
+    - jobs
+    after:
+    - - /bin/a1
+      - a2
+    - - /bin/a3
+    hook_timeout: 30s
   two:
     file: /g
     upstreams:
@@ -256,6 +271,8 @@ func TestEachMistakeAtItsLine(t *testing.T) {
 		{"      url: http://c/", "      url: http://"}, {"      url: http://c/", "      url: http://c c/"}, {"      url: http://c/", "      url: ftp://c/"}, {"      url: http://c/", "      url: [c]"},
 		{"      host: ch", "      host: c h"}, {"      green: \"X-Color: green\"", "      green: \"a\\nb\""}, {"      green: \"X-Color: green\"", "      green: \"x-color:  blue\""},
 		{"      blue: \"X-Color: blue\"", "      blue: \"X-Color:\""}, {"      blue: \"X-Color: blue\"", "      blue: \"  \""}, {"      blue: \"X-Color: blue\"", "      blue: {}"},
+		{"    - jobs", "    - {a: b}"}, {"    - /bin/stop", "    - stop"}, {"    - - /bin/a3", "    - - a3"}, {"    - - /bin/a3", "    - a3"}, {"      - a2", "      - [a2]"},
+		{"    hook_timeout: 30s", "    hook_timeout: soon"}, {"    hook_timeout: 30s", "    hook_timeout: 2h"},
 		{"        blue: c:1", "        blue: c:x"}, {"        green: d:2", "        green: c:2"}, {"        green: d:2", "        geen: [e:1, d:2]\n        green: d:2"},
 		{"  rise: 1", "  rise: 0"}, {"  fall: 3", "  fall: 1000"}, {"  remind: 1h", "  remind: 1s"}, {"  deadline: 20s", "  deadline: 2m"}, {"  failover: true", "  failover: 2"},
 		{"  cooldown: 5m", "  cooldown: -5m"}, {"  cooldown: 5m", "  cooldown: [5m]"}, {"  metrics_file: /m", "  metrics_file: m"},
@@ -356,6 +373,9 @@ sites:
     check: {type: http, scheme: https, path: /up, host: h, headers: {K: v}, status: [200, 301-302], contains: ok,
       timeout: 1s, attempts: 4, interval: 5ms, passes: 2, insecure: true, blue_url: "http://b/", green_url: "http://g/"}
     confirm: {url: "http://c/", host: ch, blue: "X: b", green: "X: g"}
+    before: [/b, one]
+    after: [[/a, two], [/c]]
+    hook_timeout: 7s
 verify: {rise: 1, fall: 4, remind: 1h, deadline: 20s, failover: true, cooldown: 5m}
 notify:
   webhooks: [{url: "https://chat/", headers: {K: v, L: v}, headers_file: /h}]
@@ -387,6 +407,7 @@ notify:
 			Confirm: &switcher.Confirm{URL: health.MustParseURL("http://c/"), Host: "ch", Marks: map[switcher.Color]switcher.Mark{
 				switcher.Blue: "X: b", switcher.Green: "X: g",
 			}},
+			Hooks: switcher.Hooks{Before: [][]string{{"/b", "one"}}, After: [][]string{{"/a", "two"}, {"/c"}}, Timeout: 7 * time.Second},
 		}},
 	}
 	options := cmp.AllowUnexported(settings{}, nginxSettings{}, nginxconf.Address{})
@@ -424,7 +445,7 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := s.sites[0]
-	if app.Files[0].Path != defaultFile || app.Confirm != nil || !cmp.Equal(app.Check, health.Defaults()) {
+	if app.Files[0].Path != defaultFile || app.Confirm != nil || app.Hooks.Timeout != switcher.DefaultHookTimeout || !cmp.Equal(app.Check, health.Defaults()) {
 		t.Errorf("site %+v has not the defaults", app)
 	}
 }

@@ -15,52 +15,71 @@ import (
 
 // site reads one site. What is not set has its default.
 func (w written) site(name string) switcher.Site {
-	site := switcher.Site{Name: name, Files: []switcher.LiveFile{{Path: defaultFile}}, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
+	site := switcher.Site{Name: name, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
+	site.Hooks.Timeout = switcher.DefaultHookTimeout
 	w.wrong(switcher.ValidateName(name))
 	if w.node == nil {
 		w.wrong(errors.New("nothing is set for this site"))
+		site.Files = []switcher.LiveFile{{Path: defaultFile}}
 		return site
 	}
-	file := &site.Files[0]
-	var blue, green, upstream, upstreams, selector, places written
-	var whole wholeFiles
+	path := defaultFile
+	var d deciding
 	w.has(takes{
-		"file":       absolute(&file.Path),
-		"blue":       keep(&blue),
-		"green":      keep(&green),
-		"selector":   keep(&selector),
-		"upstream":   keep(&upstream),
-		"upstreams":  keep(&upstreams),
-		"blue_file":  keep(&whole.blue),
-		"green_file": keep(&whole.green),
-		"places":     keep(&places),
-		"restart":    argv(&site.Restart),
-		"check":      func(w written) { w.check(&site) },
-		"confirm":    func(w written) { site.Confirm = w.confirm() },
+		"file":         absolute(&path),
+		"blue":         keep(&d.blue),
+		"green":        keep(&d.green),
+		"selector":     keep(&d.selector),
+		"upstream":     keep(&d.upstream),
+		"upstreams":    keep(&d.upstreams),
+		"blue_file":    keep(&d.whole.blue),
+		"green_file":   keep(&d.whole.green),
+		"places":       keep(&d.places),
+		"restart":      argv(&site.Restart),
+		"check":        func(w written) { w.check(&site) },
+		"confirm":      func(w written) { site.Confirm = w.confirm() },
+		"before":       hooks(&site.Hooks.Before),
+		"after":        hooks(&site.Hooks.After),
+		"hook_timeout": duration(&site.Hooks.Timeout),
 	})
-	switch {
-	case places.node != nil:
-		for _, other := range []written{selector, upstream, upstreams, whole.blue, whole.green} {
-			if other.node != nil {
-				other.wrong(fmt.Errorf("%s: set it in each of the places", other.label()))
-			}
-		}
-		site.Files = places.places(file.Path, blue, green)
-	case whole.isSet():
-		*file = whole.of(w, file.Path, blue, green, selector, upstream, upstreams)
-	case upstreams.node == nil:
-		s := selected(selector, upstream)
-		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, blue, green)}}
-	case blue.node != nil || green.node != nil || upstream.node != nil || selector.node != nil:
-		upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
-	default:
-		file.Layout = upstreams.layout()
-	}
+	site.Files = d.files(w, path)
 	for i := range site.Files {
 		site.Files[i].Released = len(site.Restart) > 0
 	}
 	w.judge(site.ValidateAsking())
+	w.judge(site.Hooks.Validate())
 	return site
+}
+
+// deciding is what is written for a site of where the color is decided.
+type deciding struct {
+	blue, green, selector, upstream, upstreams, places written
+	whole                                              wholeFiles
+}
+
+// files are those of a site; path is that of the one where there are no places.
+func (d deciding) files(w written, path string) []switcher.LiveFile {
+	if d.places.node != nil {
+		for _, other := range []written{d.selector, d.upstream, d.upstreams, d.whole.blue, d.whole.green} {
+			if other.node != nil {
+				other.wrong(fmt.Errorf("%s: set it in each of the places", other.label()))
+			}
+		}
+		return d.places.places(path, d.blue, d.green)
+	}
+	file := switcher.LiveFile{Path: path}
+	switch {
+	case d.whole.isSet():
+		file = d.whole.of(w, path, d.blue, d.green, d.selector, d.upstream, d.upstreams)
+	case d.upstreams.node == nil:
+		s := selected(d.selector, d.upstream)
+		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, d.blue, d.green)}}
+	case d.blue.node != nil || d.green.node != nil || d.upstream.node != nil || d.selector.node != nil:
+		d.upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
+	default:
+		file.Layout = d.upstreams.layout()
+	}
+	return []switcher.LiveFile{file}
 }
 
 // selected is how the deciding word is found: by a selector, or by the name of

@@ -82,10 +82,23 @@ func (w written) headersOf(hook *notify.Webhook) {
 	}
 }
 
+// hooks is one command, or a list of them.
+func hooks(into *[][]string) func(written) {
+	return func(w written) {
+		list := w.items()
+		if len(list) > 0 && list[0].node.Kind != yaml.SequenceNode {
+			list = []written{w}
+		}
+		for _, item := range list {
+			*into = append(*into, item.command())
+		}
+	}
+}
+
 // command reads an argv. Which program runs must not depend on somebody's PATH.
 func (w written) command() []string {
 	if w.node.Kind != yaml.SequenceNode || len(w.node.Content) == 0 {
-		w.wrong(errors.New("commands: a command is a list: [/path/of/program, argument]"))
+		w.wrongf("a command is a list: [/path/of/program, argument]")
 		return nil
 	}
 	var argv []string

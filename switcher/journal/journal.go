@@ -153,6 +153,25 @@ func (j *Journal) Begin(e Entry) error {
 	return j.lock.Append(e)
 }
 
+// hooked says that a command of the operator's had begun, and that nobody has
+// been told yet what it may have left.
+type hooked struct {
+	Hooked bool `json:"hooked"`
+}
+
+// Hooked notes it, or that it is over. It lasts over a kill.
+func (j *Journal) Hooked(is bool) error { return j.lock.Append(hooked{is}) }
+
+// WasHooked says whether a killed run had noted it.
+func (j *Journal) WasHooked() bool {
+	var left hooked
+	lines, _, _ := j.lock.Lines() // one that cannot be read says nothing
+	for _, line := range lines {
+		_ = json.Unmarshal(line, &left)
+	}
+	return left.Hooked
+}
+
 // Sync returns when the journal is on the disk. Where it has to be found after a
 // power cut, since the file is not sure to be right without it, names says that
 // every name in its folder has to be, too.

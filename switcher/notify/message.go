@@ -43,6 +43,7 @@ var told = map[switcher.Outcome]string{
 	switcher.RolledBack:  "rolled back",
 	switcher.Stuck:       "stuck",
 	switcher.Unhealthy:   "refused",
+	switcher.Hindered:    "refused",
 	switcher.NotAccepted: "refused",
 }
 
@@ -67,7 +68,7 @@ func switchText(result switcher.Result, failed error) string {
 		by += fmt.Sprintf(" (%s)", r.Reason)
 	}
 	if failed == nil {
-		return fmt.Sprintf("%s: switched from %s to %s %s", r.Site, r.From, r.To, by)
+		return fmt.Sprintf("%s: switched from %s to %s %s%s", r.Site, r.From, r.To, by, afterText(r))
 	}
 	text := fmt.Sprintf("%s: the switch %s was %s: %v", r.Site, toWords(r.To)+by, told[result.Outcome], failed)
 	var detail *switcher.Error
@@ -75,6 +76,14 @@ func switchText(result switcher.Result, failed error) string {
 		text += "; " + detail.Traffic
 	}
 	return text
+}
+
+// afterText tells of what should have followed, and did not.
+func afterText(r statedir.Record) string {
+	if r.After == nil || r.After.Error == "" {
+		return ""
+	}
+	return "; " + string(r.After.Error)
 }
 
 // toWords: a file that is not understood has no other color to go to.

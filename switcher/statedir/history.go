@@ -36,6 +36,7 @@ type Record struct {
 	Others     []FileRecord      `json:"others"`
 	Generation *nginx.Generation `json:"generation"`
 	Elsewhere  []Elsewhere       `json:"elsewhere"`
+	After      *Hook             `json:"after"`
 }
 
 // Elsewhere is a color that nginx passes to besides what decides: where.
@@ -56,6 +57,20 @@ type FileRecord struct {
 // Files are those of all live files.
 func (r Record) Files() []FileRecord { return append([]FileRecord{r.FileRecord}, r.Others...) }
 
+// Hook is what came of the commands that follow a switch.
+type Hook struct {
+	Outcome string   `json:"outcome"`
+	TookMS  *float64 `json:"took_ms"`
+	Error   Text     `json:"error"`
+}
+
+// How a Hook ended. The record says that it has begun before it has.
+const (
+	HookBegun  = "begun" // the run was ended before it was through
+	HookDone   = "done"
+	HookFailed = "failed"
+)
+
 // StepRecord is one step of a switch and how long it took.
 type StepRecord struct {
 	Step   string  `json:"step"`
@@ -68,9 +83,10 @@ const RecordSchema = 1
 
 const historyFile = "history.jsonl"
 
-// Append adds a record and returns when it is on the disk. A last line that
-// was cut off by a crash or a full disk is ended first, so that it spoils no
-// other. After an error the records before it are as they were, and this one
+// Append adds a record, or says more of the newest one: of records that began at
+// the same time the later one holds. It returns when that is on the disk. A last
+// line that was cut off by a crash or a full disk is ended first, so that it
+// spoils no other. After an error the records before it are as they were, and this one
 // may be there or not. Of a long history the oldest records are cut off. Only
 // the holder of the lock may call it.
 func (f Folder) Append(record Record) (err error) {
@@ -149,6 +165,7 @@ func (f Folder) Records(unread *Unread) iter.Seq2[Record, error] {
 			return
 		}
 		defer file.Close()
+		var newer time.Time
 		for line, err := range linesFromEnd(file) {
 			var record Record
 			if err == nil && (json.Unmarshal(line.text, &record) != nil || record.Schema < 1 || record.Schema > RecordSchema) {
@@ -157,7 +174,10 @@ func (f Folder) Records(unread *Unread) iter.Seq2[Record, error] {
 				}
 				continue
 			}
-			if !yield(record, err) || err != nil {
+			if err == nil && !newer.IsZero() && record.Time.Equal(newer) {
+				continue
+			}
+			if newer = record.Time; !yield(record, err) || err != nil {
 				return
 			}
 		}

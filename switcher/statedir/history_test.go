@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bgswitch/switcher/rightstest"
 
@@ -258,5 +260,29 @@ func TestEarlierLinesAreRead(t *testing.T) {
 	r := records[1]
 	if r.From != "" || r.To != "green" || r.Proof != "" || r.CutOverMS != nil || r.HashBefore != "x" || r.Generation.Handover != "fast" || len(r.Steps) != 1 {
 		t.Errorf("read %+v", r)
+	}
+}
+
+// Of records that began at the same time the later one holds: it says more.
+func TestTheLaterRecordHolds(t *testing.T) {
+	t.Parallel()
+	f := Folder{filepath.Join(t.TempDir(), "state")}
+	began := time.Date(2026, 11, 23, 1, 53, 54, 7, time.UTC)
+	for i, r := range []Record{
+		{Time: began.Add(-time.Hour), Who: "first"},
+		{Time: began, Who: "begun", After: &Hook{Outcome: HookBegun}}, {Time: began, Who: "done", After: &Hook{Outcome: HookDone}},
+		{Time: began.Add(time.Hour), Who: "last"},
+	} {
+		if err := f.Append(r); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	records, err := f.History(0, nil)
+	var who []string
+	for _, r := range records {
+		who = append(who, r.Who)
+	}
+	if err != nil || !slices.Equal(who, []string{"last", "done", "first"}) {
+		t.Errorf("%v, %v", who, err)
 	}
 }

@@ -139,6 +139,9 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 func (f *Finding) failedOver(from switcher.Color, reason, ack string) {
 	to := from.Other()
 	text := fmt.Sprintf("failed over from %s to %s: %s; acknowledge it with `%s`", from, to, reason, ack)
+	if after := f.Switched.Record.After; after != nil && after.Error != "" {
+		text += "; " + string(after.Error)
+	}
 	f.Event, f.Level, f.Text = EventFailover, Warning, foreign.Line(text)
 	f.Problems = []Problem{
 		{string(from), Warning, foreign.Line(fmt.Sprintf("no way back: %s %s", from, reason))},

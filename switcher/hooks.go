@@ -1,0 +1,117 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/command"
+	"bgswitch/switcher/statedir"
+)
+
+// Hooks are commands of the operator's around a switch, each an argv: cron jobs
+// and workers of the two copies are switched by them. They run in their order,
+// and the first that fails is the last.
+type Hooks struct {
+	Before  [][]string    // once nothing stands in the way and nothing has changed: where one fails, there is no switch
+	After   [][]string    // once the switch is proved and recorded: whatever they do, it is done
+	Timeout time.Duration // of each
+}
+
+// DefaultHookTimeout is that of hooks for which none is set.
+const DefaultHookTimeout = time.Minute
+
+const longestHook = time.Hour
+
+// Validate finds what cannot work, as health.Mistakes at its settings.
+func (h Hooks) Validate() error {
+	var m health.Mistakes
+	if h.Timeout <= 0 || h.Timeout > longestHook {
+		m.Add(fmt.Errorf("%s is not allowed, want more than 0 and at most 1h", health.Short(h.Timeout)), "hook_timeout")
+	}
+	return m.Found()
+}
+
+const (
+	stepBefore = "run before"
+	stepAfter  = "run after"
+)
+
+// runBefore is the last that may refuse a switch. The journal tells the next run
+// that it had begun, if this one is killed.
+func (s *Survey) runBefore(ctx context.Context) error {
+	if len(s.Site.Hooks.Before) == 0 {
+		return nil
+	}
+	if err := s.journals[0].Hooked(true); err != nil {
+		return asError(stepBefore, s.notWritten(err))
+	}
+	s.hooked = true
+	err := s.take(stepBefore, func() error {
+		if err := s.runHooks(ctx, "before", s.Site.Hooks.Before); err != nil {
+			return refuse(Hindered, "neither the live file nor nginx was touched; mend what it names and type it again", err)
+		}
+		return nil
+	})
+	return interrupted(ctx, err)
+}
+
+// hookOver tells the journal that nothing of `before` is left to be told, and
+// the operator what it may have left. What is recorded tells the rest.
+func (s *Survey) hookOver(outcome Outcome) {
+	if !s.hooked {
+		return
+	}
+	if err := s.journals[0].Hooked(false); err != nil {
+		s.Log.Debug().Err(err).Msg("cannot note that before is over")
+	}
+	if outcome != Done {
+		s.note("`before` had begun, and the switch was not done: see whether what it stopped has to go on (`after` runs when a switch is done)")
+	}
+}
+
+// runAfter is what follows a switch that is done, and recorded as such: it
+// changes no outcome. A killed run leaves a record that says so.
+func (s *Survey) runAfter(ctx context.Context, result *Result) {
+	if errors.Is(ctx.Err(), context.Canceled) { // that was the switch, which has been finished
+		ctx = context.WithoutCancel(ctx)
+	}
+	began := time.Now()
+	err := s.take(stepAfter, func() error { return s.runHooks(ctx, "after", s.Site.Hooks.After) })
+	ended := &statedir.Hook{Outcome: statedir.HookDone, TookMS: known(milliseconds(time.Since(began)))}
+	if err != nil {
+		ended.Outcome, ended.Error = statedir.HookFailed, statedir.Text(err.Error())
+		result.Notes = append(result.Notes, err.Error()+"; the switch is done all the same")
+	}
+	result.Record.After, result.Record.Steps = ended, s.steps
+	if failed := s.State.Append(result.Record); failed != nil {
+		result.Notes = append(result.Notes, fmt.Sprintf("what came of `after` could not be recorded: %v", failed))
+	}
+}
+
+// runHooks runs commands one after the other.
+func (s *Survey) runHooks(ctx context.Context, event string, commands [][]string) error {
+	for _, argv := range commands {
+		s.say(fmt.Sprintf("running %s: %s", event, argv[0]))
+		if err := command.Operator(ctx, s.Site.Hooks.Timeout, argv, s.told(event)); err != nil {
+			return fmt.Errorf("%s: %w", argv[0], err)
+		}
+	}
+	return nil
+}
+
+// told is what a hook finds in its environment.
+func (s *Survey) told(event string) []command.Told {
+	live := s.Plan.From
+	if event == "after" {
+		live = s.Plan.To
+	}
+	return []command.Told{
+		{Name: "EVENT", Value: event}, {Name: "SITE", Value: s.Site.Name}, {Name: "LIVE", Value: string(live)},
+		{Name: "FROM", Value: string(s.Plan.From)}, {Name: "TO", Value: string(s.Plan.To)}, {Name: "RELEASE", Value: ""},
+		{Name: "COMMAND", Value: s.request.Command}, {Name: "WHO", Value: s.request.Who}, {Name: "REASON", Value: s.request.Reason},
+		{Name: "HOST", Value: s.Host}, {Name: "TIME", Value: s.began.UTC().Format(time.RFC3339)},
+	}
+}
