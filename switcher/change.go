@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"bgswitch/switcher/aside"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
@@ -63,11 +64,23 @@ func (c *Change) content() nginx.Content {
 	if c.Relink != nil {
 		like = c.Relink.To
 	}
+	content := nginx.Content{Over: c.view.at, Was: c.wasThere()}
 	if like.IsFolder() {
-		return nginx.Content{Over: c.view.at, Folder: c.ahead.at}
+		content.Folder = c.ahead.at
+		return content
 	}
-	uid, gid := like.Owner()
-	return nginx.Content{Over: c.view.at, Bytes: c.After, Mode: like.Mode(), UID: uid, GID: gid}
+	content.UID, content.GID = like.Owner()
+	content.Bytes, content.Mode = c.After, like.Mode()
+	return content
+}
+
+// wasThere is the file that was read, where its path is somebody else's.
+func (c *Change) wasThere() *aside.File {
+	if c.view.pid == 0 || c.file.IsLink() {
+		return nil
+	}
+	is := c.file.Identity()
+	return &aside.File{Device: is.Device, Inode: is.Inode}
 }
 
 // prepare writes the journal and the new file; tested says that nginx has

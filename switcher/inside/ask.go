@@ -158,17 +158,18 @@ func (p *Process) enterNetwork() error {
 	return nil
 }
 
-// resolverFile is empty where there is none that can be read. What stands there
-// is looked at before it is opened: to open a device can be enough to start it.
+// resolverFile is empty where there is none that can be read.
 func (p *Process) resolverFile(path string) []byte {
 	found, err := p.find(path, unix.O_PATH)
 	if err != nil {
 		return nil
 	}
 	defer found.Close()
-	if ordinary.Is(found) != nil {
+	file, err := ordinary.Found(found)
+	if err != nil {
 		return nil
 	}
-	text, _ := ordinary.Read(fmt.Sprintf("/proc/self/fd/%d", found.Fd()), resolverLimit)
+	defer file.Close()
+	text, _ := ordinary.ReadAll(file, resolverLimit)
 	return text
 }

@@ -11,7 +11,6 @@ import (
 	"bgswitch/switcher/root"
 
 	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
 )
 
 // MountPoint says whether the file is mounted by itself: nothing can be
@@ -119,7 +118,7 @@ func (p place) sightsOf(pid int, here string) ([]sight, error) {
 // ReadFor reads a file as another process sees it, its root folder and its
 // mounts included. The limits are those of Read.
 func ReadFor(pid int, path string) (*File, error) {
-	opened, err := root.Inside(pid).Open(path, unix.O_RDONLY)
+	opened, err := root.Inside(pid).OpenOrdinary(path)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,16 @@ func Is(file *os.File) error {
 	return err
 }
 
+// Found opens, to read it, what was found (O_PATH), where that is a regular file:
+// to open a device of somebody's can be enough to start it.
+func Found(found *os.File) (*os.File, error) {
+	if err := Is(found); err != nil {
+		return nil, err
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d", found.Fd())
+	return OpenAt(unix.AT_FDCWD, path, found.Name(), os.O_RDONLY, 0)
+}
+
 // Read reads a whole file of at most limit bytes. It follows links.
 func Read(path string, limit int64) ([]byte, error) {
 	file, err := Open(path, os.O_RDONLY)

@@ -97,15 +97,22 @@ func OpenBelow(folder int, path string, flags int, resolve uint64) (*os.File, er
 
 // Read reads a regular file of at most limit bytes.
 func (r Root) Read(path string, limit int64) ([]byte, error) {
-	file, err := r.Open(path, os.O_RDONLY)
+	file, err := r.OpenOrdinary(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if err := ordinary.Is(file); err != nil {
+	return ordinary.ReadAll(file, limit)
+}
+
+// OpenOrdinary opens a regular file to read it.
+func (r Root) OpenOrdinary(path string) (*os.File, error) {
+	found, err := r.Open(path, unix.O_PATH)
+	if err != nil {
 		return nil, err
 	}
-	return ordinary.ReadAll(file, limit)
+	defer found.Close()
+	return ordinary.Found(found)
 }
 
 // Stat looks at what a path leads to.
