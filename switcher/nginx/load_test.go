@@ -16,7 +16,7 @@ import (
 func TestADisturbedLoadIsLeftToNginx(t *testing.T) {
 	t.Parallel()
 	r := start(t, t.TempDir(), nginxtest.Options{Workers: 2}, "")
-	m, err := r.ours.Master()
+	m, err := only(r.ours)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,10 +64,27 @@ func binary(t *testing.T) string {
 	return path
 }
 
+// only finds the master and makes sure that it is the only one.
+func only(n *nginx.Nginx) (*nginx.Master, error) {
+	m, err := n.FindMaster()
+	if err != nil {
+		return nil, err
+	}
+	census, err := nginx.Census()
+	if err == nil {
+		err = n.Only(m, census)
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
 // isMaster makes sure that the nginx that runs is found.
 func (r *running) isMaster() {
 	r.t.Helper()
-	m, err := r.ours.Master()
+	m, err := only(r.ours)
 	if err != nil {
 		r.t.Error(err)
 		return

@@ -70,26 +70,6 @@ func (m *Master) Close() {
 // pid it names the process, and no setting of the clock changes it.
 func (m *Master) Start() uint64 { return m.id.start }
 
-// Master finds the master and makes sure that it is the only one: FindMaster
-// and Only.
-func (n *Nginx) Master() (*Master, error) {
-	m, err := n.FindMaster()
-	if err != nil {
-		return nil, err
-	}
-	census, err := Census()
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrNotProved, err)
-	} else {
-		err = n.Only(m, census)
-	}
-	if err != nil {
-		m.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
 // FindMaster finds the master by the pid file that the configuration names and
 // proves it: its title, its executable, its user, its root folder, its
 // configuration, its namespaces, its state, and no binary upgrade under way.

@@ -49,7 +49,7 @@ func (r *running) names(pid int) {
 // fails makes sure that no master is found, for a reason.
 func (r *running) fails(why error, says string) {
 	r.t.Helper()
-	m, err := r.ours.Master()
+	m, err := only(r.ours)
 	if err == nil {
 		m.Close()
 		r.t.Errorf("found process %d", m.PID)
@@ -223,6 +223,6 @@ func lookAsNobody(conf string) {
 		return
 	}
 	binary, _ := nginxtest.Binary()
-	_, err := (&nginx.Nginx{Binary: binary, Conf: conf}).Master()
+	_, err := only(&nginx.Nginx{Binary: binary, Conf: conf})
 	fmt.Printf("proved %t, running %t, here %t, permitted %t: %v", !errors.Is(err, nginx.ErrNotProved), !errors.Is(err, nginx.ErrNotRunning), !errors.Is(err, nginx.ErrNotHere), !errors.Is(err, fs.ErrPermission), err)
 }

@@ -14,7 +14,7 @@ import (
 func TestWorkersByTheirStart(t *testing.T) {
 	t.Parallel()
 	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{}, "")
-	m, err := r.ours.Master()
+	m, err := only(r.ours)
 	if err != nil {
 		t.Fatal(err)
 	}
