@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +13,6 @@ import (
 	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/root"
-
-	"golang.org/x/sys/unix"
 )
 
 // errorLog is nginx's error log from a moment on. It gives the reason of a
@@ -67,11 +64,11 @@ var stderrs = []string{"stderr", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"}
 
 // openLog is how to open the log, where that is a file: also one that the master
 // has for its stderr. Images link theirs to that, and no link of /proc is
-// followed below another root (ELOOP).
+// followed below another root.
 func (n *Nginx) openLog(m *Master) func() (*os.File, error) {
 	path, files := n.errorLogPath(), n.files
 	_, err := files.Stat(path)
-	if slices.Contains(stderrs, path) || errors.Is(err, unix.ELOOP) {
+	if slices.Contains(stderrs, path) || err != nil && n.Within != nil {
 		path, files = fmt.Sprintf("/proc/%d/fd/2", m.PID), root.Root{}
 	}
 	return func() (*os.File, error) {

@@ -127,6 +127,9 @@ func (c *Container) writeFiles() error {
 	} else if err := errors.Join(os.MkdirAll(filepath.Dir(c.Live), 0o755), os.WriteFile(c.Live, []byte(c.options.Live), 0o644)); err != nil {
 		return err
 	}
+	if err := os.Symlink("/dev/stderr", filepath.Join(c.Root, "var/log/nginx/error.log")); err != nil { // as in the images
+		return err
+	}
 	hosts := "127.0.0.1 localhost\n"
 	for name, address := range c.options.Names {
 		hosts += address + " " + name + "\n"
@@ -187,7 +190,7 @@ func (c *Container) WriteConf(o ContainerOptions) error {
 	if o.User != 0 {
 		user = "user root;\n"
 	}
-	conf := fmt.Sprintf("%sworker_processes %d;\npid /run/nginx.pid;\nerror_log /dev/stderr notice;\n%s\nevents { worker_connections 1024; }\n"+
+	conf := fmt.Sprintf("%sworker_processes %d;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log notice;\n%s\nevents { worker_connections 1024; }\n"+
 		"http {\n    access_log off;\n    include /etc/nginx/conf.d/*.conf;\n%s\n"+
 		"    server { listen %d; location / { proxy_pass http://myapp; proxy_http_version 1.1; proxy_set_header Connection \"\"; } }\n}\n",
 		user, c.Nginx.options.Workers, o.Main, o.HTTP, c.port)
