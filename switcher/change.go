@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"bgswitch/nginxconf"
 	"bgswitch/switcher/aside"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
@@ -17,6 +18,7 @@ type Change struct {
 	Edit
 
 	of      LiveFile
+	words   []deciding // of all sites that stand in it
 	file    *livefile.File
 	view    view
 	ahead   view             // of what a link leads to then
@@ -27,6 +29,35 @@ type Change struct {
 	opened      *livefile.Opened      // the very file that nginx has to open
 	replacement *livefile.Replacement // nil where the file is right already
 	inPlace     bool                  // our bytes are in the file
+}
+
+// deciding is a word, and the color that it becomes.
+type deciding struct {
+	nginxconf.Word
+	to Color
+}
+
+func (c *Change) decide(words []nginxconf.Word, to Color) {
+	for _, w := range words {
+		c.words = append(c.words, deciding{w, to})
+	}
+}
+
+// add takes in what becomes of the file for another site. What that decides by has
+// to say, with the others switched, what it said before.
+func (c *Change) add(edit Edit, of LiveFile, plan Plan) error {
+	read, err := nginxconf.Read(c.After, of.Layout)
+	if of.Whole != nil || c.of.Whole != nil || err == nil && read.Live() != plan.From {
+		err = errors.New("two of the sites decide by the same of it")
+	}
+	if err == nil {
+		c.After, err = read.Edit(plan.To)
+	}
+	if err != nil {
+		return refuse(NotAccepted, "switch them one after the other", fmt.Errorf("%s: %w", c.Path, err))
+	}
+	c.decide(edit.Words, plan.To)
+	return nil
 }
 
 // needed says whether the file has to be replaced.

@@ -9,17 +9,18 @@ import (
 
 // findElsewhere finds where nginx passes to a color besides: it may be a preview
 // that is meant so, or a place that was forgotten.
-func (s *Survey) findElsewhere() {
-	if s.accepted.dump == nil {
+func (p *part) findElsewhere() {
+	dump := p.survey.accepted.dump
+	if dump == nil {
 		return
 	}
-	s.elsewhere = []statedir.Elsewhere{}
-	deciding, seen := s.deciding(), map[string]bool{}
+	p.elsewhere = []statedir.Elsewhere{}
+	deciding, seen := p.survey.deciding(), map[string]bool{}
 	for _, color := range []Color{Blue, Green} {
-		for _, value := range s.Site.values(color) {
-			lines := s.accepted.dump.PassingTo(value, deciding)
+		for _, value := range p.Site.values(color) {
+			lines := dump.PassingTo(value, deciding)
 			if len(lines) > 0 && !seen[value.String()] {
-				s.elsewhere = append(s.elsewhere, statedir.Elsewhere{Color: color, Value: value.String(), Lines: lines})
+				p.elsewhere = append(p.elsewhere, statedir.Elsewhere{Color: color, Value: value.String(), Lines: lines})
 			}
 			seen[value.String()] = true
 		}
@@ -30,7 +31,7 @@ func (s *Survey) findElsewhere() {
 func (s *Survey) deciding() []nginx.Passing {
 	var lines []nginx.Passing
 	for _, c := range s.Changes {
-		for _, w := range c.Words {
+		for _, w := range c.words {
 			lines = append(lines, nginx.Passing{File: c.view.at, Line: w.Line})
 		}
 	}
@@ -38,13 +39,13 @@ func (s *Survey) deciding() []nginx.Passing {
 }
 
 // noteElsewhere says so, once the outcome is known: a switch has left it as it is.
-func (s *Survey) noteElsewhere(outcome Outcome) {
-	for _, e := range s.elsewhere {
-		if outcome == Done && e.Color == s.Plan.From {
-			s.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
+func (p *part) noteElsewhere(outcome Outcome) {
+	for _, e := range p.elsewhere {
+		if outcome == Done && e.Color == p.plan.From {
+			p.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
 			continue
 		}
-		s.note("%s; a switch leaves that as it is", ElsewhereWords(e))
+		p.note("%s; a switch leaves that as it is", ElsewhereWords(e))
 	}
 }
 

@@ -66,8 +66,10 @@ func (f files) noted(r *statedir.Record) []statedir.FileRecord {
 // word is how something is said of the site's one file, or of its several.
 func (s *Switcher) word(one, several string) string { return worded(len(s.Site.Files), one, several) }
 
+func (s *Survey) word(one, several string) string { return worded(len(s.Changes), one, several) }
+
 // called is what the file is called: its path where there are others.
-func (s Site) called(file *livefile.File) string { return worded(len(s.Files), "the file", file.Home) }
+func (s *Survey) called(file *livefile.File) string { return s.word("the file", file.Home) }
 
 func worded(n int, one, several string) string {
 	if n > 1 {

@@ -42,7 +42,7 @@ const (
 // runBefore is the last that may refuse a switch. The journal tells the next run
 // that it had begun, if this one is killed.
 func (s *Survey) runBefore(ctx context.Context) error {
-	if len(s.Site.Hooks.Before) == 0 {
+	if s.all(func(p *part) bool { return len(p.Site.Hooks.Before) == 0 }) {
 		return nil
 	}
 	if err := s.journals[0].Hooked(true); err != nil {
@@ -50,10 +50,12 @@ func (s *Survey) runBefore(ctx context.Context) error {
 	}
 	s.hooked = true
 	err := s.take(stepBefore, func() error {
-		if err := s.runHooks(ctx, "before", s.Site.Hooks.Before); err != nil {
-			return refuse(Hindered, "neither the live file nor nginx was touched; mend what it names and type it again", err)
-		}
-		return nil
+		return s.each(func(p *part) error {
+			if err := p.runHooks(ctx, "before", p.Site.Hooks.Before); err != nil {
+				return refuse(Hindered, "neither the live file nor nginx was touched; mend what it names and type it again", err)
+			}
+			return nil
+		})
 	})
 	return interrupted(ctx, err)
 }
@@ -74,28 +76,28 @@ func (s *Survey) hookOver(outcome Outcome) {
 
 // runAfter is what follows a switch that is done, and recorded as such: it
 // changes no outcome. A killed run leaves a record that says so.
-func (s *Survey) runAfter(ctx context.Context, result *Result) {
+func (p *part) runAfter(ctx context.Context, result *Result) {
 	if errors.Is(ctx.Err(), context.Canceled) { // that was the switch, which has been finished
 		ctx = context.WithoutCancel(ctx)
 	}
 	began := time.Now()
-	err := s.take(stepAfter, func() error { return s.runHooks(ctx, "after", s.Site.Hooks.After) })
+	err := p.survey.take(stepAfter, func() error { return p.named(p.runHooks(ctx, "after", p.Site.Hooks.After)) })
 	ended := &statedir.Hook{Outcome: statedir.HookDone, TookMS: known(milliseconds(time.Since(began)))}
 	if err != nil {
 		ended.Outcome, ended.Error = statedir.HookFailed, statedir.Text(err.Error())
 		result.Notes = append(result.Notes, err.Error()+"; the switch is done all the same")
 	}
-	result.Record.After, result.Record.Steps = ended, s.steps
-	if failed := s.State.Append(result.Record); failed != nil {
+	result.Record.After, result.Record.Steps = ended, p.survey.steps
+	if failed := p.State.Append(result.Record); failed != nil {
 		result.Notes = append(result.Notes, fmt.Sprintf("what came of `after` could not be recorded: %v", failed))
 	}
 }
 
 // runHooks runs commands one after the other.
-func (s *Survey) runHooks(ctx context.Context, event string, commands [][]string) error {
+func (p *part) runHooks(ctx context.Context, event string, commands [][]string) error {
 	for _, argv := range commands {
-		s.say(fmt.Sprintf("running %s: %s", event, argv[0]))
-		if err := command.Operator(ctx, s.Site.Hooks.Timeout, argv, s.told(event)); err != nil {
+		p.say(fmt.Sprintf("%srunning %s: %s", p.prefix(), event, argv[0]))
+		if err := command.Operator(ctx, p.Site.Hooks.Timeout, argv, p.told(event)); err != nil {
 			return fmt.Errorf("%s: %w", argv[0], err)
 		}
 	}
@@ -103,14 +105,14 @@ func (s *Survey) runHooks(ctx context.Context, event string, commands [][]string
 }
 
 // told is what a hook finds in its environment.
-func (s *Survey) told(event string) []command.Told {
-	live := s.Plan.From
+func (p *part) told(event string) []command.Told {
+	s, live := p.survey, p.plan.From
 	if event == "after" {
-		live = s.Plan.To
+		live = p.plan.To
 	}
 	return []command.Told{
-		{Name: "EVENT", Value: event}, {Name: "SITE", Value: s.Site.Name}, {Name: "LIVE", Value: string(live)},
-		{Name: "FROM", Value: string(s.Plan.From)}, {Name: "TO", Value: string(s.Plan.To)}, {Name: "RELEASE", Value: ""},
+		{Name: "EVENT", Value: event}, {Name: "SITE", Value: p.Site.Name}, {Name: "LIVE", Value: string(live)},
+		{Name: "FROM", Value: string(p.plan.From)}, {Name: "TO", Value: string(p.plan.To)}, {Name: "RELEASE", Value: ""},
 		{Name: "COMMAND", Value: s.request.Command}, {Name: "WHO", Value: s.request.Who}, {Name: "REASON", Value: s.request.Reason},
 		{Name: "HOST", Value: s.Host}, {Name: "TIME", Value: s.began.UTC().Format(time.RFC3339)},
 	}

@@ -14,49 +14,62 @@ import (
 // takeLock takes the locks of the live files, and makes sure that the switch can
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
-	if _, err := s.Site.read(); err != nil {
-		return asError(stepRead, s.unreadable(err)) // nothing is left beside what is no live file
+	var sites []*Switcher
+	for _, p := range s.parts {
+		sites = append(sites, p.Switcher)
 	}
-	if s.request.DryRun {
-		return s.askForLock()
+	if err := s.each((*part).lockable); err != nil || s.request.DryRun {
+		return err
 	}
-	err := s.State.Create()
-	if err == nil {
-		err = s.State.Usable()
-	}
-	if err != nil {
-		return s.unusable(err)
-	}
-	taken, err := s.Lock(ctx, s.request.WaitLock, s.request.Command)
+	taken, err := lockAll(ctx, sites, s.request.WaitLock, s.request.Command)
 	s.journals = taken
 	if err != nil && ctx.Err() == nil {
 		return s.notLocked(err)
 	}
-	for _, open := range s.State.Readable() {
-		s.note("%s", open)
+	for _, p := range s.parts {
+		for _, open := range p.State.Readable() {
+			p.note("%s", open)
+		}
 	}
 	return err
 }
 
-// askForLock is a dry run's: it takes nothing.
-func (s *Survey) askForLock() error {
-	if err := s.State.Usable(); err != nil {
-		if s.keeps(err) {
-			return s.unusable(err)
-		}
-		s.note("you may not write the state folder: %v", err)
+func (p *part) lockable() error {
+	if _, err := p.Site.read(); err != nil {
+		return asError(stepRead, p.unreadable(err)) // nothing is left beside what is no live file
 	}
-	if s.request.wayBack {
+	if p.survey.request.DryRun {
+		return p.askForLock()
+	}
+	err := p.State.Create()
+	if err == nil {
+		err = p.State.Usable()
+	}
+	if err != nil {
+		return p.unusable(err)
+	}
+	return nil
+}
+
+// askForLock is a dry run's: it takes nothing.
+func (p *part) askForLock() error {
+	if err := p.State.Usable(); err != nil {
+		if p.survey.keeps(err) {
+			return p.unusable(err)
+		}
+		p.note("you may not write the state folder: %v", err)
+	}
+	if p.survey.request.wayBack {
 		return nil
 	}
-	holder, held, err := s.Holder()
+	holder, held, err := p.Holder()
 	switch {
 	case held:
-		return s.notLocked(&lock.BusyError{Holder: holder})
+		return p.notLocked(&lock.BusyError{Holder: holder})
 	case errors.Is(err, fs.ErrPermission):
-		s.note("whether another bgswitch is at work is unknown: %v", err)
+		p.note("whether another bgswitch is at work is unknown: %v", err)
 	case err != nil:
-		return s.notLocked(err)
+		return p.notLocked(err)
 	}
 	return nil
 }

@@ -96,12 +96,15 @@ type step struct {
 	skip bool
 }
 
+// asked says whether any of the sites is asked through nginx.
+func (p *Prepared) asked() bool { return slices.ContainsFunc(p.parts, (*part).confirms) }
+
 func (p *Prepared) steps() []step {
 	return []step{
 		{name: p.stepPut(), do: p.put, skip: !p.changed()},
 		{name: "test the new file in place", do: p.testInPlace, skip: !p.changed() || p.accepted.new},
 		{name: p.stepLoad(), do: p.load},
-		{name: p.stepConfirm(), do: p.confirm, skip: p.Site.Confirm == nil},
+		{name: p.stepConfirm(), do: p.confirm, skip: !p.asked()},
 		{name: "look at the file again", do: p.lookAgain},
 	}
 }
@@ -150,7 +153,7 @@ func (p *Prepared) put(context.Context) error {
 			return p.notWritten(err)
 		}
 		if c.writtenOver() {
-			p.note("%s is mounted by itself: it was written in place, for a rename would not be seen", p.Site.called(c.file))
+			p.note("%s is mounted by itself: it was written in place, for a rename would not be seen", p.called(c.file))
 		}
 	}
 	if !p.accepted.new {
@@ -224,7 +227,7 @@ func (p *Prepared) order() load {
 
 // confirm makes sure that the target answers through nginx.
 func (p *Prepared) confirm(ctx context.Context) error {
-	if err := p.answered(ctx, p.Plan.To, p.running.window()); err != nil {
+	if err := p.confirmed(ctx, func(plan Plan) Color { return plan.To }); err != nil {
 		return err
 	}
 	p.proof.Kind = ByIdentity
@@ -254,7 +257,7 @@ func (p *Prepared) lookAgain(ctx context.Context) error {
 			return errors.Join(err, fmt.Errorf("%w: %s: while %s loaded it", livefile.ErrChanged, c.file.Path, p.Site.Server()))
 		}
 	}
-	if p.Site.Confirm != nil {
+	if p.asked() {
 		if err := p.confirm(ctx); err != nil {
 			return err
 		}
@@ -281,7 +284,7 @@ func (p *Prepared) finish() *Error {
 func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
-		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and %s has loaded %s; what somebody else wrote meanwhile is not in %[4]s", p.word("file says", "files say"), p.Plan.To, p.Site.Server(), p.word("it", "them")),
+		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and %s has loaded %s; what somebody else wrote meanwhile is not in %[4]s", p.word("file says", "files say"), p.targets(), p.Site.Server(), p.word("it", "them")),
 		Hint:    "look at what he wrote, and at the live file; " + p.hintStatus(),
 	}
 }

@@ -5,13 +5,11 @@ import (
 	"sync"
 
 	"bgswitch/health"
-	"bgswitch/switcher/nginx"
 )
 
 // questions are what is found out beside everything else, because it takes its
 // time and needs no master. Each answer is waited for where it is needed.
 type questions struct {
-	census   census
 	verdicts func() []health.Verdict // of the target
 	untold   func() string           // what came through nginx that tells no color; empty: it told one, or was not asked
 	ctx      context.Context         // ends them
@@ -20,13 +18,11 @@ type questions struct {
 
 func (s *Switcher) ask(ctx context.Context, r Request) *questions {
 	q := &questions{
-		census:   sync.OnceValues(nginx.Census),
 		verdicts: func() []health.Verdict { return nil },
 		untold:   func() string { return "" },
 	}
 	ctx, q.cancel = context.WithCancel(ctx)
 	q.ctx = ctx
-	go func() { _, _ = q.census() }()
 	if r.wayBack {
 		return q
 	}
@@ -37,10 +33,10 @@ func (s *Switcher) ask(ctx context.Context, r Request) *questions {
 }
 
 // beginAsking begins to ask the target, from where nginx is.
-func (s *Survey) beginAsking() {
-	q, to := s.questions, s.Plan.To
-	if !s.request.wayBack && !s.request.Force {
-		q.verdicts = begun(func() []health.Verdict { return s.askColor(q.ctx, s.running.asks(), s.check(s.request), to) })
+func (p *part) beginAsking() {
+	q, to, request := p.questions, p.plan.To, p.survey.request
+	if !request.wayBack && !request.Force {
+		q.verdicts = begun(func() []health.Verdict { return p.askColor(q.ctx, p.survey.running.asks(), p.check(request), to) })
 	}
 }
 

@@ -1,24 +1,45 @@
 package switcher
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
 )
 
-// result is what came of the request, with its record.
-func (s *Survey) result(outcome Outcome, proof Proof, err error) Result {
-	s.noteElsewhere(outcome)
-	r := Result{Outcome: outcome, Plan: s.Plan, Server: s.Site.Server(), Loaded: s.loaded, Verdicts: s.Verdicts, Notes: s.notes, Record: s.record(outcome, proof, err)}
-	if outcome == Done && len(s.Site.Hooks.After) > 0 {
-		r.Record.After = &statedir.Hook{Outcome: statedir.HookBegun}
+// results are what came of the request for each site, with its record.
+func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err error) (list []Result) {
+	for _, p := range s.parts {
+		p.noteElsewhere(outcome)
 	}
-	if outcome == Planned {
-		r.Steps = (&Prepared{Survey: s}).would()
+	for _, p := range s.parts {
+		r := Result{Site: p.Site.Name, Outcome: outcome, Plan: p.plan, Server: p.Site.Server(), Loaded: p.loaded, Verdicts: p.verdicts, Notes: slices.Clone(s.notes), Record: p.record(outcome, proof, err)}
+		if outcome == Done && len(p.Site.Hooks.After) > 0 {
+			r.Record.After = &statedir.Hook{Outcome: statedir.HookBegun}
+		}
+		if outcome == Planned {
+			r.Steps = (&Prepared{Survey: s}).would()
+		}
+		if s.recorded(r) {
+			if failed := p.State.Append(r.Record); failed != nil {
+				r.Notes = append(r.Notes, fmt.Sprintf("%sthis could not be recorded: %v", p.prefix(), failed))
+			}
+		}
+		list = append(list, r)
 	}
-	return r
+	for i, p := range s.parts {
+		if r := &list[i]; s.recorded(*r) {
+			if r.Record.After != nil {
+				p.runAfter(ctx, r)
+			}
+			r.Draining = s.draining()
+		}
+	}
+	return list
 }
 
 // recorded says whether a switch belongs into the history: whatever got as far
@@ -34,12 +55,15 @@ func (s *Survey) draining() int {
 	return s.running.draining()
 }
 
-func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record {
-	p := s.Plan
+func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
+	s := p.survey
+	if proof.Kind == ByIdentity && !p.confirms() { // the answers of other sites prove nothing of this one
+		proof.Kind = ByGeneration
+	}
 	r := statedir.Record{
-		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: s.Site.Name, Command: s.request.Command, From: p.From, To: p.To,
+		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: p.Site.Name, Command: s.request.Command, From: p.plan.From, To: p.plan.To,
 		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force,
-		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: s.elsewhere, TookMS: milliseconds(time.Since(s.began)),
+		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: p.elsewhere, TookMS: milliseconds(time.Since(s.began)),
 	}
 	var failed *Error
 	if errors.As(err, &failed) {
@@ -48,7 +72,7 @@ func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record
 	if outcome != Stuck && proof.Generation != nil {
 		r.Generation, r.CutOverMS = proof.Generation, known(milliseconds(proof.Generation.CutOver))
 	}
-	for i, c := range s.Changes {
+	for i, c := range p.changes() {
 		if file := c.record(r.Generation != nil); i == 0 {
 			r.FileRecord = file
 		} else {
@@ -56,6 +80,18 @@ func (s *Survey) record(outcome Outcome, proof Proof, err error) statedir.Record
 		}
 	}
 	return r
+}
+
+// changes are those of the site's files, in its order.
+func (p *part) changes() (list []*Change) {
+	for _, file := range p.files {
+		for _, c := range p.survey.Changes {
+			if c.file.SameAs(file) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
 }
 
 // record notes what the file was and is, to know it again. Of one that nginx was

@@ -68,20 +68,25 @@ type census func() (nginx.Processes, error)
 // findRunning finds the nginx of the site. It is only commanded where none is
 // to be found on this host and the settings say how to reload it: then nothing
 // but what answers through it can prove a switch.
-func (s *Switcher) findRunning(ctx context.Context, census census, files files) (running, error) {
+func (s *Survey) findRunning(ctx context.Context) (running, error) {
 	if len(s.Site.Restart) > 0 {
 		return restartedApp{s.Site.Restart}, nil
 	}
-	is, err := s.find(ctx, census, files)
+	is, err := s.find(ctx, s.census, s.files())
 	if err == nil {
-		return &seenNginx{Switcher: s, found: is, census: census, files: files}, nil
+		return &seenNginx{Switcher: s.Switcher, found: is, census: s.census, files: s.files()}, nil
 	}
 	if len(s.Nginx.Reload) == 0 || !errors.Is(err, nginx.ErrNotHere) {
 		return nil, s.refuseMaster(err)
 	}
-	if s.Site.Confirm == nil {
-		return nil, refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
+	if err := s.each(func(p *part) error {
+		if p.confirms() {
+			return nil
+		}
+		return refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
 			fmt.Errorf("nothing could prove a switch: no master is found on this host (%w), and the settings have no confirm", err))
+	}); err != nil {
+		return nil, err
 	}
 	return &commandedNginx{nginx: s.Nginx, log: s.Log}, nil
 }

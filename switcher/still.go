@@ -52,7 +52,7 @@ func (s *Survey) still(context.Context) error {
 	if err != nil {
 		return err
 	}
-	was, now := *s.request.Still, seen(s.Plan.From, s.files(), last)
+	was, now := *s.request.Still, seen(s.parts[0].plan.From, s.files(), last)
 	switch {
 	case last != nil && !now.Last.Equal(was.Last):
 		err = fmt.Errorf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)

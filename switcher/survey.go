@@ -5,35 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"sync"
 	"time"
 
-	"bgswitch/health"
 	"bgswitch/switcher/journal"
-	"bgswitch/switcher/statedir"
-	"bgswitch/switcher/trust"
+	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
 )
 
 // Survey is what is known before a switch: nothing stands in its way. Nothing
 // was written but the state folder, the lock, and what it took to mend what a
 // killed run left.
 type Survey struct {
-	*Switcher
+	*Switcher // of the first site: nginx, and what was typed, are those of all
 	*story
-	Plan     Plan
-	Changes  []*Change // one for each file
-	Already  bool      // the target has the traffic: there is nothing to do
-	Verdicts []health.Verdict
+	Changes []*Change // one for each file
+	Already bool      // the targets have the traffic: there is nothing to do
 
-	request   Request
-	journals  journal.Set // of the files; nil in a dry run
-	leftover  bool        // something of ours could not be removed: the journal tells the next run
-	hooked    bool        // `before` has begun
-	questions *questions
-	running   running
-	loaded    Loaded
-	tests     *tests
-	accepted  acceptance
-	elsewhere []statedir.Elsewhere // nil: unknown
+	request  Request
+	parts    []*part     // the sites
+	journals journal.Set // of the files; nil in a dry run
+	leftover bool        // something of ours could not be removed: the journal tells the next run
+	hooked   bool        // `before` has begun
+	census   census
+	running  running
+	tests    *tests
+	accepted acceptance
 }
 
 // Survey looks at everything that a switch depends on. What takes its time goes
@@ -41,7 +39,7 @@ type Survey struct {
 // second master, nginx's test. An error is an *Error; then nothing is held any
 // more. The survey has to be closed.
 func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error) {
-	survey := s.newSurvey(request)
+	survey := newSurvey([]*Switcher{s}, request)
 	if err := survey.look(ctx); err != nil {
 		survey.Close()
 		return nil, err
@@ -49,8 +47,13 @@ func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error)
 	return survey, nil
 }
 
-func (s *Switcher) newSurvey(request Request) *Survey {
-	return &Survey{Switcher: s, story: &story{began: time.Now(), log: s.Log}, request: request}
+func newSurvey(sites []*Switcher, request Request) *Survey {
+	first := sites[0]
+	s := &Survey{Switcher: first, story: &story{began: time.Now(), log: first.Log}, request: request, census: sync.OnceValues(nginx.Census)}
+	for _, site := range sites {
+		s.parts = append(s.parts, &part{Switcher: site, survey: s})
+	}
+	return s
 }
 
 // look is the survey itself, step by step.
@@ -84,8 +87,10 @@ func (s *Survey) look(ctx context.Context) error {
 	if s.Already {
 		return nil
 	}
-	if said := s.questions.untold(); said != "" {
-		s.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, s.Plan.To)
+	for _, p := range s.parts {
+		if said := p.questions.untold(); said != "" {
+			p.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, p.plan.To)
+		}
 	}
 	return nil
 }
@@ -100,7 +105,9 @@ const (
 // Close lets go of everything: the lock, too.
 func (s *Survey) Close() {
 	s.tests.stop()
-	s.questions.stop()
+	for _, p := range s.parts {
+		p.questions.stop()
+	}
 	for _, c := range s.Changes {
 		c.close()
 	}
@@ -117,7 +124,7 @@ func (s *Survey) Close() {
 }
 
 // changed says whether any file has to be replaced.
-func (s *Survey) changed() bool { return s.Plan.Changes() }
+func (s *Survey) changed() bool { return slices.ContainsFunc(s.Changes, (*Change).needed) }
 
 // files are the live files as they were read.
 func (s *Survey) files() (all files) {
@@ -131,48 +138,24 @@ func (s *Survey) read(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
-	if err := s.doubt(); err != nil {
-		return err
-	}
-	if err := s.readFiles(); err != nil {
-		return err
-	}
-	if s.request.To == "" && !s.request.wayBack {
-		unread, err := s.undoneAlready(s.Plan)
-		if err != nil {
-			return err
-		}
-		if unread > 0 {
-			s.note("%s: whether somebody went back just now is unknown", unread)
-		}
-	}
-	s.questions = s.ask(ctx, s.request)
-	return nil
+	go func() { _, _ = s.census() }()
+	return s.each(func(p *part) error { return p.read(ctx) })
 }
 
-func (s *Survey) readFiles() error {
-	files, err := s.Site.read()
-	if err != nil {
-		return s.unreadable(err)
-	}
-	for i, file := range files {
-		change := &Change{of: s.Site.Files[i], file: file, view: view{at: file.Path}}
-		if change.journal = s.journals.Of(file.Home); change.journal == nil && s.journals != nil {
-			return refuse(Failed, "look at the file and type it again", fmt.Errorf("%s led to another file a moment ago", file.Named))
-		}
-		s.Changes = append(s.Changes, change)
-	}
-	if s.Plan, err = plan(s.Site, files, s.request.target); err != nil {
-		return s.notUnderstood(err)
-	}
-	for i, edit := range s.Plan.Edits {
-		s.Changes[i].Edit = edit
-		if f := s.Site.Files[i]; f.Whole == nil {
-			if err := f.selectedByLink(files[i], s.Plan.From); err != nil {
-				return err
-			}
+// change adds what becomes of a file to what is done to it for other sites that
+// stand in it, too.
+func (s *Survey) change(file *livefile.File, edit Edit, of LiveFile, plan Plan) error {
+	for _, c := range s.Changes {
+		if c.file.SameAs(file) {
+			return c.add(edit, of, plan)
 		}
 	}
+	c := &Change{Edit: edit, of: of, file: file, view: view{at: file.Path}}
+	c.decide(edit.Words, plan.To)
+	if c.journal = s.journals.Of(file.Home); c.journal == nil && s.journals != nil {
+		return refuse(Failed, "look at the file and type it again", fmt.Errorf("%s led to another file a moment ago", file.Named))
+	}
+	s.Changes = append(s.Changes, c)
 	return nil
 }
 
@@ -185,19 +168,6 @@ func (r Request) target(live Color) Color {
 	return r.To
 }
 
-// doubt names what others may write of the live file: who may write it owns
-// what root's nginx does.
-func (s *Survey) doubt() error {
-	doubts := s.Site.doubts()
-	if len(doubts) > 0 && s.request.Strict {
-		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
-	}
-	for _, warning := range warnings(doubts) {
-		s.note("%s", warning)
-	}
-	return nil
-}
-
 // warnings are doubts about the live file, as they are told.
 func warnings(doubts []error) (list []string) {
 	for _, doubt := range doubts {
@@ -207,14 +177,12 @@ func warnings(doubts []error) (list []string) {
 }
 
 func (s *Survey) findNginx(ctx context.Context) (err error) {
-	var files files
-	for _, c := range s.Changes {
-		files = append(files, c.file)
-	}
-	if s.running, err = s.findRunning(ctx, s.questions.census, files); err != nil {
+	if s.running, err = s.findRunning(ctx); err != nil {
 		return err
 	}
-	s.beginAsking()
+	for _, p := range s.parts {
+		p.beginAsking()
+	}
 	if _, commanded := s.running.(*commandedNginx); s.request.wayBack && commanded {
 		return ErrNoMaster
 	}
@@ -233,72 +201,14 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 	if err := s.running.permitted(); err != nil && !s.request.DryRun {
 		return err
 	}
-	given, err := s.lastGiven()
-	if err != nil {
-		s.Log.Debug().Err(err).Msg("the history is not readable")
+	for _, p := range s.parts {
+		p.already = p.alreadySo(ctx)
 	}
-	s.loaded = s.running.knows(s.files(), given)
-	s.Already = s.alreadySo(ctx)
+	s.Already = s.all(func(p *part) bool { return p.already })
 	return nil
 }
 
-// alreadySo is for a file that names the target: only a record of ours, or the
-// answers, can say that nginx has it. A file that was touched since is loaded
-// once more, whatever it holds: a reload that somebody has begun may have read
-// something else in between.
-func (s *Survey) alreadySo(ctx context.Context) bool {
-	if s.changed() {
-		return false
-	}
-	if s.Site.Confirm == nil {
-		return s.loaded.given
-	}
-	if !s.loaded.given && s.running.window() == 0 {
-		return false // to load it once more takes less time than to ask for certain
-	}
-	err := s.answered(ctx, s.Plan.To, s.running.window())
-	if err != nil {
-		s.note("%s is loaded once more: %v", s.Site.Server(), err)
-	}
-	return err == nil
-}
-
-// askTarget never asks the live color: going back does not depend on the side
-// that is broken.
-func (s *Survey) askTarget(context.Context) error {
-	to := s.Plan.To
-	if s.request.Force {
-		s.note("%s was not asked whether it is healthy (--force)", to)
-		if s.Site.Confirm != nil && s.changed() {
-			s.say(fmt.Sprintf("`confirm` still holds with --force: unless %s answers %s with its mark, the switch is rolled back", to, s.Site.Through()))
-		}
-		return nil
-	}
-	if len(s.Site.Backends(to)) == 0 {
-		s.note("%s was not asked whether it is healthy, for it does not run before it is live: `confirm` shows it", to)
-		return nil
-	}
-	s.Verdicts = s.questions.verdicts()
-	if health.Healthy(s.Verdicts) {
-		return nil
-	}
-	force := "switches all the same"
-	if s.Site.Confirm != nil {
-		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
-	}
-	return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers; mend %s and type it again; `%s` waits for it, `%s` %s",
-		s.Command("check", string(to)), to, s.Again("--wait", "1m"), s.Again("--force"), force),
-		fmt.Errorf("%s: %s", to, firstUnhealthy(s.Verdicts)))
-}
-
-func firstUnhealthy(verdicts []health.Verdict) string {
-	for _, verdict := range verdicts {
-		if !verdict.Healthy {
-			return verdict.String()
-		}
-	}
-	return "no verdict"
-}
+func (s *Survey) askTarget(context.Context) error { return s.each((*part).askTarget) }
 
 // replaceable finds out before anything is written whether the files can be
 // replaced.
@@ -354,7 +264,9 @@ func (s *Survey) test(ctx context.Context) (err error) {
 	}
 	s.accepted, err = s.tests.judge(ctx, s.request, s.Already)
 	if err == nil && !s.Already {
-		s.findElsewhere()
+		for _, p := range s.parts {
+			p.findElsewhere()
+		}
 	}
 	if err == nil && (s.Already || s.request.DryRun) {
 		s.carried()

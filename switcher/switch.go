@@ -3,29 +3,29 @@ package switcher
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 )
 
 // Switch does what the request asks, from the survey to the record. An error is
 // an *Error; Result holds what is known all the same. ctx is obeyed until the
 // file is replaced; from there the switch is finished or rolled back.
 func (s *Switcher) Switch(ctx context.Context, request Request) (Result, error) {
-	s.waitForTarget(ctx, request)
-	survey := s.newSurvey(request)
+	results, err := Together(ctx, []*Switcher{s}, request)
+	return results[0], err
+}
+
+// Together is Switch for several sites of one nginx: all or none, with one load.
+// The error is that of all.
+func Together(ctx context.Context, sites []*Switcher, request Request) ([]Result, error) {
+	until := time.Now().Add(request.Wait)
+	for _, s := range sites {
+		s.waitForTarget(ctx, request, until)
+	}
+	survey := newSurvey(sites, request)
 	defer survey.Close()
 	outcome, proof, err := survey.switchOver(ctx)
 	survey.hookOver(outcome)
-	result := survey.result(outcome, proof, err)
-	if survey.recorded(result) {
-		if failed := s.State.Append(result.Record); failed != nil {
-			result.Notes = append(result.Notes, fmt.Sprintf("this could not be recorded: %v", failed))
-		}
-		if result.Record.After != nil {
-			survey.runAfter(ctx, &result)
-		}
-		result.Draining = survey.draining()
-	}
-	return result, err
+	return survey.results(ctx, outcome, proof, err), err
 }
 
 // switchOver is the story of a switch.

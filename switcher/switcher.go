@@ -53,6 +53,7 @@ type Request struct {
 
 // Result is what came of a request.
 type Result struct {
+	Site     string
 	Outcome  Outcome
 	Plan     Plan
 	Server   string // what serves the site: nginx, or an app
@@ -68,9 +69,17 @@ type Result struct {
 // by whatever name, from whatever state folder. Who waits is told for whom. The
 // errors are those of lock.Take.
 func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string) (journal.Set, error) {
-	places, err := s.places()
-	if err != nil {
-		return nil, err
+	return lockAll(ctx, []*Switcher{s}, wait, command)
+}
+
+func lockAll(ctx context.Context, sites []*Switcher, wait time.Duration, command string) (journal.Set, error) {
+	var places []journal.Place
+	for _, s := range sites {
+		of, err := s.places()
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, of...)
 	}
 	for _, p := range places {
 		if p.Folder != filepath.Dir(p.Live) {
@@ -79,7 +88,7 @@ func (s *Switcher) Lock(ctx context.Context, wait time.Duration, command string)
 			}
 		}
 	}
-	return journal.TakeAll(ctx, places, wait, command, s.waiting(wait).forLock)
+	return journal.TakeAll(ctx, places, wait, command, sites[0].waiting(wait).forLock)
 }
 
 // Holder says who switches one of the site's live files now; ok is false when

@@ -22,7 +22,6 @@ type tests struct {
 	*story
 	running running
 	changes []*Change
-	to      Color
 	cancel  context.CancelFunc
 	under   sync.WaitGroup
 	first   chan tested
@@ -44,7 +43,7 @@ type acceptance struct {
 }
 
 func (s *Survey) beginTests(ctx context.Context) *tests {
-	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, to: s.Plan.To, first: make(chan tested, 1)}
+	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, first: make(chan tested, 1)}
 	ctx, t.cancel = context.WithCancel(ctx)
 	contents := t.contents()
 	t.under.Go(func() {
@@ -218,11 +217,11 @@ func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
 			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Home, dump.Main(), ErrDecidesNothing))
 	}
-	for _, w := range c.Words {
-		if err := upstreamDecides(dump, w); err != nil {
+	for _, w := range c.words {
+		if err := upstreamDecides(dump, w.Word); err != nil {
 			return err
 		}
-		if err := variableDecides(dump, w, t.to); err != nil {
+		if err := variableDecides(dump, w.Word, w.to); err != nil {
 			return err
 		}
 	}
@@ -279,7 +278,7 @@ func (s *Survey) carried() {
 		return
 	}
 	text := some(others)
-	if s.Already = s.Already && s.Site.Confirm != nil; s.Already {
+	if s.Already = s.Already && s.all((*part).confirms); s.Already {
 		s.note("%s changed since nginx last loaded anything, and is not loaded", text)
 		return
 	}

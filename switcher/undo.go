@@ -36,7 +36,7 @@ func (p *Prepared) Undo(ctx context.Context) error {
 	second, err := p.loadOld(ctx)
 	kind := ByGeneration
 	if err == nil && p.running.window() > 0 {
-		kind, err = ByIdentity, p.answered(ctx, p.Plan.From, p.running.window())
+		kind, err = ByIdentity, p.confirmed(ctx, origin)
 	}
 	switch {
 	case err == nil:
@@ -49,10 +49,12 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	if !p.changed() {
-		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and %s may yet load it: %w", p.word("file", "files"), p.Plan.To, p.Site.Server(), err))
+		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and %s may yet load it: %w", p.word("file", "files"), p.targets(), p.Site.Server(), err))
 	}
 	return p.stuck(ctx, fmt.Errorf("%s does not take the old %s either: %w", p.Site.Server(), p.word("file", "files"), err))
 }
+
+func origin(plan Plan) Color { return plan.From }
 
 // touched says whether there is anything to take back: our bytes in a file, or
 // a signal that was given.
@@ -160,14 +162,17 @@ func (p *Prepared) watchOld(ctx context.Context) error {
 // opened the old file after our second signal is through with the new one, so
 // that the answers stay what they are.
 func (p *Prepared) answersAsBefore(ctx context.Context, second loading) bool {
-	return p.Site.Confirm != nil && second.Opened && p.answered(ctx, p.Plan.From, confirmWindow) == nil
+	if !second.Opened || !p.all((*part).confirms) {
+		return false
+	}
+	return p.each(func(site *part) error { return site.answered(ctx, site.plan.From, confirmWindow) }) == nil
 }
 
 // asBefore is what nginx serves that never took the new file. Whether it had
 // loaded the old one is known as well as it was before.
 func (p *Prepared) asBefore() Proof {
 	seen, is := p.running.(*seenNginx)
-	if !is || p.loaded.Is == nil || !*p.loaded.Is {
+	if !is || !p.all(func(site *part) bool { return site.loaded.Is != nil && *site.loaded.Is }) {
 		return Proof{}
 	}
 	return Proof{Generation: seen.generation()}
@@ -177,9 +182,9 @@ func (p *Prepared) rolledBack(ctx context.Context) error {
 	cause := p.cause
 	cause.Outcome = RolledBack
 	if p.changed() {
-		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and %s serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Site.Server(), p.Plan.From)
+		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and %s serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Site.Server(), p.origins())
 	} else {
-		cause.Traffic = fmt.Sprintf("nothing was put back: the %s had named %s before", p.word("file", "files"), p.Plan.To)
+		cause.Traffic = fmt.Sprintf("nothing was put back: the %s had named %s before", p.word("file", "files"), p.targets())
 	}
 	cause.Traffic += p.whoAnswers(ctx)
 	cause.Hint = p.hintStatus()
@@ -194,7 +199,7 @@ func (p *Prepared) stuck(ctx context.Context, err error) error {
 		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
 	}
 	look := p.Site.worded("`nginx -t` and nginx's error log, mend what they name", "what the app and its restart say, mend it")
-	cause.Hint = fmt.Sprintf("look at %s, then type `%s`", look, p.to(p.Plan.From))
+	cause.Hint = fmt.Sprintf("look at %s, then type `%s`", look, p.commandBack())
 	if errors.Is(err, nginx.ErrMasterEnded) {
 		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
 	}
@@ -215,25 +220,37 @@ func (p *Prepared) kept() string {
 
 // fileNow is what the live files say now.
 func (p *Prepared) fileNow() string {
+	var texts []string
+	for _, site := range p.parts {
+		texts = append(texts, site.prefix()+site.fileNow())
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (p *part) fileNow() string {
+	says := worded(len(p.Site.Files), "file says", "files say")
 	files, err := p.Site.read()
 	if err == nil {
 		var now Plan
 		if now, err = plan(p.Site, files, Color.Other); err == nil {
-			return fmt.Sprintf("the %s %s", p.word("file says", "files say"), now.From)
+			return fmt.Sprintf("the %s %s", says, now.From)
 		}
 	}
-	return fmt.Sprintf("what the %s is not understood (%v)", p.word("file says", "files say"), err)
+	return fmt.Sprintf("what the %s is not understood (%v)", says, err)
 }
 
 // whoAnswers is told, not asked for: the color that is left may be the broken
 // one.
-func (p *Prepared) whoAnswers(ctx context.Context) string {
-	if p.Site.Confirm == nil {
-		return ""
+func (p *Prepared) whoAnswers(ctx context.Context) (text string) {
+	for _, site := range p.parts {
+		if !site.confirms() {
+			continue
+		}
+		got, said, _ := site.answer(ctx, statusTimeout)
+		if got == "" {
+			said = site.Site.Through() + ": " + said
+		}
+		text += "; " + site.prefix() + said
 	}
-	got, said, _ := p.answer(ctx, statusTimeout)
-	if got == "" {
-		return "; " + p.Site.Through() + ": " + said
-	}
-	return "; " + said
+	return text
 }

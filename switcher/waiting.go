@@ -49,7 +49,7 @@ func (w *waiting) forLock(holder lock.Holder) {
 // waitForTarget waits until the target is healthy, or the time is up. It holds
 // no lock: nobody who has to go elsewhere meanwhile waits for it. What comes of
 // it is found out by the survey, which asks again.
-func (s *Switcher) waitForTarget(ctx context.Context, request Request) {
+func (s *Switcher) waitForTarget(ctx context.Context, request Request, until time.Time) {
 	if request.Wait <= 0 || request.Force || request.DryRun {
 		return
 	}
@@ -57,7 +57,7 @@ func (s *Switcher) waitForTarget(ctx context.Context, request Request) {
 	if !waits || len(s.Site.Backends(to)) == 0 {
 		return
 	}
-	w := s.waiting(request.Wait)
+	w := s.waiting(time.Until(until))
 	ctx, cancel := context.WithDeadline(ctx, w.until)
 	defer cancel()
 	s.askUntilHealthy(ctx, to, w)

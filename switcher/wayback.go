@@ -42,10 +42,10 @@ type Way struct {
 // strict for the live file, or those of package nginx; nginx.ErrNoAside where the
 // test needs more rights.
 func (s *Switcher) WayBack(ctx context.Context, strict bool) Way {
-	survey := s.newSurvey(Request{DryRun: true, Strict: strict, wayBack: true})
+	survey := newSurvey([]*Switcher{s}, Request{DryRun: true, Strict: strict, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
-	way := Way{To: survey.Plan.To, Tested: survey.accepted.new, Elsewhere: survey.elsewhere, read: survey.accepted.dump != nil}
+	way := Way{To: survey.parts[0].plan.To, Tested: survey.accepted.new, Elsewhere: survey.parts[0].elsewhere, read: survey.accepted.dump != nil}
 	var failed *Error
 	if !errors.As(err, &failed) {
 		return way

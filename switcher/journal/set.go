@@ -16,7 +16,7 @@ type Set []*Journal
 // that no two who want some of the same ones ever wait for each other. They
 // wait at most for wait, all in all. After an error none is held.
 func TakeAll(ctx context.Context, places []Place, wait time.Duration, command string, tell func(lock.Holder)) (Set, error) {
-	places = slices.SortedFunc(slices.Values(places), Place.compare)
+	places = slices.Compact(slices.SortedFunc(slices.Values(places), Place.compare))
 	until := time.Now().Add(wait)
 	var all Set
 	for _, p := range places {

@@ -1,0 +1,226 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bgswitch/health"
+	"bgswitch/switcher/statedir"
+	"bgswitch/switcher/trust"
+)
+
+// part is one of the sites of a survey: what is its own, where several are
+// switched together.
+type part struct {
+	*Switcher
+	survey *Survey
+
+	plan      Plan
+	files     files // as they were read
+	verdicts  []health.Verdict
+	questions *questions
+	loaded    Loaded
+	already   bool
+	elsewhere []statedir.Elsewhere // nil: unknown
+}
+
+// each does something for every site. An error says of which of several it is.
+func (s *Survey) each(do func(*part) error) error {
+	for _, p := range s.parts {
+		if err := p.named(do(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all says whether something holds of every site.
+func (s *Survey) all(is func(*part) bool) bool {
+	return !slices.ContainsFunc(s.parts, func(p *part) bool { return !is(p) })
+}
+
+// named says of which of several sites an error is.
+func (p *part) named(err error) error {
+	var failed *Error
+	switch {
+	case err == nil || p.prefix() == "":
+		return err
+	case errors.As(err, &failed):
+		failed.Err = fmt.Errorf("%s%w", p.prefix(), failed.Err)
+		return err
+	}
+	return fmt.Errorf("%s%w", p.prefix(), err)
+}
+
+// prefix names the site where there are several.
+func (p *part) prefix() string {
+	if len(p.survey.parts) == 1 {
+		return ""
+	}
+	return p.Site.Name + ": "
+}
+
+func (p *part) note(format string, args ...any) {
+	p.survey.note("%s", p.prefix()+fmt.Sprintf(format, args...))
+}
+
+// targets are the colors that the sites go to, in words.
+func (s *Survey) targets() string { return s.colors(func(p Plan) Color { return p.To }) }
+
+// origins are those that they come from.
+func (s *Survey) origins() string { return s.colors(func(p Plan) Color { return p.From }) }
+
+func (s *Survey) colors(of func(Plan) Color) string {
+	first := of(s.parts[0].plan)
+	if s.all(func(p *part) bool { return of(p.plan) == first }) {
+		return string(first)
+	}
+	var list []string
+	for _, p := range s.parts {
+		list = append(list, fmt.Sprintf("%s for %s", of(p.plan), p.Site.Name))
+	}
+	return strings.Join(list, " and ")
+}
+
+// commandBack is what is typed to come back to where one was.
+func (s *Survey) commandBack() string {
+	if color := s.origins(); color == string(Blue) || color == string(Green) {
+		return s.to(Color(color))
+	}
+	return s.Command("back")
+}
+
+func (p *part) read(ctx context.Context) error {
+	if err := p.doubt(); err != nil {
+		return err
+	}
+	if err := p.readFiles(); err != nil {
+		return err
+	}
+	request := p.survey.request
+	if request.To == "" && !request.wayBack {
+		unread, err := p.undoneAlready(p.plan)
+		if err != nil {
+			return err
+		}
+		if unread > 0 {
+			p.note("%s: whether somebody went back just now is unknown", unread)
+		}
+	}
+	p.questions = p.ask(ctx, request)
+	return nil
+}
+
+// doubt names what others may write of the live file: who may write it owns
+// what root's nginx does.
+func (p *part) doubt() error {
+	doubts := p.Site.doubts()
+	if len(doubts) > 0 && p.survey.request.Strict {
+		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
+	}
+	for _, warning := range warnings(doubts) {
+		p.note("%s", warning)
+	}
+	return nil
+}
+
+func (p *part) readFiles() (err error) {
+	if p.files, err = p.Site.read(); err != nil {
+		return p.unreadable(err)
+	}
+	if p.plan, err = plan(p.Site, p.files, p.survey.request.target); err != nil {
+		return p.notUnderstood(err)
+	}
+	for i, edit := range p.plan.Edits {
+		f := p.Site.Files[i]
+		if err := p.survey.change(p.files[i], edit, f, p.plan); err != nil {
+			return err
+		}
+		if f.Whole == nil {
+			if err := f.selectedByLink(p.files[i], p.plan.From); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// alreadySo is for files that name the target: only a record of ours, or the
+// answers, can say that nginx has them. One that was touched since is loaded
+// once more, whatever it holds: a reload that somebody has begun may have read
+// something else in between.
+func (p *part) alreadySo(ctx context.Context) bool {
+	given, err := p.lastGiven()
+	if err != nil {
+		p.Log.Debug().Err(err).Msg("the history is not readable")
+	}
+	running := p.survey.running
+	if p.loaded = running.knows(p.files, given); p.survey.changed() {
+		return false
+	}
+	if p.Site.Confirm == nil {
+		return p.loaded.given
+	}
+	if !p.loaded.given && running.window() == 0 {
+		return false // to load it once more takes less time than to ask for certain
+	}
+	err = p.answered(ctx, p.plan.To, running.window())
+	if err != nil {
+		p.note("%s is loaded once more: %v", p.Site.Server(), err)
+	}
+	return err == nil
+}
+
+// askTarget never asks the live color: going back does not depend on the side
+// that is broken.
+func (p *part) askTarget() error {
+	to := p.plan.To
+	if p.survey.request.Force {
+		p.note("%s was not asked whether it is healthy (--force)", to)
+		if p.Site.Confirm != nil && p.plan.Changes() {
+			p.say(p.prefix() + fmt.Sprintf("`confirm` still holds with --force: unless %s answers %s with its mark, the switch is rolled back", to, p.Site.Through()))
+		}
+		return nil
+	}
+	if len(p.Site.Backends(to)) == 0 {
+		p.note("%s was not asked whether it is healthy, for it does not run before it is live: `confirm` shows it", to)
+		return nil
+	}
+	p.verdicts = p.questions.verdicts()
+	if health.Healthy(p.verdicts) {
+		return nil
+	}
+	force := "switches all the same"
+	if p.Site.Confirm != nil {
+		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
+	}
+	return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers; mend %s and type it again; `%s` waits for it, `%s` %s",
+		p.Command("check", string(to)), to, p.Again("--wait", "1m"), p.Again("--force"), force),
+		fmt.Errorf("%s: %s", to, firstUnhealthy(p.verdicts)))
+}
+
+func firstUnhealthy(verdicts []health.Verdict) string {
+	for _, verdict := range verdicts {
+		if !verdict.Healthy {
+			return verdict.String()
+		}
+	}
+	return "no verdict"
+}
+
+// confirms says whether the site can be asked through nginx.
+func (p *part) confirms() bool { return p.Site.Confirm != nil }
+
+// confirmed makes sure that a color answers through nginx, where that can be
+// asked.
+func (s *Survey) confirmed(ctx context.Context, color func(Plan) Color) error {
+	return s.each(func(p *part) error {
+		if !p.confirms() {
+			return nil
+		}
+		return p.answered(ctx, color(p.plan), s.running.window())
+	})
+}
