@@ -39,6 +39,9 @@ const (
 	stepAfter  = "run after"
 )
 
+// KilledBefore tells what the journal knows of a run that was killed then.
+const KilledBefore = "an earlier run was killed when its `before` had begun: see whether what that stopped has to go on"
+
 // runBefore is the last that may refuse a switch. The journal tells the next run
 // that it had begun, if this one is killed.
 func (s *Survey) runBefore(ctx context.Context) error {

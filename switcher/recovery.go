@@ -34,7 +34,7 @@ type remaining struct {
 func (s *Survey) recover(ctx context.Context) error {
 	for _, j := range s.journals {
 		if j.WasHooked() {
-			s.note("an earlier run was killed when its `before` had begun: see whether what that stopped has to go on")
+			s.note("%s", KilledBefore)
 		}
 		left, found, err := j.Left()
 		if found {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"bgswitch/health"
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
@@ -37,6 +39,7 @@ type Status struct {
 	Warnings []string     // what others may write of the file
 
 	HolderErr error // why that is unknown
+	Hooked    bool  // an earlier run was killed when its `before` had begun
 }
 
 // FileSays is what one of the live files says.
@@ -187,6 +190,8 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if st.HolderErr = err; err == nil && held {
 		st.Holder = &holder
 	}
+	places, err := s.places()
+	st.Hooked = err == nil && !held && slices.ContainsFunc(places, journal.Place.WasHooked)
 }
 
 // drift compares the three facts, as far as they are known.

@@ -114,6 +114,7 @@ type siteObject struct {
 	Green      colorObject      `json:"green"`
 	LastSwitch *statedir.Record `json:"last_switch"`
 	Switching  *lock.Holder     `json:"switching"`
+	Hooked     bool             `json:"hooked"`
 }
 
 type fileObject struct {
@@ -138,7 +139,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder,
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked,
 	}
 }
 

@@ -145,6 +145,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
+	if st.Hooked {
+		t.line("note", switcher.KilledBefore)
+	}
 	for _, drift := range st.Drift {
 		t.result("  %s    %s", t.painted(sgrRed, "DRIFT"), drift.What)
 		t.result("           mend it: %s", drift.Mend)

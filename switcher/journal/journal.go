@@ -162,10 +162,11 @@ type hooked struct {
 // Hooked notes it, or that it is over. It lasts over a kill.
 func (j *Journal) Hooked(is bool) error { return j.lock.Append(hooked{is}) }
 
-// WasHooked says whether a killed run had noted it.
-func (j *Journal) WasHooked() bool {
+// WasHooked says whether a killed run had noted it, or the one that holds the
+// lock. It takes nothing.
+func (p Place) WasHooked() bool {
 	var left hooked
-	lines, _, _ := j.lock.Lines() // one that cannot be read says nothing
+	lines, _, _ := lock.Look(p.Path()) // one that cannot be read says nothing
 	for _, line := range lines {
 		_ = json.Unmarshal(line, &left)
 	}
