@@ -30,6 +30,14 @@ type File struct {
 
 // Read finds the deciding words of the file. Every error is a *Refusal.
 func Read(src []byte, layout Layout) (*File, error) {
+	f, err := read(src, layout)
+	if err != nil {
+		return nil, advised(err, src, layout)
+	}
+	return f, nil
+}
+
+func read(src []byte, layout Layout) (*File, error) {
 	if err := layout.Validate(); err != nil {
 		return nil, refuseFile("%s", err)
 	}

@@ -12,6 +12,7 @@ type Refusal struct {
 	Line   int // from 1; 0 when the whole file is meant
 	Column int // from 1, in bytes; 0 when the whole file is meant
 	Msg    string
+	Advice string // what would have to change in the file, where that is known
 }
 
 // Error returns the message, after the line where there is one.

@@ -79,6 +79,9 @@ func (s Selector) resolve(r reading, colors Colors) (finder, error) {
 	}
 	switch len(found) {
 	case 0:
+		if len(r.pools()) == 0 {
+			return nil, refuseFile("no word in the file is a value of a color, expected %s", colors)
+		}
 		return serverFinder{Sole}, nil // its refusal says what is missing
 	case 1:
 		return found[0], nil

@@ -171,7 +171,7 @@ func TestSelectorsRefuse(t *testing.T) {
 	}{
 		{"two places, none named", "", local, "upstream app { server 127.0.0.1:3001; }\nlocation / { proxy_pass http://127.0.0.1:3001; }", []string{"2 places hold a value of a color", "`selector: server in upstream app`", "`selector: proxy_pass in location /`"}},
 		{"one upstream per color", "", local, "upstream b { server 127.0.0.1:3001; }\nupstream g { server 127.0.0.1:3002; }\nset $active b;", []string{"upstream b is blue's and upstream g is green's", "`selector: set $active`", "`blue: b` and `green: g`"}},
-		{"nothing of a color", "", local, "location / { proxy_pass http://127.0.0.1:9; }", []string{"no upstream and no server line"}},
+		{"nothing of a color", "", local, "location / { proxy_pass http://127.0.0.1:9; }", []string{"no word in the file is a value of a color"}},
 		{"set, not there", "set $a", "blue | green", "set $b blue;", []string{"the file has no `set $a`"}},
 		{"set, of no color", "set $a", "blue | green", "set $a red;", []string{"line 1", "`set $a` is \"red\"", "blue (blue), green (green)"}},
 		{"set, without a value", "set $a", "blue | green", "set $a;", []string{"without a value"}},
@@ -181,7 +181,7 @@ func TestSelectorsRefuse(t *testing.T) {
 		{"set, in Lua", "set $a", "blue | green", "init_by_lua_block { set = 1 }\n", []string{"no `set $a`"}},
 		{"set, in a comment", "set $a", "blue | green", "# set $a blue;\n", []string{"no `set $a`"}},
 		{"set, another name for it", "set $a", "blue | green", "set $a Blue;", []string{"belongs to no color"}},
-		{"set, another spelling, not named", "", "blue | green", "set $a Blue;", []string{"no upstream and no server line"}},
+		{"set, another spelling, not named", "", "blue | green", "set $a Blue;", []string{"no word in the file is a value of a color, expected blue (blue), green (green)"}},
 		{"set, the address of a user", "set $a", local, "set $a http://user@127.0.0.1:3001;", []string{"belongs to no color"}},
 		{"proxy_pass, twice", "proxy_pass", local, "location /a { proxy_pass http://127.0.0.1:3001; }\nlocation /b { proxy_pass http://127.0.0.1:3001; }", []string{"line 2", "in line 1", "`selector: proxy_pass in location /a`"}},
 		{"proxy_pass, both colors", "proxy_pass", local, "location /a { proxy_pass http://127.0.0.1:3001; }\nlocation /b { proxy_pass http://127.0.0.1:3002; }", []string{"expected one place"}},

@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,8 @@ func (s *Switcher) notUnderstood(err error) error {
 	if last, cut := s.cutOff(err); cut {
 		return refuse(NotAccepted, fmt.Sprintf("an earlier switch was cut off: `%s` mends what it left", s.to(last)), err)
 	}
-	return refuse(NotAccepted, fmt.Sprintf("mend the file or the settings; `%s` reads both without touching anything", s.Command("status")), err)
+	advice := cmp.Or(refusal.Advice, "mend the file or the settings")
+	return refuse(NotAccepted, fmt.Sprintf("%s; `%s` reads both without touching anything", advice, s.Command("status")), err)
 }
 
 // notWritten is a file that cannot be replaced, or was not.
