@@ -458,3 +458,32 @@ func TestContainerWithAnotherFileOverIt(t *testing.T) {
 	s.Switcher.Nginx.MasterPID = s.PID
 	s.refuses(switcher.Failed, "is not shown the live file")
 }
+
+// A link among the files of a folder that a container is shown is led elsewhere
+// as on the host.
+func TestLinkInAContainer(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	whole := map[switcher.Color]string{}
+	for color, addr := range map[switcher.Color]string{switcher.Blue: s.Blue.Addr, switcher.Green: s.Green.Addr} {
+		whole[color] = filepath.Join(filepath.Dir(s.Live), string(color)+".upstream")
+		if err := os.WriteFile(whole[color], []byte(nginxtest.LiveFile(addr)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(s.Live), os.Symlink("blue.upstream", s.Live)); err != nil {
+		t.Fatal(err)
+	}
+	s.Switcher.Site.Files = []switcher.LiveFile{{Path: s.Live, Whole: whole}}
+	site := health.MustParseURL(s.URL()) // no file says where to ask a color
+	s.Switcher.Site.URLs = map[switcher.Color]health.URL{switcher.Blue: site, switcher.Green: site}
+	for _, to := range []switcher.Color{switcher.Green, switcher.Blue} {
+		if _, err := s.to(to); err != nil {
+			t.Fatal(err)
+		}
+		s.answers(to, 20)
+		if link, _ := os.Readlink(s.Live); link != string(to)+".upstream" {
+			t.Errorf("the link leads to %s", link)
+		}
+	}
+}
