@@ -26,7 +26,7 @@ var ErrSeveral = errors.New("several nginx are shown the live file")
 // container, or below another root folder.
 type Container struct {
 	PID  int    // of its master, as it is called here
-	Name string // as the settings name it, or the beginning of its id; empty where neither is known
+	Name string // as the settings name it, or the beginning of its id, or its control group; empty where none is known
 	At   string // the first of the live files there
 }
 

@@ -24,21 +24,23 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
-func TestIDOfAContainer(t *testing.T) {
+func TestNameOfAContainer(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("0123456789abcdef", 4)
 	for cgroups, want := range map[string]string{
-		"0::/system.slice/docker-" + id + ".scope\n":                                                                     id,
-		"0::/machine.slice/libpod-" + id + ".scope/container\n":                                                          id,
-		"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n":                                                id,
-		"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod3f.slice/cri-containerd-" + id + ".scope\n": id,
-		"0::/docker/" + id + "/init.scope\n":                                                                             id,
+		"0::/system.slice/docker-" + id + ".scope\n":                                                                     id[:12],
+		"0::/machine.slice/libpod-" + id + ".scope/container\n":                                                          id[:12],
+		"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n":                                                id[:12],
+		"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod3f.slice/cri-containerd-" + id + ".scope\n": id[:12],
+		"0::/docker/" + id + "/init.scope\n":                                                                             id[:12],
 		"9:name=systemd:/\n0::/\n":                                                                                       "",
-		"0::/system.slice/nginx.service\n":                                                                               "",
-		"0::/user.slice/" + id[:60] + "\n":                                                                               "",
-		"0::/x" + id + "\n":                                                                                              "",
+		"0::/system.slice/nginx.service\n":                                                                               "nginx.service",
+		"0::/user.slice/" + id[:60] + "\n":                                                                               id[:60],
+		"0::/x" + id + "\n":                                                                                              "x" + id,
+		"1:name=systemd:/docker/" + id + "/docker/f" + id[:63] + "\n":                                                    "f" + id[:11],
+		"5:pids:/elsewhere\n0::/lxc.payload.web\n":                                                                       "lxc.payload.web",
 	} {
-		if got := idIn(cgroups); got != want[:min(len(want), 12)] {
+		if got := nameIn(cgroups); got != want {
 			t.Errorf("%q: %q, want %q", cgroups, got, want)
 		}
 	}

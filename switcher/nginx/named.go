@@ -1,10 +1,12 @@
 package nginx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -65,11 +67,11 @@ const runtimeLimit = 10 * time.Second
 func askRuntimes(ctx context.Context, container string) (pid int, err error) {
 	var errs []error
 	for _, name := range runtimes {
-		path, err := exec.LookPath(name)
+		program, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		if pid, err = askRuntime(ctx, path, container); err == nil {
+		if pid, err = askRuntime(ctx, program, container); err == nil {
 			return pid, nil
 		}
 		errs = append(errs, err)
@@ -80,17 +82,17 @@ func askRuntimes(ctx context.Context, container string) (pid int, err error) {
 	return 0, errors.Join(errs...)
 }
 
-func askRuntime(ctx context.Context, path, container string) (int, error) {
+func askRuntime(ctx context.Context, program, container string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, runtimeLimit)
 	defer cancel()
-	argv := []string{path, "inspect", "--type", "container", "--format", "{{.State.Pid}}", "--", container}
+	argv := []string{program, "inspect", "--type", "container", "--format", "{{.State.Pid}}", "--", container}
 	out, err := command.Run(ctx, command.Command{Argv: argv, Env: caller.OperatorEnv()})
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w%s", path, err, saying(out))
+		return 0, fmt.Errorf("%s: %w%s", program, err, saying(out))
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil || pid < 0 {
-		return 0, fmt.Errorf("%s says that its pid is %s", path, foreign.Excerpt(strings.TrimSpace(string(out))))
+		return 0, fmt.Errorf("%s says that its pid is %s", program, foreign.Excerpt(strings.TrimSpace(string(out))))
 	}
 	return pid, nil
 }
@@ -103,20 +105,31 @@ var containerID = regexp.MustCompile(`(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?(?:/|
 const shownID = 12
 
 // containerOf is the name in the settings, else what the control group tells
-// (proc_pid_cgroup(5)): the id that a runtime gave it. No runtime is asked.
+// (proc_pid_cgroup(5)): the id that a runtime gave it, or what its supervisor
+// calls it. No runtime is asked.
 func (n *Nginx) containerOf(pid int) string {
 	if n.ContainerName != "" {
 		return n.ContainerName
 	}
-	text, _ := readProc(fmt.Sprintf("/proc/%d/cgroup", pid))
-	return idIn(string(text))
-}
-
-func idIn(cgroups string) (id string) {
-	for line := range strings.Lines(cgroups) {
-		if match := containerID.FindStringSubmatch(strings.TrimSpace(line)); match != nil {
-			return match[1][:shownID]
-		}
+	theirs, _ := readProc(fmt.Sprintf("/proc/%d/cgroup", pid))
+	ours, _ := readProc("/proc/self/cgroup")
+	if name := nameIn(string(theirs)); name != nameIn(string(ours)) {
+		return foreign.Line(name)
 	}
 	return ""
+}
+
+func nameIn(cgroups string) (name string) {
+	for line := range strings.Lines(cgroups) {
+		line = strings.TrimSpace(line)
+		if ids := containerID.FindAllStringSubmatch(line, -1); len(ids) > 0 {
+			return ids[len(ids)-1][1][:shownID]
+		}
+		hierarchy, group, _ := strings.Cut(line, ":")
+		controllers, at, _ := strings.Cut(group, ":")
+		if hierarchy == "0" || controllers == "name=systemd" {
+			name = cmp.Or(strings.Trim(path.Base(at), "/."), name)
+		}
+	}
+	return name
 }
