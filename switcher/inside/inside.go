@@ -1,5 +1,53 @@
-// Package inside runs a program in the place of another process, as that process
-// is: in its container, mostly. Nothing else of ours runs anything in there.
+// Package inside runs the program of another process in the place of that
+// process, in its container mostly, and asks backends from its network. It is
+// the only code of ours that runs anything in there.
+//
+// Whoever owns the container owns the program, its files and what it prints. So
+// what is run is never stronger than the process in whose place it runs:
+//
+//   - Its namespaces are those of the process (setns(2)), the user namespace, where
+//     it is another, included. Its mounts are a private copy of them, made by us
+//     (mount_namespaces(7)): what is laid over a file is seen by nobody else, is
+//     read-only, and is mounted by a descriptor that openat2(2) found below the
+//     root folder (RESOLVE_IN_ROOT: no link leads out, no link of /proc anywhere).
+//   - Its pids are its own, not those of the container: nobody in there sees,
+//     signals or traces what enters, and /proc/PID/exe of it is out of reach (a
+//     container that was given the host's pids sees it, as all of the host).
+//     It is the first process of its pid namespace, so that everything it
+//     starts ends with it, whatever that does to get away (pid_namespaces(7)).
+//     A /proc of that namespace lies over the container's, so that /dev/stderr
+//     leads to its stderr; it holds processes only (subset=pid of proc(5)), for the
+//     container's may have had the kernel's files hidden or made read-only.
+//   - Its user, groups, capability sets, bounding set, limits and umask are
+//     those of the process (proc_pid_status(5), proc_pid_limits(5)), less what we do
+//     not have. It can get no more of them: PR_SET_NO_NEW_PRIVS(2const), and
+//     cap_bprm_creds_from_file in the kernel's security/commoncap.c.
+//   - It is in the cgroups of the process. Where it cannot enter the one that
+//     limits devices, nothing is run: root without that could open the host's
+//     disks (cgroups(7)).
+//   - Where the system calls of the process are filtered, its own are: not by
+//     the same filter, which cannot be read without stopping the process, but by
+//     one that refuses most of what runtimes refuse (seccomp(2)).
+//   - The label that AppArmor or SELinux knows the process by is taken over
+//     where they let us (proc_pid_attr(5)); where they do not, this is missing.
+//   - It has three descriptors, all of them pipes of ours: an ended one to read,
+//     and two whose other ends are read here, within bounds. It has no
+//     environment but the usual path, and neither our session nor our keys
+//     (setsid(2), keyctl_join_session_keyring(3)).
+//
+// What enters is a copy of our executable in memory that nobody can change
+// (memfd_create(2), F_ADD_SEALS), started with one fixed word and no
+// environment. What becomes the program has one thread and memory of its own, and
+// until then nobody without the host's CAP_SYS_PTRACE may trace it
+// (PR_SET_DUMPABLE(2const)). So even where the container has the kernel run
+// /proc/self/exe, as an executable's interpreter or a script's (CVE-2019-5736),
+// what it gets hold of is that copy, with the rights that it has anyway.
+//
+// What is asked is asked by such a copy, too, from the process's network, with our
+// own files but for those of the resolver, which are read as files of the
+// container's; nothing of the container's is run then.
+//
+// It takes root, and Linux 5.8 or newer.
 package inside
 
 import (
@@ -54,6 +102,7 @@ func Open(pid int) (*Process, error) {
 	if strconv.IntSize < 64 {
 		return nil, errors.New("cannot run something inside a container: this bgswitch is one for 32 bits")
 	}
+	go func() { _, _ = sealedCopy() }() // it takes some milliseconds, and will be needed
 	p := &Process{}
 	if err := p.open(pid); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot look at process %d: %w", pid, err), p.Close())

@@ -36,6 +36,7 @@ func TestNginx(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
+			p.rights.Filtered = true // as a runtime would
 			dump := command.Output{Limit: 1 << 20}
 			content := aside.Content{Over: site.Container.Inside, Bytes: []byte("upstream myapp { server 127.0.0.1:9; } # candidate\n"), Mode: 0o644}
 			out, err := p.Run(t.Context(), Program{Args: []string{"-T", "-q"}, Over: []aside.Content{content}, Stdout: &dump})
