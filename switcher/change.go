@@ -251,7 +251,7 @@ func (c *Change) back() error {
 	if err != nil {
 		return err
 	}
-	if c.below = nil; file.Hash() != c.file.Hash() {
+	if c.below = nil; c.needed() && file.Hash() != c.file.Hash() {
 		c.replacement.Notes = append(c.replacement.Notes, fmt.Errorf("%w: %s", livefile.ErrChanged, file.Path))
 	}
 	return c.openAsLed(file)

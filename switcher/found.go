@@ -92,7 +92,7 @@ func (s *Switcher) reads(ctx context.Context, master *nginx.Master, files files)
 	if err != nil || tested.Dump == nil {
 		return true
 	}
-	return !slices.ContainsFunc(files, func(file *livefile.File) bool { return !tested.Dump.Reads(file.Path, file.Bytes) })
+	return !slices.ContainsFunc(files, func(file *livefile.File) bool { return !file.IsFolder() && !tested.Dump.Reads(file.Path, file.Bytes) })
 }
 
 func (f found) close() {

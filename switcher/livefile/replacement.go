@@ -208,9 +208,13 @@ func (r *Replacement) gone(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || r.Old.link && errors.Is(err, ErrNotOrdinary)
 }
 
-// IsPut says whether the new bytes may stand in the live file.
+// IsPut says whether the new bytes may stand in the live file: not where a link
+// has become something else.
 func (r *Replacement) IsPut() bool {
 	live, err := r.read(r.Old.Path)
+	if r.Old.link && errors.Is(err, ErrNotOrdinary) {
+		return false
+	}
 	return err != nil || r.isOurs(live.Bytes)
 }
 

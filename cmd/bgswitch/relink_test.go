@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"bgswitch/switcher/nginxtest"
+)
+
+// linkedVictim is a site whose color is decided by where a link leads: the live
+// file itself, or the folder that it is in.
+func linkedVictim(t *testing.T, folder bool) *victim {
+	t.Helper()
+	v := newVictim(t)
+	confd := filepath.Dir(v.Live)
+	of := func(color string) string { return filepath.Join(v.Dir, "up", color) }
+	var errs []error
+	for color, app := range map[string]*nginxtest.App{"blue": v.Blue, "green": v.Green} {
+		errs = append(errs, os.MkdirAll(of(color), 0o755), os.WriteFile(filepath.Join(of(color), filepath.Base(v.Live)), []byte(nginxtest.LiveFile(app.Addr)), 0o644))
+	}
+	link, below := v.Live, "/"+filepath.Base(v.Live)
+	if folder {
+		link, below = confd, ""
+		errs = append(errs, os.RemoveAll(confd), os.Symlink("up/blue", confd))
+	} else {
+		errs = append(errs, os.Remove(v.Live), os.Symlink("../up/blue"+below, v.Live))
+	}
+	binary, _ := nginxtest.Binary()
+	settings := fmt.Sprintf("state_dir: %s\nnginx: {binary: %s, conf: %s, prefix: %s}\nsites:\n  myapp:\n    file: %s\n    blue_file: %s\n    green_file: %s\n    check: {interval: 10ms, timeout: 2s, blue_url: 'http://%s', green_url: 'http://%s'}\n",
+		v.StateDir, binary, v.Conf, v.Dir, link, of("blue")+below, of("green")+below, v.Blue.Addr, v.Green.Addr)
+	if err := errors.Join(append(errs, os.WriteFile(v.Settings, []byte(settings), 0o600))...); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// bothAsTheyWere makes sure that nothing but the link is another one.
+func (v *victim) bothAsTheyWere(what string) {
+	v.t.Helper()
+	for color, app := range map[string]*nginxtest.App{"blue": v.Blue, "green": v.Green} {
+		if got := v.read(filepath.Join(v.Dir, "up", color, filepath.Base(v.Live))); got != nginxtest.LiveFile(app.Addr) {
+			v.t.Errorf("%s: %s's file holds %q", what, color, got)
+		}
+	}
+}
+
+// linkLeft makes sure that nothing of ours stands beside a link.
+func (v *victim) linkLeft(what string) {
+	v.t.Helper()
+	if found, _ := filepath.Glob(filepath.Join(v.Dir, ".*bgswitch*")); len(found) > 0 {
+		v.t.Errorf("%s: left %v", what, found)
+	}
+}
+
+// A switch by a link that is killed before any of its steps leaves it at the one
+// or at the other, both as they were, and the next one needs no repair.
+func TestLinkKilledBeforeEveryStep(t *testing.T) {
+	t.Parallel()
+	for name, folder := range map[string]bool{"to a file": false, "to a folder": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := linkedVictim(t, folder)
+			stop := v.steady()
+			colors := []string{"green", "blue"}
+			round := 0
+			every := 1
+			if folder {
+				every = stride()
+			}
+			v.everyStep(0, every, func(p point) bool {
+				round++
+				from, to := colors[round%2], colors[(round+1)%2]
+				v.agree("before", from)
+				r := v.at(p, killed, "to", to)
+				what := "killed before " + p.String()
+				if !r.met && r.code != exitDone || r.met && r.code != -1 {
+					t.Errorf("%s: exits %d: %s", what, r.code, r.out)
+				}
+				v.settled(what)
+				v.honest(what, v.whole(what))
+				v.at(point{p.call, 1}, killed, "to", from) // and while the next one mends it
+				v.settled(what)
+				v.agree(what, colors[(round/2)%2])
+				v.bothAsTheyWere(what)
+				v.linkLeft(what)
+				return r.met
+			})
+			stop()
+			v.oneColor("in the end")
+		})
+	}
+}
+
+// Every call that fails, once or from then on, ends in a link that leads to the
+// one or to the other, as the exit code says.
+func TestLinkEveryErrorIsHonest(t *testing.T) {
+	t.Parallel()
+	calls := disturbances[0]
+	calls.calls, calls.errno = "symlinkat", "ENOSPC"
+	for _, d := range append(slices.Clone(disturbances), calls) {
+		if d.calls != calls.calls && !strings.Contains(d.calls, "rename") && !strings.Contains(d.calls, "unlink") && !strings.Contains(d.calls, "fsync") && !soaking() {
+			continue // these are what is done to a link
+		}
+		t.Run(strings.ReplaceAll(d.calls, ",", "-")+"_"+d.errno+d.lasting, func(t *testing.T) {
+			t.Parallel()
+			v := linkedVictim(t, false)
+			for k, clean := 1, 0; clean < 2; k++ {
+				what := fmt.Sprintf("%s %s at call %d%s", d.calls, d.errno, k, d.lasting)
+				code, out, times := v.under(fmt.Sprintf("%s:error=%s:when=%d%s", d.calls, d.errno, k, d.lasting), "green")
+				clean++
+				if times > 0 {
+					clean = 0
+				}
+				if code == exitStuck && times > 1 {
+					v.saysWhatStands(what, out)
+				} else {
+					v.truly(what, code, out)
+				}
+				v.agree(what, "blue")
+				v.bothAsTheyWere(what)
+			}
+		})
+	}
+}
