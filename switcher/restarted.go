@@ -3,8 +3,11 @@ package switcher
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
+	"bgswitch/switcher/command"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
@@ -40,6 +43,13 @@ func (a restartedApp) knows(files, *statedir.Record) Loaded {
 // errAppUnseen is why nothing is known of an app that a command starts.
 var errAppUnseen = errors.New("what the app has started from cannot be seen")
 
+// restartLimit is how long the command may take.
+const restartLimit = time.Minute
+
 func (a restartedApp) load(ctx context.Context, _ load) (loading, error) {
-	return loading{Attempt: nginx.Attempt{Signalled: true}}, nginx.RunByOperator(ctx, a.argv)
+	started := loading{Attempt: nginx.Attempt{Signalled: true}}
+	if err := command.Operator(ctx, restartLimit, a.argv, nil); err != nil {
+		return started, fmt.Errorf("%s: %w", strings.Join(a.argv, " "), err)
+	}
+	return started, nil
 }

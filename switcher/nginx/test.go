@@ -90,16 +90,12 @@ func (n *Nginx) testByOperator(ctx context.Context) (Tested, error) {
 
 // ReloadByOperator runs the operator's own reload. Its exit code proves
 // nothing when it is 0.
-func (n *Nginx) ReloadByOperator(ctx context.Context) error { return RunByOperator(ctx, n.Reload) }
-
-// RunByOperator runs a command of the settings that makes something load what
-// was put in place.
-func RunByOperator(ctx context.Context, argv []string) error {
+func (n *Nginx) ReloadByOperator(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	out, err := command.Run(ctx, command.Command{Argv: argv, Env: caller.OperatorEnv()})
+	out, err := command.Run(ctx, command.Command{Argv: n.Reload, Env: caller.OperatorEnv()})
 	if err != nil {
-		return fmt.Errorf("%s: %w%s", strings.Join(argv, " "), err, saying(out))
+		return fmt.Errorf("%s: %w%s", strings.Join(n.Reload, " "), err, saying(out))
 	}
 	return nil
 }
