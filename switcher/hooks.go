@@ -42,10 +42,23 @@ const (
 // KilledBefore tells what the journal knows of a run that was killed then.
 const KilledBefore = "an earlier run was killed when its `before` had begun: see whether what that stopped has to go on"
 
+// hooks are those of a site that has something to switch: where several are
+// switched together, one of them may be live already.
+func (p *part) hooks() Hooks {
+	if p.already {
+		return Hooks{}
+	}
+	return p.Site.Hooks
+}
+
+func (s *Survey) anyHook(of func(Hooks) [][]string) bool {
+	return !s.all(func(p *part) bool { return len(of(p.hooks())) == 0 })
+}
+
 // runBefore is the last that may refuse a switch. The journal tells the next run
 // that it had begun, if this one is killed.
 func (s *Survey) runBefore(ctx context.Context) error {
-	if s.all(func(p *part) bool { return len(p.Site.Hooks.Before) == 0 }) {
+	if !s.anyHook(func(h Hooks) [][]string { return h.Before }) {
 		return nil
 	}
 	if err := s.journals[0].Hooked(true); err != nil {
@@ -54,7 +67,7 @@ func (s *Survey) runBefore(ctx context.Context) error {
 	s.hooked = true
 	err := s.take(stepBefore, func() error {
 		return s.each(func(p *part) error {
-			if err := p.runHooks(ctx, "before", p.Site.Hooks.Before); err != nil {
+			if err := p.runHooks(ctx, "before", p.hooks().Before); err != nil {
 				return refuse(Hindered, "neither the live file nor nginx was touched; mend what it names and type it again", err)
 			}
 			return nil
@@ -63,17 +76,21 @@ func (s *Survey) runBefore(ctx context.Context) error {
 	return interrupted(ctx, err)
 }
 
-// hookOver tells the journal that nothing of `before` is left to be told, and
-// the operator what it may have left. What is recorded tells the rest.
-func (s *Survey) hookOver(outcome Outcome) {
+// noteHooks tells the operator what `before` may have left.
+func (s *Survey) noteHooks(outcome Outcome) {
+	if s.hooked && outcome != Done {
+		s.note("`before` had begun, and the switch was not done: see whether what it stopped has to go on (`after` runs when a switch is done)")
+	}
+}
+
+// hooksRecorded tells the journal that nothing of `before` is left to be told:
+// the history tells the rest.
+func (s *Survey) hooksRecorded() {
 	if !s.hooked {
 		return
 	}
 	if err := s.journals[0].Hooked(false); err != nil {
 		s.Log.Debug().Err(err).Msg("cannot note that before is over")
-	}
-	if outcome != Done {
-		s.note("`before` had begun, and the switch was not done: see whether what it stopped has to go on (`after` runs when a switch is done)")
 	}
 }
 
@@ -84,7 +101,7 @@ func (p *part) runAfter(ctx context.Context, result *Result) {
 		ctx = context.WithoutCancel(ctx)
 	}
 	began := time.Now()
-	err := p.survey.take(stepAfter, func() error { return p.named(p.runHooks(ctx, "after", p.Site.Hooks.After)) })
+	err := p.survey.take(stepAfter, func() error { return p.named(p.runHooks(ctx, "after", p.hooks().After)) })
 	ended := &statedir.Hook{Outcome: statedir.HookDone, TookMS: known(milliseconds(time.Since(began)))}
 	if err != nil {
 		ended.Outcome, ended.Error = statedir.HookFailed, statedir.Text(err.Error())

@@ -112,7 +112,7 @@ func (p *Prepared) steps() []step {
 // would are the names of the steps that a dry run does not take.
 func (p *Prepared) would() []string {
 	var names []string
-	if len(p.Site.Hooks.Before) > 0 {
+	if p.anyHook(func(h Hooks) [][]string { return h.Before }) {
 		names = append(names, stepBefore)
 	}
 	if p.changed() {
@@ -123,7 +123,7 @@ func (p *Prepared) would() []string {
 			names = append(names, step.name)
 		}
 	}
-	if len(p.Site.Hooks.After) > 0 {
+	if p.anyHook(func(h Hooks) [][]string { return h.After }) {
 		names = append(names, stepAfter)
 	}
 	return names

@@ -18,7 +18,7 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 	}
 	for _, p := range s.parts {
 		r := Result{Site: p.Site.Name, Outcome: outcome, Plan: p.plan, Server: p.Site.Server(), Loaded: p.loaded, Verdicts: p.verdicts, Notes: slices.Clone(s.notes), Record: p.record(outcome, proof, err)}
-		if outcome == Done && len(p.Site.Hooks.After) > 0 {
+		if outcome == Done && len(p.hooks().After) > 0 {
 			r.Record.After = &statedir.Hook{Outcome: statedir.HookBegun}
 		}
 		if outcome == Planned {
@@ -31,6 +31,7 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 		}
 		list = append(list, r)
 	}
+	s.hooksRecorded()
 	for i, p := range s.parts {
 		if r := &list[i]; s.recorded(*r) {
 			if r.Record.After != nil {

@@ -24,7 +24,7 @@ func Together(ctx context.Context, sites []*Switcher, request Request) ([]Result
 	survey := newSurvey(sites, request)
 	defer survey.Close()
 	outcome, proof, err := survey.switchOver(ctx)
-	survey.hookOver(outcome)
+	survey.noteHooks(outcome)
 	return survey.results(ctx, outcome, proof, err), err
 }
 
