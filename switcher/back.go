@@ -28,13 +28,14 @@ func (s *Switcher) undoneAlready(p Plan) (unread statedir.Unread, err error) {
 		}
 		return unread, &Error{
 			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
-			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, agoWords(ago)),
+			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
 		}
 	}
 	return unread, nil
 }
 
-func agoWords(ago time.Duration) string {
+// Ago is how long ago something was, in words.
+func Ago(ago time.Duration) string {
 	if ago < time.Second {
 		return "just now"
 	}

@@ -24,10 +24,11 @@ func (c *commandedNginx) alone() error                  { return nil }
 func (c *commandedNginx) permitted() error              { return nil }
 func (c *commandedNginx) survivable() error             { return nil }
 func (c *commandedNginx) since() time.Time              { return time.Time{} }
-func (c *commandedNginx) draining() int                 { return 0 }
 func (c *commandedNginx) close()                        {}
 func (c *commandedNginx) asks() *nginx.Master           { return nil }
 func (c *commandedNginx) lives(loading) error           { return nil }
+
+func (c *commandedNginx) old() (before, ending []nginx.Worker) { return nil, nil }
 
 // never: what it serves can be seen by nobody.
 func (c *commandedNginx) never(loading, loading) bool { return false }

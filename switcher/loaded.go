@@ -14,6 +14,7 @@ type Loaded struct {
 	Why    string // how that is known, or why it is not
 	IfRead bool   // nginx has it if its configuration, which others may have changed since, still reads it
 	given  bool   // a switch gave it this very file, untouched since: no load can bring another one of it
+	since  uint64 // whatever worker started from then on, in clock ticks since boot, has it; 0: unknown
 }
 
 func (l Loaded) known(is bool, why string, args ...any) Loaded {
@@ -41,7 +42,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *st
 		}
 		switch {
 		case untouched && sameBytes:
-			return Loaded{given: true, IfRead: !generation}.known(true, "the switch at %s gave %s to nginx, and %s unchanged", at, files.said("it", "them"), files.said("it is", "they are"))
+			return Loaded{given: true, since: last.Generation.Newest + 1, IfRead: !generation}.known(true, "the switch at %s gave %s to nginx, and %s unchanged", at, files.said("it", "them"), files.said("it is", "they are"))
 		case sameBytes && generation:
 			return Loaded{}.known(true, "the switch at %s gave nginx the same, and nothing was loaded since", at)
 		case generation:
@@ -50,9 +51,9 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *st
 	}
 	if master.StartedAfter(files.lastChanged()) {
 		if noted == nil {
-			return Loaded{IfRead: true, Why: files.said("nginx started after the file last changed, but no switch on record shows that it reads it", "nginx started after the files last changed, but no switch on record shows that it reads them")}
+			return Loaded{IfRead: true, since: master.Start(), Why: files.said("nginx started after the file last changed, but no switch on record shows that it reads it", "nginx started after the files last changed, but no switch on record shows that it reads them")}
 		}
-		return Loaded{IfRead: true}.known(true, "nginx started after the %s last changed", files.said("file", "files"))
+		return Loaded{IfRead: true, since: master.Start()}.known(true, "nginx started after the %s last changed", files.said("file", "files"))
 	}
 	return Loaded{Why: files.said("no switch on record gave nginx the file as it stands", "no switch on record gave nginx the files as they stand")}
 }

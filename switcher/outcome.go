@@ -20,6 +20,8 @@ const (
 	Busy        Outcome = "busy"         // refused: another bgswitch is at work
 	Blocked     Outcome = "blocked"      // refused: `back` was just done
 	Overtaken   Outcome = "overtaken"    // refused: what it was decided on is no longer so
+	Drifted     Outcome = "drift"        // refused: file, nginx and traffic do not agree
+	NotDrained  Outcome = "not drained"  // the other color may not be stopped: something of it is open, or it is live
 	Interrupted Outcome = "interrupted"  // by a signal
 	RolledBack  Outcome = "rolled back"  // tried, failed: the traffic is where it was
 	Stuck       Outcome = "stuck"        // tried, failed, and could not be put back

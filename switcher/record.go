@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
 
@@ -37,7 +38,8 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 			if r.Record.After != nil {
 				p.runAfter(ctx, r)
 			}
-			r.Draining = s.draining()
+			r.Draining = len(s.old())
+			r.Stop = p.Command("drain", string(r.Plan.From), "--wait", "5m")
 		}
 	}
 	return list
@@ -49,11 +51,13 @@ func (s *Survey) recorded(r Result) bool {
 	return s.journals != nil && r.Plan.To != "" && r.Outcome != Already && r.Outcome != Overtaken
 }
 
-func (s *Survey) draining() int {
+// old are the workers that end.
+func (s *Survey) old() []nginx.Worker {
 	if s.running == nil {
-		return 0
+		return nil
 	}
-	return s.running.draining()
+	_, ending := s.running.old()
+	return ending
 }
 
 func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
@@ -72,6 +76,7 @@ func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
 	}
 	if outcome != Stuck && proof.Generation != nil {
 		r.Generation, r.CutOverMS = proof.Generation, known(milliseconds(proof.Generation.CutOver))
+		r.Old = p.oldWorkers()
 	}
 	for i, c := range p.changes() {
 		if file := c.record(r.Generation != nil); i == 0 {

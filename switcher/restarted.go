@@ -23,7 +23,6 @@ func (a restartedApp) alone() error                  { return nil }
 func (a restartedApp) permitted() error              { return nil }
 func (a restartedApp) survivable() error             { return nil }
 func (a restartedApp) since() time.Time              { return time.Time{} }
-func (a restartedApp) draining() int                 { return 0 }
 func (a restartedApp) close()                        {}
 func (a restartedApp) lives(loading) error           { return nil }
 func (a restartedApp) never(loading, loading) bool   { return false }
@@ -53,3 +52,5 @@ func (a restartedApp) load(ctx context.Context, _ load) (loading, error) {
 	}
 	return started, nil
 }
+
+func (a restartedApp) old() (before, ending []nginx.Worker) { return nil, nil }

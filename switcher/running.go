@@ -42,9 +42,10 @@ type running interface {
 	since() time.Time
 	// window is how long the answers that prove a switch have to last.
 	window() time.Duration
-	draining() int
 	// asks is the master that backends are asked for; nil: from here.
 	asks() *nginx.Master
+	// old are the workers from before the switch, and those that end now.
+	old() (before, ending []nginx.Worker)
 	close()
 }
 

@@ -163,10 +163,10 @@ func (s *seenNginx) generation() *nginx.Generation {
 	return &nginx.Generation{Master: s.master.PID, MasterStart: s.master.Start(), Workers: append([]int{}, s.workers.Serving...), Draining: append([]int{}, s.workers.Draining...), Newest: s.workers.Newest}
 }
 
-func (s *seenNginx) draining() int {
+func (s *seenNginx) old() (before, ending []nginx.Worker) {
 	now, err := s.master.Workers()
 	if err != nil {
-		return 0
+		return nil, nil
 	}
-	return len(now.Draining)
+	return s.workers.Present(), now.Old()
 }

@@ -36,6 +36,7 @@ type Status struct {
 	LastErr  error
 	Holder   *lock.Holder // who is switching right now
 	Seen     Seen         // where the file is understood
+	Drain    *Drain       // what is open of the idle color; nil: no old worker is there, or that is not known
 	Warnings []string     // what others may write of the file
 
 	HolderErr error // why that is unknown
@@ -118,6 +119,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 		st.Running.Why = st.Running.Err.Error()
 	}
 	st.Running.Matters = len(s.Nginx.Reload) == 0 && len(s.Site.Restart) == 0
+	st.Drain = s.draining(ctx, st)
 	asking.Wait()
 	st.Drift = s.drift(st)
 	return st

@@ -63,6 +63,7 @@ type Result struct {
 	Steps    []string // the steps that a dry run did not take
 	Notes    []string // what the operator has to know besides
 	Draining int      // old workers that still finish connections, in the end
+	Stop     string   // what to type before the color that was left is stopped
 }
 
 // Lock takes the locks of the site's live files: nobody switches them meanwhile,

@@ -20,6 +20,7 @@ const (
 	exitBusy        = 5
 	exitDrift       = 6
 	exitBlocked     = 7
+	exitNotDrained  = 8
 	exitLiveSick    = 9
 	exitRolledBack  = 10
 	exitStuck       = 11
@@ -36,6 +37,8 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.NotAccepted: exitNotAccepted,
 	switcher.Busy:        exitBusy,
 	switcher.Blocked:     exitBlocked,
+	switcher.Drifted:     exitDrift,
+	switcher.NotDrained:  exitNotDrained,
 	switcher.Overtaken:   exitFailed,
 	switcher.RolledBack:  exitRolledBack,
 	switcher.Stuck:       exitStuck,
@@ -57,8 +60,9 @@ const exitStatus = `EXIT STATUS
    3    refused: the target is not healthy, or a command of before failed
    4    refused: the file is not understood, or nginx does not accept the new configuration
    5    refused: another bgswitch is at work
-   6    drift: file, nginx and traffic do not agree (status)
+   6    drift: file, nginx and traffic do not agree (status, drain)
    7    refused: somebody went back just now (back)
+   8    not drained: something of the idle color is open still, or it is not idle (drain, --drain)
    9    the live color is not healthy (status --exit-code)
    10   tried, failed, rolled back: the traffic is where it was
    11   stuck: failed and could not be put back, or done over another's edit

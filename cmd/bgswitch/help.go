@@ -7,6 +7,7 @@ USAGE
    bgswitch back              to the color that had the traffic before
    bgswitch status            where the traffic is, and what stands ready
    bgswitch check [COLOR]     ask a color now, and show every question and answer
+   bgswitch drain [COLOR]     whether the idle color may be stopped
    bgswitch history           the switches so far
    bgswitch verify            one line for cron and monitoring
 

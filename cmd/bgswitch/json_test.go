@@ -201,6 +201,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		v.switches(c, switcher.Busy, "to", "blue")
 		v.prints(c, "status", "status")
 	})
+	v.drains(c)
 	v.prints(c, "history", "history")
 	v.failsOver(c, func() { set(teal) }, func() { set(v.ConfirmText()) })
 	conf := v.read(v.Conf)
@@ -252,6 +253,23 @@ func (c *contract) inAContainer(program string) {
 	}
 	in := &victim{program: program, Site: containerSite(c.t, nginxtest.ContainerOptions{}), t: c.t}
 	in.prints(c, "status", "status")
+}
+
+// drains looks at a color that something is open of, and at one that is drained.
+func (v *victim) drains(c *contract) {
+	c.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	held, err := client.Get(v.URL() + "hold")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	v.switches(c, switcher.Done, "to", "blue", "--drain", "1ms")
+	v.prints(c, "drain", "drain", "--wait", "1ms")
+	v.prints(c, "drain", "drain", "--green", "nowhere.invalid:80") // whose connections nobody knows
+	v.prints(c, "status", "status")
+	_ = held.Body.Close()
+	v.switches(c, switcher.Done, "to", "green", "--drain", "1m")
+	v.prints(c, "drain", "drain")
 }
 
 // environment holds the names that a command gets against those of a webhook.

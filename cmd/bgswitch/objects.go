@@ -18,19 +18,24 @@ const schema = 1
 // it does not keep.
 type switchObject struct {
 	statedir.Record
-	Draining *int          `json:"draining"`
-	Would    []string      `json:"would"`
-	Diff     statedir.Text `json:"diff"`
-	Target   *colorObject  `json:"target"`
-	Notes    []string      `json:"notes"`
-	Traffic  statedir.Text `json:"traffic"`
-	Hint     statedir.Text `json:"hint"`
+	Draining *int           `json:"draining"`
+	Drain    *drainedObject `json:"drain"`
+	Would    []string       `json:"would"`
+	Diff     statedir.Text  `json:"diff"`
+	Target   *colorObject   `json:"target"`
+	Notes    []string       `json:"notes"`
+	Traffic  statedir.Text  `json:"traffic"`
+	Hint     statedir.Text  `json:"hint"`
 }
 
-func switchObjectOf(r switcher.Result, err error) switchObject {
+func switchObjectOf(r switcher.Result, err error, d *drained) switchObject {
 	o := switchObject{Record: r.Record, Would: r.Steps, Notes: append([]string{}, r.Notes...)}
 	if r.Record.Generation != nil {
 		o.Draining = &r.Draining
+	}
+	if d != nil {
+		drained := drainedObjectOf(*d)
+		o.Drain = &drained
 	}
 	if r.Outcome == switcher.Planned {
 		o.Diff = statedir.Text(r.Plan.Diff())
@@ -115,6 +120,7 @@ type siteObject struct {
 	LastSwitch *statedir.Record `json:"last_switch"`
 	Switching  *lock.Holder     `json:"switching"`
 	Hooked     bool             `json:"hooked"`
+	Drain      *drainedObject   `json:"drain"`
 }
 
 type fileObject struct {
@@ -139,8 +145,16 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked,
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st),
 	}
+}
+
+func drainOfStatus(st switcher.Status) *drainedObject {
+	if st.Drain == nil {
+		return nil
+	}
+	o := drainedObjectOf(drained{Drain: *st.Drain})
+	return &o
 }
 
 // filesOf are the files one by one, where they could be read.

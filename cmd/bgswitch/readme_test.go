@@ -96,7 +96,7 @@ func TestReadmeExitCodes(t *testing.T) {
 	}
 	want := rows(exitStatus, `(?m)^ +(\d+) +(.+)$`)
 	got := rows(readme(t), `(?m)^\| (\d+) \| (.+?) \|`)
-	if diff := cmp.Diff(want, got); diff != "" || len(want) != 11 {
+	if diff := cmp.Diff(want, got); diff != "" || len(want) != 12 {
 		t.Errorf("exit codes (-help +README):\n%s", diff)
 	}
 }
@@ -117,7 +117,7 @@ func TestReadmeFlags(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range all(text, `(?m)^(.*\bbgswitch (?:to|back|status|check|history|verify) .*)$`) {
+	for _, line := range all(text, `(?m)^(.*\bbgswitch (?:to|back|status|check|drain|history|verify) .*)$`) {
 		for _, flag := range all(line, ` (--[a-z-]+)`) {
 			if !known[flag] {
 				t.Errorf("there is no flag %s: %s", flag, line)

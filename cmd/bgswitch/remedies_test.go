@@ -15,7 +15,7 @@ import (
 // and stands in no text. What a command's help describes is no remedy.
 func TestCommandsAreNamedInOnePlace(t *testing.T) {
 	t.Parallel()
-	named := regexp.MustCompile("(^.|`|sudo )bgswitch ((to|back|status|check|history|verify)\\b|…)")
+	named := regexp.MustCompile("(^.|`|sudo )bgswitch ((to|back|status|check|drain|history|verify)\\b|…)")
 	seen := 0
 	for _, path := range sources(t, ".", "../../switcher") {
 		files := token.NewFileSet()

@@ -33,6 +33,8 @@ import (
 //	asked COLOR                    wait until its app was asked, since it last changed
 //	told NAME REGEXP               wait until it has said so on standard error
 //	grabbed NAME                   wait until it has locked what it could
+//	hold NAME                      open an answer through nginx that does not end
+//	let-go NAME                    close it
 //	answers COLOR                  20 fresh connections through nginx get it
 //	nginx reload|stop|pause|go-on  what becomes of nginx
 //	settings FILE                  add FILE to the settings of the site
@@ -83,6 +85,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"asked":          onStand((*stand).asked),
 	"told":           onStand((*stand).told),
 	"grabbed":        onStand((*stand).grabbed),
+	"hold":           onStand((*stand).hold),
+	"let-go":         onStand((*stand).letGo),
 	"answers":        onStand((*stand).answers),
 	"nginx":          onStand((*stand).nginx),
 	"settings":       onStand((*stand).settings),

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,6 +30,7 @@ type stand struct {
 	main    *nginxtest.Site
 	running map[string]*background
 	noted   *noted
+	held    map[string]io.Closer
 }
 
 var errUse = errors.New("wrong use of this command")
@@ -122,6 +125,9 @@ func (s *stand) setenv() {
 // close ends whatever the script started and makes sure that it is gone.
 func (s *stand) close() error {
 	var err error
+	for _, held := range s.held {
+		_ = held.Close()
+	}
 	for _, b := range s.running {
 		err = errors.Join(err, b.kill())
 	}
@@ -182,6 +188,29 @@ func (s *stand) asked(args []string) error {
 		}
 		return nil
 	})
+}
+
+// hold opens an answer that goes on until it is let go.
+func (s *stand) hold(args []string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(s.main.URL() + "hold")
+	if err != nil {
+		return err
+	}
+	if s.held == nil {
+		s.held = map[string]io.Closer{}
+	}
+	s.held[args[0]] = response.Body
+	return nil
+}
+
+func (s *stand) letGo(args []string) error {
+	held, is := s.held[args[0]]
+	if !is {
+		return fmt.Errorf("%w: %s is not held", errUse, args[0])
+	}
+	delete(s.held, args[0])
+	return held.Close()
 }
 
 func (s *stand) answers(args []string) error {

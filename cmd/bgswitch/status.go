@@ -127,6 +127,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 		t.line("file", words)
 	}
 	t.line(strings.TrimPrefix(st.Server, "the "), runningWords(st))
+	if st.Drain != nil {
+		t.line("drains", drainWords(*st.Drain))
+	}
 	t.line("answers", t.answerWords(st))
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		if len(st.Colors[color]) == 0 && st.Live != "" {
@@ -220,6 +223,18 @@ func runningWords(st switcher.Status) string {
 		return words + ", has loaded the " + files + ": " + r.Why
 	}
 	return words + ", has NOT loaded the " + files + ": " + r.Why
+}
+
+// drainWords say whether the idle color may be stopped, in one line.
+func drainWords(d switcher.Drain) string {
+	if d.Drained() {
+		return fmt.Sprintf("%s of %s: nothing keeps %s", counted(len(d.Workers), "old worker"), d.Color.Other(), d.Color)
+	}
+	words := fmt.Sprintf("%s, %s: do not stop %s yet", d, ageWords(d.Oldest()), d.Color)
+	if d.Unread != nil {
+		words += fmt.Sprintf(" (connections unknown: %v)", d.Unread)
+	}
+	return words
 }
 
 func counted(n int, noun string) string {

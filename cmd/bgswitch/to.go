@@ -46,6 +46,7 @@ func switchFlags() []cli.Flag {
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
+		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` until nothing of the other color is open"},
 		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "`WHO` ends the old workers: fast (bgswitch, at once) or nginx (100 ms later)"},
 	}
 }
@@ -86,7 +87,13 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	if c.Context.Err() != nil && touched[result.Outcome] {
 		result.Notes = append(result.Notes, "the interruption came after the file was replaced: "+finished(result.Outcome))
 	}
-	t.showSwitch(result, err)
+	drains := c.Duration("drain") > 0 && err == nil
+	if drains && request.DryRun {
+		result.Steps = append(result.Steps, "wait until nothing of "+string(result.Plan.To.Other())+" is open")
+	}
+	if !t.json || !drains || request.DryRun {
+		t.showSwitch(result, err)
+	}
 	code := codeOf(result.Outcome)
 	if err != nil {
 		code = t.exit(err)
@@ -94,8 +101,27 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	// People are told when the one who typed knows.
 	if !request.DryRun {
 		s.teller(t).Switched(result, err)
+		if drains {
+			code = t.drainAfter(c, s.switcherFor(site, t), result)
+		}
 	}
 	return exitCode(code)
+}
+
+// drainAfter waits for the color that was left. The switch is done, whatever comes
+// of it: the exit code is that of a drain that has no answer, or that answer no.
+func (t *terminal) drainAfter(c *cli.Context, s *switcher.Switcher, result switcher.Result) int {
+	d := t.drain(c, s, result.Plan.To.Other(), c.Duration("drain"))
+	if t.json {
+		t.showObject(switchObjectOf(result, nil, &d))
+	} else {
+		t.showDrained(d)
+	}
+	if d.err == nil {
+		return exitDone
+	}
+	t.exit(d.err)
+	return exitNotDrained
 }
 
 // touched are the outcomes of a switch that had begun to change something.
@@ -113,7 +139,7 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if handover != nginx.HandoverFast && handover != nginx.HandoverNginx {
 		return switcher.Request{}, usage("`--handover nginx` leaves the pace to nginx", "there is no handover %q", handover)
 	}
-	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 {
+	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
 		return switcher.Request{}, usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
 	}
 	return switcher.Request{
@@ -132,10 +158,7 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 
 func (t *terminal) showSwitch(r switcher.Result, err error) {
 	if t.json {
-		// The exit code tells of the traffic, also where nobody reads the rest.
-		if unread := t.object(switchObjectOf(r, err)); unread != nil {
-			t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
-		}
+		t.showObject(switchObjectOf(r, err, nil))
 		return
 	}
 	for _, note := range r.Notes {
@@ -151,6 +174,14 @@ func (t *terminal) showSwitch(r switcher.Result, err error) {
 	}
 }
 
+// showObject prints the answer: the exit code tells of the traffic, also where
+// nobody reads the rest.
+func (t *terminal) showObject(o switchObject) {
+	if unread := t.object(o); unread != nil {
+		t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
+	}
+}
+
 func (t *terminal) showDone(r switcher.Result) {
 	how := ""
 	if cut := r.Record.CutOverMS; cut != nil {
@@ -162,7 +193,7 @@ func (t *terminal) showDone(r switcher.Result) {
 	}
 	t.result("%s (%s%s, proved by %s%s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {
-		t.result("%s: do not stop %s yet", draining(r.Draining), r.Plan.From)
+		t.result("%s: do not stop %s yet; `%s` waits until you may", draining(r.Draining), r.Plan.From, r.Stop)
 	}
 }
 

@@ -199,13 +199,7 @@ func passedHost(target string) string {
 // outside all blocks of its file, whichever that is, or in the -g. The main file
 // comes first, and is nearly always the one.
 func (d *Dump) Workers() (n int, known bool) {
-	asked, err := processesAsked([]byte(d.globals))
-	for _, s := range d.sections {
-		if asked != "" || err != nil {
-			break
-		}
-		asked, err = processesAsked(d.text[s.start:s.end])
-	}
+	asked, err := d.Directive("worker_processes")
 	switch {
 	case err != nil:
 		return 0, false
@@ -218,13 +212,26 @@ func (d *Dump) Workers() (n int, known bool) {
 	return n, err == nil
 }
 
-func processesAsked(src []byte) (asked string, err error) {
+// Directive is the first argument of a statement that stands outside all blocks,
+// and only once; empty where there is none.
+func (d *Dump) Directive(name string) (argument string, err error) {
+	argument, err = outermost([]byte(d.globals), name)
+	for _, s := range d.sections {
+		if argument != "" || err != nil {
+			break
+		}
+		argument, err = outermost(d.text[s.start:s.end], name)
+	}
+	return argument, err
+}
+
+func outermost(src []byte, name string) (argument string, err error) {
 	err = nginxconf.Walk(src, func(depth int, words []string) {
-		if depth == 0 && len(words) > 1 && words[0] == "worker_processes" {
-			asked = words[1]
+		if depth == 0 && len(words) > 1 && words[0] == name {
+			argument = words[1]
 		}
 	})
-	return asked, err
+	return argument, err
 }
 
 // processors is how many nginx counts. Elsewhere it may be linked with musl, which

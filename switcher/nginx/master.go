@@ -56,6 +56,7 @@ type Master struct {
 	files   root.Root       // where its paths begin
 	inside  *inside.Process // where it is elsewhere
 	forked  bool            // it went to the background when it had read its files
+	left    []processID     // old workers of one that has ended before it
 }
 
 // Close lets go of the process.
@@ -198,6 +199,7 @@ func upgrading(pidFile string) error {
 // user, and for workers that one has left: a reload would split the traffic for
 // good. A master that is stopped counts, for its workers go on. The census may
 // be older than the master. The error wraps ErrNotProved or is an OrphansError.
+// Old workers that one has left disturb nobody, and are known from here on.
 func (n *Nginx) Only(m *Master, census Processes) error {
 	others := slices.DeleteFunc(slices.Clone(census), func(p process) bool {
 		return p.id == m.id || p.parent == m.PID || n.mayBeOfAnotherBuild(p)
@@ -207,6 +209,9 @@ func (n *Nginx) Only(m *Master, census Processes) error {
 	}
 	if orphans := n.Orphans(m, others); len(orphans) > 0 {
 		return &OrphansError{orphans}
+	}
+	for _, p := range n.orphans(others, m.runs, process.draining) {
+		m.left = append(m.left, p.id)
 	}
 	return nil
 }
@@ -226,7 +231,7 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 			return n.byPIDFile(own, mayRun)
 		}
 	}
-	orphans := n.orphans(census, mayRun)
+	orphans := n.orphans(census, mayRun, process.serving)
 	notRunning := errors.Is(cause, ErrNotRunning)
 	switch {
 	case notRunning && len(masters) > 0:

@@ -100,6 +100,25 @@ func (d *Dump) PassingTo(value nginxconf.Value, deciding []Passing) []Passing {
 	return found
 }
 
+// Servers are those of an upstream; none where there is no such upstream, or its
+// servers stand in another file. The zero address stands for one that is not
+// written plainly. A dump that is nil knows of none.
+func (d *Dump) Servers(upstream string) (servers []nginxconf.Address) {
+	if d == nil {
+		return nil
+	}
+	for _, s := range d.sections {
+		targets, _ := nginxconf.Targets(d.text[s.start:s.end])
+		for _, t := range targets {
+			if t.Upstream != "" && strings.EqualFold(t.Upstream, upstream) {
+				address, _ := nginxconf.ParseAddress(t.Host)
+				servers = append(servers, address)
+			}
+		}
+	}
+	return servers
+}
+
 func (d *Dump) inUse(upstream string) bool {
 	if upstream == "" {
 		return true

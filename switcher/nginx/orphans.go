@@ -27,10 +27,7 @@ func (e *OrphansError) Unwrap() error { return ErrOrphans }
 // reuseport, its port (inet_csk_get_port in the kernel's
 // net/ipv4/inet_connection_sock.c). An ordinary user may not look at another user's sockets: then there are none.
 func (n *Nginx) Orphans(m *Master, census Processes) []int {
-	orphans := n.orphans(census, func(user int) bool {
-		workers := m.workerUser()
-		return user == m.user || workers != nil && user == int(workers.Uid)
-	})
+	orphans := n.orphans(census, m.runs, process.serving)
 	if len(orphans) == 0 {
 		return nil
 	}
@@ -48,13 +45,19 @@ func sameNamespace(one, other int, kind string) bool {
 	return root.Namespace(strconv.Itoa(one), kind) == root.Namespace(strconv.Itoa(other), kind)
 }
 
+// runs says whether the master or its workers run as a user.
+func (m *Master) runs(user int) bool {
+	workers := m.workerUser()
+	return user == m.user || workers != nil && user == int(workers.Uid)
+}
+
 // orphans are workers of our nginx whose master has ended: they belong to init,
 // or to whoever takes its place (prctl(2), PR_SET_CHILD_SUBREAPER). Their user
 // is a master's who counts, or that of its workers.
-func (n *Nginx) orphans(census Processes, mayRun func(user int) bool) []process {
+func (n *Nginx) orphans(census Processes, mayRun func(user int) bool, is func(process) bool) []process {
 	var orphans []process
 	for _, p := range census {
-		if !p.serving() {
+		if !is(p) {
 			continue
 		}
 		parent, err := readProcess(p.parent)

@@ -4,11 +4,15 @@
 package sockets
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Inode names a socket among all of the kernel's, as long as it is open.
@@ -65,6 +69,9 @@ func Connections(pids []int, andUnix bool) (map[int][]End, error) {
 	found, holders := map[int][]End{}, map[Inode]int{}
 	for _, pid := range pids {
 		held, err := Held(pid)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"bgswitch/switcher/root"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -32,18 +30,14 @@ const (
 // unixPatience bounds how long the kernel is waited for.
 const unixPatience = 5 * time.Second
 
-// ErrElsewhere says that the sockets belong to a network namespace that is not
-// ours: of unix sockets, /proc does not tell which two belong together.
-var ErrElsewhere = errors.New("the unix sockets of another network namespace cannot be read")
-
 // connectionsUnix asks the kernel which two sockets belong together, for who
 // connects has no name: /proc/net/unix says nothing of where he leads.
 func connectionsUnix(pid int, add func(Inode, End)) error {
-	if root.Differs(pid, "net") {
-		return ErrElsewhere
-	}
-	ask, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
+	var ask int
+	if err := InNetworkOf(pid, func() (err error) {
+		ask, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+		return err
+	}); err != nil {
 		return fmt.Errorf("sock_diag: %w", err)
 	}
 	defer unix.Close(ask)

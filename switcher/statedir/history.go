@@ -35,8 +35,16 @@ type Record struct {
 	FileRecord
 	Others     []FileRecord      `json:"others"`
 	Generation *nginx.Generation `json:"generation"`
+	Old        []OldWorker       `json:"old_workers"`
 	Elsewhere  []Elsewhere       `json:"elsewhere"`
 	After      *Hook             `json:"after"`
+}
+
+// OldWorker is one of nginx's that finishes its connections, and the color that
+// it passes to; empty where that is not known.
+type OldWorker struct {
+	nginx.Worker
+	Color nginxconf.Color `json:"color"`
 }
 
 // Elsewhere is a color that nginx passes to besides what decides: where.
