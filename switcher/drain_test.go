@@ -6,13 +6,23 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
+
+// patient lets an answer take longer than a test does.
+const patient = "proxy_read_timeout 1h; client_header_timeout 1h;"
 
 // drained asks once.
 func (s *stand) drained(color switcher.Color) (switcher.Drain, error) {
@@ -66,7 +76,7 @@ func (s *stand) silent() net.Conn {
 // was asked yet. When the last of it is closed, nothing does.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, nginxtest.Options{})
+	s := newStand(t, nginxtest.Options{HTTP: patient})
 	s.open("", 0)
 	held := []io.Closer{s.hold(), s.hold(), s.silent()}
 	s.switched(switcher.Green)
@@ -102,4 +112,275 @@ func (s *stand) refusal(err error, outcome switcher.Outcome, text string) {
 	if !errors.As(err, &failed) || failed.Outcome != outcome || !strings.Contains(failed.Error(), text) {
 		s.t.Errorf("got %v, want %s: %s", err, outcome, text)
 	}
+}
+
+// holdAt opens an answer at a path that does not end by itself.
+func (s *stand) holdAt(path string) io.Closer {
+	s.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(s.URL() + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		s.t.Fatal(response.Status)
+	}
+	return response.Body
+}
+
+// However the servers are reached, their connections are counted, those of health
+// checks and of workers that serve are not, and when the last is closed nothing
+// is open.
+func TestDrainOfEachKind(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"tcp4", "tcp6", "unix", "name"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newStandIn(t, rightstest.OpenFolder(t), nginxtest.Options{Apps: kind, HTTP: patient})
+			preview := fmt.Sprintf(`proxy_http_version 1.1;
+				location / { proxy_pass http://myapp; }
+				location /preview/ { proxy_pass http://%s/; }`, s.Blue.Addr)
+			if strings.HasPrefix(s.Blue.Addr, "unix:") {
+				preview = strings.Replace(preview, s.Blue.Addr, s.Blue.Addr+":", 1)
+			}
+			if err := s.WriteConf(nginxtest.Options{Server: preview, HTTP: patient}); err != nil {
+				t.Fatal(err)
+			}
+			const n = 5
+			var held []io.Closer
+			for range n {
+				held = append(held, s.holdAt("hold"))
+			}
+			s.switched(switcher.Green)
+			s.holdAt("preview/hold")
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go func() {
+				for ctx.Err() == nil {
+					s.Check(ctx, switcher.Blue)
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			for left := n; left > 0; left-- {
+				if d := s.open(switcher.Blue, left); len(d.Backends) != 1 || d.Backends[0].Name != s.Blue.Addr {
+					t.Errorf("%+v, want the one of %s", d.Backends, s.Blue.Addr)
+				}
+				_ = held[left-1].Close()
+			}
+			s.drains(switcher.Blue)
+		})
+	}
+}
+
+// ss counts the connections that processes have to an address.
+func ss(pids []int, address string) (n int, err error) {
+	out, err := exec.Command("ss", "-Htnp", "dst", address).Output()
+	for line := range strings.Lines(string(out)) {
+		if slices.ContainsFunc(pids, func(pid int) bool { return strings.Contains(line, fmt.Sprintf("pid=%d,", pid)) }) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// While many connections are closed one by one, each look agrees with ss.
+func TestDrainAgreesWithSS(t *testing.T) {
+	t.Parallel()
+	rightstest.Needs(t, rightstest.SS)
+	n := 60
+	if soaking() {
+		n = 500
+	}
+	s := newStand(t, nginxtest.Options{Events: "worker_connections 8192;", HTTP: patient})
+	var held []io.Closer
+	for range n {
+		held = append(held, s.hold())
+	}
+	s.switched(switcher.Green)
+	for left := n; left > 0; left-- {
+		workers := s.Draining()
+		if err := nginxtest.Eventually(nginxtest.Patience, func() error {
+			if counted, err := ss(workers, s.Blue.Addr); err != nil || counted != left {
+				return fmt.Errorf("ss counts %d (%v), want %d", counted, err, left)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := s.drained(switcher.Blue); d.Connections() != left || d.Drained() {
+			t.Fatalf("ss counts %d, and this %v", left, d)
+		}
+		_ = held[left-1].Close()
+	}
+	s.drains(switcher.Blue)
+}
+
+// reloadByHand has nginx load what stands, and waits until other workers serve.
+func (s *stand) reloadByHand() {
+	s.t.Helper()
+	before := s.Workers()
+	if err := s.Signal(syscall.SIGHUP); err != nil {
+		s.t.Fatal(err)
+	}
+	s.eventually(func() error {
+		now := s.Workers()
+		if len(now) < len(before) || slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
+			return fmt.Errorf("workers %v, before %v", now, before)
+		}
+		return nil
+	})
+}
+
+// colors are what old workers pass to, the oldest worker first.
+func colors(d switcher.Drain) (list []switcher.Color) {
+	workers := slices.SortedFunc(slices.Values(d.Workers), func(a, b switcher.OldWorker) int { return int(a.Start) - int(b.Start) })
+	for _, w := range workers {
+		list = append(list, w.Color)
+	}
+	return list
+}
+
+func (s *stand) passing(want ...switcher.Color) switcher.Drain {
+	s.t.Helper()
+	d, _ := s.drained("")
+	if got := colors(d); !slices.Equal(got, want) {
+		s.t.Errorf("old workers pass to %q, want %q", got, want)
+	}
+	return d
+}
+
+// Old workers of a color that is live again keep nobody from stopping the other.
+// What they pass to is known of those that our switches started or ended, and of
+// what others have reloaded of the same file; not of what was edited by hand.
+func TestDrainOfSeveralGenerations(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{Workers: 1, HTTP: patient})
+	const blue, green, unknown = switcher.Blue, switcher.Green, switcher.Color("")
+	first := s.hold()
+	s.switched(green)
+	second := s.hold()
+	s.switched(blue)
+	if d := s.passing(blue, green); len(d.Keeping()) != 1 || d.Connections() != 1 {
+		t.Errorf("%v: want one worker, with one connection, that keeps green", d)
+	}
+	_ = second.Close()
+	s.drains(green)
+	s.passing(blue)
+
+	third := s.hold()
+	s.reloadByHand()
+	fourth := s.hold()
+	s.reloadByHand()
+	if d := s.passing(blue, blue, blue); !d.Drained() {
+		t.Errorf("%v keep green, and pass to blue", d)
+	}
+	s.switched(green)
+	if d := s.passing(blue, blue, blue); len(d.Keeping()) != 3 || d.Connections() != 3 {
+		t.Errorf("%v: want 3 workers and 3 connections", d)
+	}
+
+	// By hand to blue and back, with a reload each: what served between is unknown.
+	green1 := s.live()
+	s.write(nginxtest.LiveFile(s.Blue.Addr))
+	s.reloadByHand()
+	fifth := s.hold()
+	s.write(green1)
+	s.reloadByHand()
+	if _, err := s.drained(""); err == nil {
+		t.Error("drained, and nobody knows what nginx has loaded")
+	}
+	s.switched(green)
+	s.passing(blue, blue, blue, unknown)
+	for _, held := range []io.Closer{first, third, fourth} {
+		_ = held.Close()
+	}
+	s.eventually(func() error {
+		if d, _ := s.drained(blue); len(d.Workers) > 1 {
+			return errors.New(d.String())
+		}
+		return nil
+	})
+	if d := s.passing(unknown); len(d.Keeping()) != 1 {
+		t.Errorf("%v: what is unknown has to count", d)
+	}
+	_ = fifth.Close()
+	s.drains(blue)
+}
+
+func (s *stand) write(live string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.Live, []byte(live), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A worker that is killed is waited for no longer, and one that a master has left
+// that was killed is: it may have been told to end by hand.
+func TestDrainOfTheKilled(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{Workers: 1, HTTP: patient})
+	s.hold()
+	s.switched(switcher.Green)
+	killed := s.Draining()[0]
+	waiting := make(chan error, 1)
+	told := make(chan struct{}, 1000)
+	go func() {
+		_, err := s.Drain(context.Background(), "", nginxtest.Patience, func(switcher.Drain, time.Duration) { told <- struct{}{} })
+		waiting <- err
+	}()
+	<-told
+	_ = syscall.Kill(killed, syscall.SIGKILL)
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+
+	held := s.hold()
+	s.switched(switcher.Blue)
+	old := s.Draining()[0]
+	serving := s.Workers()[0]
+	if err := s.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.drained("")
+	s.refusal(err, switcher.Failed, "whether anything is open is unknown")
+	_ = syscall.Kill(serving, syscall.SIGTERM)
+	s.gone(serving)
+	again := s.startAgain()
+	defer again()
+	d, err := s.drained(switcher.Green)
+	if err == nil || len(d.Workers) != 1 || d.Workers[0].PID != old || d.Workers[0].Color != switcher.Green || d.Connections() != 1 {
+		t.Errorf("%+v, %v: want worker %d, which a master that was killed has left", d, err, old)
+	}
+	_ = held.Close()
+	s.drains(switcher.Green)
+}
+
+// startAgain starts nginx once more, when its master was killed.
+func (s *stand) startAgain() (stop func()) {
+	s.t.Helper()
+	again := exec.Command(s.Switcher.Nginx.Binary, "-p", s.Dir, "-c", s.Conf)
+	if err := again.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.eventually(func() error {
+		running := s.Status(context.Background()).Running
+		if running.Err != nil || len(running.Workers.Serving) == 0 {
+			return fmt.Errorf("not started again: %v", running.Err)
+		}
+		return nil
+	})
+	return func() {
+		_ = again.Process.Signal(syscall.SIGTERM)
+		_ = again.Wait()
+	}
+}
+
+// Where nginx is only commanded, nothing is known, and that is never a yes.
+func TestDrainOfWhatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	s.Switcher.Nginx = &nginx.Nginx{Binary: s.Switcher.Nginx.Binary, Conf: "/nowhere/nginx.conf", Reload: []string{"true"}, Test: []string{"true"}}
+	_, err := s.drained("")
+	s.refusal(err, switcher.Failed, "whether anything is open is unknown")
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 )
@@ -29,6 +31,29 @@ func StartApp(color string) (*App, error) {
 		return nil, err
 	}
 	return serveApp(color, listener), nil
+}
+
+// startAppBy runs an app that is reached in some way, see Options.Apps.
+func startAppBy(color, dir, way string) (*App, error) {
+	network, address := "tcp4", "127.0.0.1:0"
+	switch way {
+	case "tcp6":
+		network, address = "tcp6", "[::1]:0"
+	case "unix":
+		network, address = "unix", filepath.Join(dir, color+".sock")
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	app := serveApp(color, listener)
+	switch way {
+	case "unix": // nginx's workers are another user's
+		app.Addr, err = "unix:"+address, os.Chmod(address, 0o777)
+	case "name":
+		app.Addr = fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	}
+	return app, err
 }
 
 func serveApp(color string, listener net.Listener) *App {

@@ -45,6 +45,7 @@ type Options struct {
 	User    *syscall.Credential
 	Launch  []string // argv that nginx's own is appended to
 	Daemon  bool     // let nginx go to the background, as it does by itself
+	Apps    string   // how a site's apps are reached: "tcp6", "unix" or "name"; empty: IPv4
 }
 
 // Nginx is a private nginx that runs. All its files are below Dir.

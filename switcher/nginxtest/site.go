@@ -28,10 +28,10 @@ func StartSite(dir string, o Options) (s *Site, err error) {
 			s = nil
 		}
 	}()
-	if s.Blue, err = StartApp("blue"); err != nil {
+	if s.Blue, err = startAppBy("blue", dir, o.Apps); err != nil {
 		return s, err
 	}
-	if s.Green, err = StartApp("green"); err != nil {
+	if s.Green, err = startAppBy("green", dir, o.Apps); err != nil {
 		return s, err
 	}
 	if o.Live == "" {

@@ -26,6 +26,8 @@ var (
 	OwnMounts = Right{"mounts of its own (a root folder that is a mount point; for an ordinary user, user namespaces)", sync.OnceValue(mayHaveOwnMounts)}
 	// Namespaces is what starts a container.
 	Namespaces = Right{"root that may make namespaces (a container)", sync.OnceValue(nginxtest.MayContain)}
+	// SS is what the kernel's sockets are counted by, besides ourselves.
+	SS = Right{"ss (of iproute2)", func() bool { _, err := exec.LookPath("ss"); return err == nil }}
 	// Limits is what raises a hard limit.
 	Limits = Right{"the right to raise a limit (CAP_SYS_RESOURCE)", func() bool {
 		return exec.Command("sh", "-c", "ulimit -c 0 && ulimit -c 1").Run() == nil
