@@ -487,3 +487,19 @@ func TestLinkInAContainer(t *testing.T) {
 		}
 	}
 }
+
+// Another nginx elsewhere sees the file, as one that is given a whole tree of the
+// host's for its pages, and does not read it.
+func TestAnotherThatOnlySeesTheFile(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	another := newStand(t, nginxtest.Options{Launch: rightstest.Chroot(t.TempDir())})
+	for _, to := range []switcher.Color{switcher.Green, switcher.Blue} {
+		s.switchesAsOnTheHost(to)
+	}
+	another.Switcher.Nginx.Binary = "/nowhere/nginx" // there is none on the host
+	if _, err := another.to(switcher.Green); err != nil {
+		t.Errorf("the other one's file: %v", err)
+	}
+	another.answers(switcher.Green, 10)
+}

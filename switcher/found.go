@@ -29,8 +29,11 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 	if err != nil && !errors.Is(err, nginx.ErrNotHere) {
 		return found{}, err
 	}
+	if err == nil && s.gave(master, files) {
+		return found{s.Nginx, master}, nil
+	}
 	there, errThere := s.findContained(ctx, census, files)
-	here := err == nil && (errors.Is(errThere, nginx.ErrNotHere) || s.reads(ctx, master, files))
+	here := err == nil && (errors.Is(errThere, nginx.ErrNotHere) || s.reads(ctx, found{s.Nginx, master}, files))
 	switch {
 	case here:
 		there.close()
@@ -41,6 +44,13 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 		return found{}, s.nowhere(census, err)
 	}
 	return there, errThere
+}
+
+// gave says that a switch on record gave this master these files: then it is the
+// one, and nobody else is looked for.
+func (s *Switcher) gave(master *nginx.Master, files files) bool {
+	last, err := s.lastGiven()
+	return err == nil && files.noted(last) != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start()
 }
 
 // nowhere is why nothing was found, neither here nor in a container.
@@ -74,25 +84,30 @@ func (s *Switcher) findContained(ctx context.Context, census census, files files
 	if err != nil || len(files) == 0 {
 		return found{}, errors.Join(err, nginx.ErrNotHere)
 	}
-	there, master, err := s.Nginx.Contained(ctx, processes, func(pid int) (first string) {
-		for _, file := range slices.Backward(files) {
-			if first, _, err = file.SeenBy(pid); err != nil || first == "" {
-				return ""
+	there, master, err := s.Nginx.Contained(ctx, processes, nginx.Sight{
+		At: func(pid int) (first string) {
+			for _, file := range slices.Backward(files) {
+				if first, _, err = file.SeenBy(pid); err != nil || first == "" {
+					return ""
+				}
 			}
-		}
-		return first
+			return first
+		},
+		Reads: func(n *nginx.Nginx, m *nginx.Master) bool { return s.reads(ctx, found{n, m}, files) },
 	})
 	return found{there, master}, err
 }
 
-// reads says whether the nginx of this host reads the files that a container is
-// shown, too. Where its test does not tell, it is taken for the one.
-func (s *Switcher) reads(ctx context.Context, master *nginx.Master, files files) bool {
-	tested, err := s.Nginx.TestAsIs(ctx, master)
+// reads says whether one of several nginx that see the files reads them. Where
+// its test does not tell, it does.
+func (s *Switcher) reads(ctx context.Context, is found, files files) bool {
+	tested, err := is.nginx.TestAsIs(ctx, is.master)
 	if err != nil || tested.Dump == nil {
 		return true
 	}
-	return !slices.ContainsFunc(files, func(file *livefile.File) bool { return !file.IsFolder() && !tested.Dump.Reads(file.Path, file.Bytes) })
+	return !slices.ContainsFunc(files, func(file *livefile.File) bool {
+		return !file.IsFolder() && !tested.Dump.Opens(viewOf(file, is.master.PID).at)
+	})
 }
 
 func (f found) close() {

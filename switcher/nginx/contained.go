@@ -51,14 +51,16 @@ func (e *SeveralError) Error() string {
 // Unwrap makes it an ErrSeveral.
 func (e *SeveralError) Unwrap() error { return ErrSeveral }
 
-// Sight tells where a process sees the live files: the first of them; empty
-// where it does not see all of them.
-type Sight func(pid int) (at string)
+// Sight tells which nginx sees the live files.
+type Sight struct {
+	At    func(pid int) string       // where a process sees the first of them; empty: not all of them
+	Reads func(*Nginx, *Master) bool // whether one of several that see them reads them
+}
 
 // Contained finds the nginx elsewhere on this host that sees the live files: the
 // only one, or the one that the settings name. Only root is told enough for
 // that. The error wraps ErrNotHere where there is none, or ErrSeveral.
-func (n *Nginx) Contained(ctx context.Context, census Processes, sees Sight) (*Nginx, *Master, error) {
+func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*Nginx, *Master, error) {
 	named, err := n.named(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -70,7 +72,7 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sees Sight) (*N
 	var found []Container
 	var at []process
 	for _, p := range masters {
-		if path := sees(p.id.pid); path != "" {
+		if path := sight.At(p.id.pid); path != "" {
 			found = append(found, Container{PID: p.id.pid, Name: n.containerOf(p.id.pid), At: path})
 			at = append(at, p)
 		}
@@ -81,13 +83,40 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sees Sight) (*N
 		m, err := there.takeHold(at[0])
 		return there, m, err
 	case len(found) > 1:
-		return nil, nil, fmt.Errorf("%w: %w", ErrNotProved, &SeveralError{found})
+		return n.reader(found, at, sight)
 	case named == nil:
 		return nil, nil, ErrNotHere
 	case len(masters) > 0:
 		return nil, nil, fmt.Errorf("%w: nginx in %s, process %d, is not shown the live file", ErrNotProved, named, masters[0].id.pid)
 	}
 	return nil, nil, fmt.Errorf("%w: no nginx runs in %s", ErrNotRunning, named)
+}
+
+// reader is the only one of several that reads the files, and not only sees them:
+// a container may be shown a folder of the host's for something else.
+func (n *Nginx) reader(found []Container, at []process, sight Sight) (only *Nginx, its *Master, err error) {
+	err = fmt.Errorf("%w: %w", ErrNotProved, &SeveralError{found})
+	for i, p := range at {
+		there := n.in(found[i])
+		m, cannot := there.takeHold(p)
+		switch {
+		case cannot == nil && !sight.Reads(there, m):
+			m.Close()
+		case cannot != nil || only != nil: // it may read them, too
+			for _, held := range []*Master{m, its} {
+				if held != nil {
+					held.Close()
+				}
+			}
+			return nil, nil, err
+		default:
+			only, its = there, m
+		}
+	}
+	if only == nil {
+		return nil, nil, err
+	}
+	return only, its, nil
 }
 
 // elsewhere are the masters in other namespaces, or below another root folder,

@@ -121,6 +121,11 @@ func (d *Dump) Through(link *livefile.File) []Passage {
 // Held says whether what nginx read there was this content.
 func (d *Dump) Held(p Passage, content []byte) bool { return d.holds(p.at, content) }
 
+// Opens says whether nginx read a file of that path, whatever it held.
+func (d *Dump) Opens(path string) bool {
+	return slices.ContainsFunc(d.sections, func(s section) bool { return d.isSame(s.name, path) && d.includes(s.name) })
+}
+
 // holds compares from where the section starts: a line that looks like a
 // header may be the content's own.
 func (d *Dump) holds(s section, content []byte) bool {
