@@ -67,10 +67,15 @@ func (s *Survey) runBefore(ctx context.Context) error {
 	s.hooked = true
 	err := s.take(stepBefore, func() error {
 		return s.each(func(p *part) error {
-			if err := p.runHooks(ctx, "before", p.hooks().Before); err != nil {
-				return refuse(Hindered, "neither the live file nor nginx was touched; mend what it names and type it again", err)
+			err := p.runHooks(ctx, "before", p.hooks().Before)
+			switch {
+			case err == nil:
+				return nil
+			case s.request.Force && !errors.Is(err, command.ErrEnded):
+				p.note("`before` failed, and the switch goes on (--force): %v", err)
+				return nil
 			}
-			return nil
+			return refuse(Hindered, fmt.Sprintf("neither the live file nor nginx was touched; mend what it names and type it again; `%s` goes on all the same", s.Again("--force")), err)
 		})
 	})
 	return interrupted(ctx, err)

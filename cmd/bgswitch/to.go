@@ -42,7 +42,7 @@ func backCommand() *cli.Command {
 func switchFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "dry-run", Usage: "only look, and show what would change"},
-		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health (nginx's test and confirm are never skipped)"},
+		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health, and go on where before fails (nginx's test and confirm are never skipped)"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
