@@ -33,6 +33,10 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 		return found{s.Nginx, master}, nil
 	}
 	there, errThere := s.findContained(ctx, census, files)
+	if errThere == nil && len(s.Nginx.Reload) > 0 && !s.gave(there.master, files) && !s.reads(ctx, there, files) {
+		there.close() // the one that is only commanded is another
+		there, errThere = found{}, nginx.ErrNotHere
+	}
 	here := err == nil && (errors.Is(errThere, nginx.ErrNotHere) || s.reads(ctx, found{s.Nginx, master}, files))
 	switch {
 	case here:

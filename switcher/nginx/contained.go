@@ -99,9 +99,12 @@ func (n *Nginx) reader(found []Container, at []process, sight Sight) (only *Ngin
 	for i, p := range at {
 		there := n.in(found[i])
 		m, cannot := there.takeHold(p)
+		reads := cannot != nil || sight.Reads(there, m)
 		switch {
-		case cannot == nil && !sight.Reads(there, m):
-			m.Close()
+		case !reads || !p.lives():
+			if m != nil {
+				m.Close()
+			}
 		case cannot != nil || only != nil: // it may read them, too
 			for _, held := range []*Master{m, its} {
 				if held != nil {

@@ -135,6 +135,12 @@ func ended(pid int, err error) bool {
 	return gone(err) && errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
+// lives says that the process has not ended since it was read.
+func (p process) lives() bool {
+	now, err := readStat(p.id.pid)
+	return err == nil && now.id == p.id && !now.dead()
+}
+
 func (p process) serving() bool  { return p.title == workerTitle && !p.dead() }
 func (p process) draining() bool { return p.title == drainingTitle && !p.dead() }
 func (p process) starting() bool { return strings.HasPrefix(p.title, masterTitle) && !p.dead() }
