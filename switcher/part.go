@@ -90,7 +90,11 @@ func (s *Survey) commandBack() string {
 	if color := s.origins(); color == string(Blue) || color == string(Green) {
 		return s.to(Color(color))
 	}
-	return s.Command("back")
+	var list []string
+	for _, p := range s.parts {
+		list = append(list, p.to(p.plan.From))
+	}
+	return strings.Join(list, "` and `")
 }
 
 func (p *part) read(ctx context.Context) error {

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/statedir"
 )
 
 // several is a stand whose color stands in several files, each of which decides
@@ -379,4 +381,91 @@ func TestSeveralFilesLoaded(t *testing.T) {
 	if result, err := s.to(switcher.Green); result.Outcome != switcher.Done {
 		t.Errorf("one of the files was touched: %s, %v", result.Outcome, err)
 	}
+}
+
+// apart is the same stand as a site for each of its files.
+func (s *several) apart() (sites []*switcher.Switcher) {
+	for _, f := range s.Switcher.Site.Files {
+		one := *s.Switcher
+		one.Site.Name = filepath.Base(filepath.Dir(f.Path))
+		one.Site.Files = []switcher.LiveFile{f}
+		one.State = statedir.Of(s.StateDir, one.Site.Name)
+		sites = append(sites, &one)
+	}
+	return sites
+}
+
+// Sites that are switched together share one load; under load nothing is lost,
+// and each has its own record.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, nginxtest.Options{}, "upstreams", "variables", "a flag")
+	sites := s.apart()
+	load := &nginxtest.Load{URL: s.URL() + "a", Clients: 2}
+	load.Start()
+	rounds := 4
+	if soaking() {
+		rounds = 200
+	}
+	for i := range rounds {
+		color, before := bothColors[i%2], s.Workers()
+		results, err := switcher.Together(t.Context(), switcher.Typed{}, sites, switcher.Request{To: color, Handover: nginx.HandoverFast, Command: "to", Who: "test"})
+		if err != nil || len(results) != len(sites) {
+			t.Fatalf("to %s: %v", color, err)
+		}
+		for n, r := range results {
+			if g := r.Record.Generation; r.Outcome != switcher.Done || r.Site != sites[n].Site.Name || r.Record.Site != r.Site || g == nil || !slices.Equal(g.Workers, results[0].Record.Generation.Workers) {
+				t.Errorf("to %s: %s: %s, %+v", color, r.Site, r.Outcome, g)
+			}
+			if last, err := sites[n].State.Newest(); err != nil || last.To != color || string(last.Path) != sites[n].Site.Files[0].Path {
+				t.Errorf("to %s: %s has recorded %+v, %v", color, r.Site, last, err)
+			}
+			if status := sites[n].Status(t.Context()); !status.Serves() {
+				t.Errorf("to %s: %s: %s", color, r.Site, status.Running.Why)
+			}
+		}
+		s.all(color)
+		if now := s.Workers(); len(now) != len(before) || slices.Equal(now, before) {
+			t.Errorf("to %s: the workers are %v, before they were %v", color, now, before)
+		}
+	}
+	s.lost(load, 0)
+}
+
+// One site that cannot be switched keeps all where they are, before and after the
+// files are replaced.
+func TestTogetherAllOrNone(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, nginxtest.Options{}, "upstreams", "variables", "a flag")
+	for name, c := range map[string]struct {
+		spoil   func(last *switcher.Switcher)
+		outcome switcher.Outcome
+	}{
+		"its target is sick":     {func(last *switcher.Switcher) { last.Site.Check.Contains = "nothing of the kind" }, switcher.Unhealthy},
+		"its mark does not come": {func(last *switcher.Switcher) { last.Site.Confirm = s.marks("teal") }, switcher.RolledBack},
+		"its file is not there":  {func(last *switcher.Switcher) { last.Site.Files = []switcher.LiveFile{{Path: "/nowhere"}} }, switcher.Failed},
+		"it names no word of the file": {func(last *switcher.Switcher) {
+			last.Site.Files = []switcher.LiveFile{{Path: last.Site.Files[0].Path, Layout: s.Switcher.Site.Files[0].Layout}}
+		}, switcher.NotAccepted},
+		"it decides by another's words": {func(last *switcher.Switcher) { last.Site.Files = s.Switcher.Site.Files[:1] }, switcher.NotAccepted},
+		"it is an app that restarts":    {func(last *switcher.Switcher) { last.Site.Restart = []string{"/bin/true"} }, switcher.Failed},
+	} {
+		sites := s.apart()
+		last := sites[len(sites)-1]
+		c.spoil(last)
+		results, err := switcher.Together(t.Context(), switcher.Typed{}, sites, switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to", Who: "test"})
+		for _, r := range results {
+			if r.Outcome != c.outcome {
+				t.Errorf("%s: %s: %s, want %s", name, r.Site, r.Outcome, c.outcome)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), last.Site.Name+": ") {
+			t.Errorf("%s: the error does not name the site: %v", name, err)
+		}
+		s.all(switcher.Blue)
+	}
+}
+
+func (s *several) marks(green switcher.Mark) *switcher.Confirm {
+	return &switcher.Confirm{URL: health.MustParseURL(s.URL()), Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "X-Color: blue", switcher.Green: "X-Color: " + green}}
 }

@@ -18,7 +18,7 @@ import (
 // was written but the state folder, the lock, and what it took to mend what a
 // killed run left.
 type Survey struct {
-	*Switcher // of the first site: nginx, and what was typed, are those of all
+	*Switcher // nginx, and what was typed, are those of all sites; the rest is the first one's
 	*story
 	Changes []*Change // one for each file
 	Already bool      // the targets have the traffic: there is nothing to do
@@ -39,7 +39,7 @@ type Survey struct {
 // second master, nginx's test. An error is an *Error; then nothing is held any
 // more. The survey has to be closed.
 func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error) {
-	survey := newSurvey([]*Switcher{s}, request)
+	survey := newSurvey(s.Typed, []*Switcher{s}, request)
 	if err := survey.look(ctx); err != nil {
 		survey.Close()
 		return nil, err
@@ -47,9 +47,10 @@ func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error)
 	return survey, nil
 }
 
-func newSurvey(sites []*Switcher, request Request) *Survey {
-	first := sites[0]
-	s := &Survey{Switcher: first, story: &story{began: time.Now(), log: first.Log}, request: request, census: sync.OnceValues(nginx.Census)}
+func newSurvey(typed Typed, sites []*Switcher, request Request) *Survey {
+	first := *sites[0]
+	first.Typed = typed
+	s := &Survey{Switcher: &first, story: &story{began: time.Now(), log: first.Log}, request: request, census: sync.OnceValues(nginx.Census)}
 	for _, site := range sites {
 		s.parts = append(s.parts, &part{Switcher: site, survey: s})
 	}

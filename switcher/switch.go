@@ -10,18 +10,18 @@ import (
 // an *Error; Result holds what is known all the same. ctx is obeyed until the
 // file is replaced; from there the switch is finished or rolled back.
 func (s *Switcher) Switch(ctx context.Context, request Request) (Result, error) {
-	results, err := Together(ctx, []*Switcher{s}, request)
+	results, err := Together(ctx, s.Typed, []*Switcher{s}, request)
 	return results[0], err
 }
 
 // Together is Switch for several sites of one nginx: all or none, with one load.
-// The error is that of all.
-func Together(ctx context.Context, sites []*Switcher, request Request) ([]Result, error) {
+// typed leads to all of them. The error is that of all.
+func Together(ctx context.Context, typed Typed, sites []*Switcher, request Request) ([]Result, error) {
 	until := time.Now().Add(request.Wait)
 	for _, s := range sites {
 		s.waitForTarget(ctx, request, until)
 	}
-	survey := newSurvey(sites, request)
+	survey := newSurvey(typed, sites, request)
 	defer survey.Close()
 	outcome, proof, err := survey.switchOver(ctx)
 	survey.noteHooks(outcome)

@@ -42,7 +42,7 @@ type Way struct {
 // strict for the live file, or those of package nginx; nginx.ErrNoAside where the
 // test needs more rights.
 func (s *Switcher) WayBack(ctx context.Context, strict bool) Way {
-	survey := newSurvey([]*Switcher{s}, Request{DryRun: true, Strict: strict, wayBack: true})
+	survey := newSurvey(s.Typed, []*Switcher{s}, Request{DryRun: true, Strict: strict, wayBack: true})
 	defer survey.Close()
 	err := survey.look(ctx)
 	way := Way{To: survey.parts[0].plan.To, Tested: survey.accepted.new, Elsewhere: survey.parts[0].elsewhere, read: survey.accepted.dump != nil}

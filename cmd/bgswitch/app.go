@@ -59,7 +59,7 @@ func commands() []*cli.Command {
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "config", Usage: "the settings `FILE` (default: " + defaultSettings + ", if it is there)", EnvVars: []string{"BGSWITCH_CONFIG"}},
-		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several"},
+		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several; to, back, status, check, verify: or several, as a,b"},
 		&cli.StringFlag{Name: "file", Usage: "the live `FILE`, in place of the settings'"},
 		&cli.StringFlag{Name: "selector", Usage: "what decides in the file, as `'set $url'`, in place of the settings'"},
 		&cli.StringSliceFlag{Name: "blue", Usage: "blue's `ADDRESS`, in place of the settings'; repeat it for several"},

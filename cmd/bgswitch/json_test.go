@@ -230,6 +230,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	pair := pairVictim(t)
 	pair.switches(c, switcher.Done, "to", "green")
 	pair.prints(c, "status", "status")
+	pair.apart()
+	pair.prints(c, "to, back of several sites", "to", "blue", "--site", "myapp,second")
 	v.prints(c, "error", "status", "nonsense")
 	v.prints(c, "error", "to", "nonsense")
 	v.prints(c, "error", "history", "--config", "/nowhere")

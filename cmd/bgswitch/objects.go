@@ -28,6 +28,23 @@ type switchObject struct {
 	Hint     statedir.Text  `json:"hint"`
 }
 
+// switchesObject is what they print where they switch several sites.
+type switchesObject struct {
+	Schema int            `json:"schema"`
+	Sites  []switchObject `json:"sites"`
+}
+
+func switchesObjectOf(results []switcher.Result, err error) any {
+	if len(results) == 1 {
+		return switchObjectOf(results[0], err, nil)
+	}
+	o := switchesObject{Schema: schema}
+	for _, r := range results {
+		o.Sites = append(o.Sites, switchObjectOf(r, err, nil))
+	}
+	return o
+}
+
 func switchObjectOf(r switcher.Result, err error, d *drained) switchObject {
 	o := switchObject{Record: r.Record, Would: r.Steps, Notes: append([]string{}, r.Notes...)}
 	if r.Record.Generation != nil {

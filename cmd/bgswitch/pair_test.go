@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginxtest"
@@ -65,6 +66,54 @@ func (v *victim) pair(first, second string) {
 		v.t.Fatal(err)
 	}
 	v.answers("at first", "blue", 3)
+}
+
+// apart has a site for each of the files.
+func (v *victim) apart() {
+	v.t.Helper()
+	v.write(v.Settings, v.SettingsText(fmt.Sprintf("  second: {file: %s, selector: set $service_url, blue: %s, green: %s}\n", v.second, v.Blue.Addr, v.Green.Addr)))
+}
+
+// Two sites that are switched together, and killed between their files, are taken
+// back together by the next switch of either.
+func TestCutOffBetweenTwoSites(t *testing.T) {
+	t.Parallel()
+	v := pairVictim(t)
+	v.apart()
+	for _, site := range []string{"myapp", "second"} {
+		for n := 1; n < 10 && v.whole("killed") != half; n++ {
+			v.exits(exitDone, "blue is live", "to", "blue", "--site", "myapp,second")
+			v.at(point{"renameat2", n}, killed, "to", "green", "--site", "second,myapp")
+		}
+		if v.whole("killed") != half {
+			t.Fatal("no switch was killed between the two files")
+		}
+		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old one is back", "to", "blue", "--site", site)
+		if got := v.whole("mended"); got != "blue" {
+			t.Errorf("mended by a switch of %s, the files name %s", site, got)
+		}
+		v.answers("mended", "blue", 3)
+		v.nothingLeft("mended")
+	}
+}
+
+// Sites whose backends all hang are looked at at the same time.
+func TestStatusOfSitesThatHang(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	const sites = 8
+	var extra strings.Builder
+	for i := range sites {
+		fmt.Fprintf(&extra, "  site%d: {file: %s, blue: %s, green: %s, check: {timeout: 2s}}\n", i, v.Live, v.Blue.Addr, v.Green.Addr)
+	}
+	v.write(v.Settings, v.SettingsText(extra.String()))
+	v.Blue.Mute(true)
+	v.Green.Mute(true)
+	began := time.Now()
+	_, out := v.bgswitch("status")
+	if took := time.Since(began); took > sites*time.Second || strings.Count(out, " unhealthy ") != 2*(sites+1) {
+		t.Errorf("%d sites that hang for 2 s took %s:\n%s", sites+1, took, out)
+	}
 }
 
 // A roll-back that is killed between two files is taken further by the next run.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bgswitch/switcher"
@@ -129,19 +130,38 @@ func (s settings) site(name string) (switcher.Site, error) {
 	if len(names) == 0 {
 		hint = "the settings hold no site"
 	}
-	if name == "" {
+	switch {
+	case name == "":
 		return switcher.Site{}, usage(hint, "the settings hold %d sites: say which with --site NAME", len(s.sites))
+	case strings.Contains(name, ","):
+		return switcher.Site{}, usage(hint, "this is about one site, and --site names several: %s", name)
 	}
 	return switcher.Site{}, usage(hint, "there is no site %q", name)
 }
 
-// chosen are all sites, or the one that is named.
-func (s settings) chosen(name string) ([]switcher.Site, error) {
-	if name == "" {
+// chosen are all sites, or those that are named.
+func (s settings) chosen(names string) ([]switcher.Site, error) {
+	if names == "" {
 		return s.sites, nil
 	}
-	site, err := s.site(name)
-	return []switcher.Site{site}, err
+	return s.together(names)
+}
+
+// together are those that are named, or the only one.
+func (s settings) together(names string) (list []switcher.Site, err error) {
+	for name := range strings.SplitSeq(names, ",") {
+		site, err := s.site(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case slices.ContainsFunc(list, func(other switcher.Site) bool { return other.Name == site.Name }):
+			return nil, usage("name each site once", "--site %s names %s twice", names, site.Name)
+		case name == "" && names != "":
+			return nil, usage("write it as --site a,b", "--site %s names no site between its commas", names)
+		}
+		list = append(list, site)
+	}
+	return list, nil
 }
 
 // siteOfFile names a site that no settings name after its file.

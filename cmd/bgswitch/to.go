@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -73,37 +74,75 @@ func hintColors(c *cli.Context) string {
 	return fmt.Sprintf("`%s` or `%s`", typedOf(c).Command("to", "blue"), typedOf(c).Command("to", "green"))
 }
 
+// switching is what switches one site, or several as one.
+type switching struct {
+	settings
+	of    []*switcher.Switcher
+	typed switcher.Typed // leads to all of them
+}
+
+func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
+	if s.settings, err = setup(c, t); err != nil {
+		return s, err
+	}
+	sites, err := s.together(c.String("site"))
+	if err != nil {
+		return s, err
+	}
+	if s.typed = s.typedFor(sites[0]); len(sites) > 1 {
+		s.typed = s.settings.typed
+		if c.Duration("drain") > 0 {
+			return s, usage("wait for each of them afterwards, with `bgswitch drain`", "--drain waits for one site, and --site names several")
+		}
+	}
+	for _, site := range sites {
+		s.of = append(s.of, s.switcherFor(site, t))
+	}
+	return s, nil
+}
+
+func (s switching) run(ctx context.Context, request switcher.Request) ([]switcher.Result, error) {
+	results, err := switcher.Together(ctx, s.typed, s.of, request)
+	for i := range results {
+		if r := &results[i]; ctx.Err() != nil && touched[r.Outcome] {
+			r.Notes = append(r.Notes, "the interruption came after the file was replaced: "+finished(r.Outcome))
+		}
+	}
+	return results, err
+}
+
 func switchTo(c *cli.Context, color switcher.Color) error {
 	t := terminalOf(c)
 	request, err := requestOf(c, color)
 	if err != nil {
 		return err
 	}
-	s, site, err := setupSite(c, t)
+	s, err := switchingOf(c, t)
 	if err != nil {
 		return err
 	}
-	result, err := s.switcherFor(site, t).Switch(c.Context, request)
-	if c.Context.Err() != nil && touched[result.Outcome] {
-		result.Notes = append(result.Notes, "the interruption came after the file was replaced: "+finished(result.Outcome))
-	}
+	results, err := s.run(c.Context, request)
+	first := &results[0]
 	drains := c.Duration("drain") > 0 && err == nil
 	if drains && request.DryRun {
-		result.Steps = append(result.Steps, "wait until nothing of "+string(result.Plan.To.Other())+" is open")
+		first.Steps = append(first.Steps, "wait until nothing of "+string(first.Plan.To.Other())+" is open")
 	}
 	if !t.json || !drains || request.DryRun {
-		t.showSwitch(result, err)
+		t.showSwitches(results, err)
 	}
-	code := codeOf(result.Outcome)
+	code := codeOf(first.Outcome)
 	if err != nil {
 		code = t.exit(err)
 	}
+	if request.DryRun {
+		return exitCode(code)
+	}
 	// People are told when the one who typed knows.
-	if !request.DryRun {
+	for _, result := range results {
 		s.teller(t).Switched(result, err)
-		if drains {
-			code = t.drainAfter(c, s.switcherFor(site, t), result)
-		}
+	}
+	if drains {
+		code = t.drainAfter(c, s.of[0], *first)
 	}
 	return exitCode(code)
 }
@@ -156,33 +195,54 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	}, nil
 }
 
-func (t *terminal) showSwitch(r switcher.Result, err error) {
+func (t *terminal) showSwitches(results []switcher.Result, err error) {
 	if t.json {
-		t.showObject(switchObjectOf(r, err, nil))
+		t.showObject(switchesObjectOf(results, err))
 		return
 	}
-	for _, note := range r.Notes {
-		t.say(note)
+	told := map[string]bool{}
+	for _, r := range results {
+		for _, note := range r.Notes {
+			if !told[note] {
+				t.say(note)
+			}
+			told[note] = true
+		}
 	}
-	switch r.Outcome {
-	case switcher.Done:
-		t.showDone(r)
-	case switcher.Already:
-		t.result("%s is live already, and %s has it loaded: nothing was touched", t.color(r.Plan.To), r.Server)
-	case switcher.Planned:
-		t.showPlan(r)
+	for _, r := range results {
+		site := ""
+		if len(results) > 1 {
+			site = r.Site + ": "
+		}
+		t.showSwitch(site, r)
+	}
+	if r := results[0]; r.Outcome == switcher.Planned {
+		t.result("would then: %s", strings.Join(r.Steps, ", "))
+		t.result("dry run: nothing was written")
 	}
 }
 
 // showObject prints the answer: the exit code tells of the traffic, also where
 // nobody reads the rest.
-func (t *terminal) showObject(o switchObject) {
+func (t *terminal) showObject(o any) {
 	if unread := t.object(o); unread != nil {
 		t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
 	}
 }
 
-func (t *terminal) showDone(r switcher.Result) {
+// showSwitch is one site's; where there are several, site names it.
+func (t *terminal) showSwitch(site string, r switcher.Result) {
+	switch r.Outcome {
+	case switcher.Done:
+		t.showDone(site, r)
+	case switcher.Already:
+		t.result("%s%s is live already, and %s has it loaded: nothing was touched", site, t.color(r.Plan.To), r.Server)
+	case switcher.Planned:
+		t.showPlan(site, r)
+	}
+}
+
+func (t *terminal) showDone(site string, r switcher.Result) {
 	how := ""
 	if cut := r.Record.CutOverMS; cut != nil {
 		how = fmt.Sprintf(", cut over in %s", shortMS(*cut))
@@ -191,9 +251,9 @@ func (t *terminal) showDone(r switcher.Result) {
 	if !r.Plan.Changes() {
 		verb = inked("%s is live: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Plan.Word("file", "files"), r.Server)
 	}
-	t.result("%s (%s%s, proved by %s%s)", verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
+	t.result("%s%s (%s%s, proved by %s%s)", site, verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {
-		t.result("%s: do not stop %s yet; `%s` waits until you may", draining(r.Draining), r.Plan.From, r.Stop)
+		t.result("%s%s: do not stop %s yet; `%s` waits until you may", site, draining(r.Draining), r.Plan.From, r.Stop)
 	}
 }
 
@@ -215,17 +275,15 @@ func draining(n int) string {
 	return fmt.Sprintf("%d old workers still finish their connections", n)
 }
 
-func (t *terminal) showPlan(r switcher.Result) {
+func (t *terminal) showPlan(site string, r switcher.Result) {
 	switch is := r.Loaded.Is; {
 	case r.Plan.Changes():
 		t.showDiff(r.Plan.Diff())
 	case is != nil && !*is:
-		t.result("the %s %s already, but %s has not loaded it", r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
+		t.result("%sthe %s %s already, but %s has not loaded it", site, r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
 	default:
-		t.result("the %s %s already: %s would load it once more", r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
+		t.result("%sthe %s %s already: %s would load it once more", site, r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
 	}
-	t.result("would then: %s", strings.Join(r.Steps, ", "))
-	t.result("dry run: nothing was written")
 }
 
 // showDiff keeps a tab's width where there may be no tab.

@@ -34,6 +34,9 @@ func typedOf(c *cli.Context) switcher.Typed {
 // typedFor leads to one of the sites that a command is about.
 func (s settings) typedFor(site switcher.Site) switcher.Typed {
 	t := s.typed
+	if i := slices.Index(t.Site, "--site"); i >= 0 && strings.Contains(t.Site[i+1], ",") {
+		t.Site = slices.Replace(slices.Clone(t.Site), i+1, i+2, site.Name)
+	}
 	if len(s.sites) > 1 && !slices.Contains(t.Site, "--site") {
 		t.Site = slices.Concat(t.Site, []string{"--site", site.Name})
 	}
