@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
@@ -184,6 +185,63 @@ func TestWholeFilesWithAnOwnTest(t *testing.T) {
 			}
 			if after := below(t, up); fmt.Sprint(after) != fmt.Sprint(before) {
 				t.Errorf("it is\n%v\nit was\n%v", after, before)
+			}
+		})
+	}
+}
+
+// Words and whole files change together, or none of them does.
+func TestWordsAndWholeFilesTogether(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mark    switcher.Mark
+		outcome switcher.Outcome
+	}{
+		"done":        {"X-Color: green", switcher.Done},
+		"rolled back": {"X-Color: purple", switcher.RolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, up := newWholly(t, wholly{
+				map[string]string{"app.conf": blueFile, "a/which.conf": "map $host $which { default blue; }", "b/which.conf": "map $host $which { default green; }"},
+				map[string]string{"live": "a"}, "app.conf", "a", "b", "*.conf", "",
+			})
+			words := switcher.LiveFile{Path: s.Live, Layout: nginxconf.Layout{{Selector: nginxconf.ServerOf("myapp"), Colors: nginxconf.Colors{
+				switcher.Blue: {address(t, s.Blue.Addr)}, switcher.Green: {address(t, s.Green.Addr)},
+			}}}}
+			link := switcher.LiveFile{Path: filepath.Join(up, "live"), Whole: map[switcher.Color]string{
+				switcher.Blue: filepath.Join(up, "a"), switcher.Green: filepath.Join(up, "b"),
+			}}
+			s.Switcher.Site.Files = []switcher.LiveFile{words, link}
+			s.edited(nginxtest.Options{HTTP: "include " + up + "/*.conf; include " + up + "/live/*.conf;", Server: "location / { add_header X-Which $which; proxy_pass http://myapp; }"})
+			s.reload()
+			s.confirmed()
+			s.Switcher.Site.Confirm.Marks[switcher.Green] = c.mark
+			before := below(t, up)
+			result, err := s.to(switcher.Green)
+			if result.Outcome != c.outcome {
+				t.Fatalf("%s, %v", result.Outcome, err)
+			}
+			if c.outcome == switcher.RolledBack {
+				if after := below(t, up); fmt.Sprint(after) != fmt.Sprint(before) {
+					t.Errorf("it is\n%v\nit was\n%v", after, before)
+				}
+				s.answers(switcher.Blue, 10)
+				return
+			}
+			if leads, _ := os.Readlink(link.Path); leads != "b" {
+				t.Errorf("the link leads to %q", leads)
+			}
+			s.answers(switcher.Green, 10)
+			s.ends(switcher.Green, switcher.Already)
+
+			// Half of it is no color.
+			if err := errors.Join(os.Remove(link.Path), os.Symlink("a", link.Path)); err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.to(switcher.Blue)
+			if err == nil || !strings.Contains(err.Error(), link.Path+" is blue, expected green as upstream myapp in "+s.Live+", line 3") {
+				t.Errorf("%v", err)
 			}
 		})
 	}

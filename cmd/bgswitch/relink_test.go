@@ -127,3 +127,39 @@ func TestLinkEveryErrorIsHonest(t *testing.T) {
 		})
 	}
 }
+
+// Words and a link that change together: a run that is killed between the two is
+// mended by the next, and both say the same.
+func TestLinkBesideWordsKilled(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	link := filepath.Join(v.Dir, "active")
+	errs := []error{os.Symlink("which-blue", link)}
+	for _, color := range []string{"blue", "green"} {
+		folder := filepath.Join(v.Dir, "which-"+color)
+		errs = append(errs, os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "which.conf"), []byte("map $host $which { default "+color+"; }\n"), 0o644))
+	}
+	binary, _ := nginxtest.Binary()
+	settings := fmt.Sprintf("state_dir: %s\nnginx: {binary: %s, conf: %s, prefix: %s}\nsites:\n  myapp:\n    blue: %s\n    green: %s\n    check: {interval: 10ms, timeout: 2s, blue_url: 'http://%[5]s', green_url: 'http://%[6]s'}\n"+
+		"    places:\n    - file: %s\n    - {file: %s, blue_file: %[9]s-blue, green_file: %[9]s-green}\n",
+		v.StateDir, binary, v.Conf, v.Dir, v.Blue.Addr, v.Green.Addr, v.Live, link, filepath.Join(v.Dir, "which"))
+	errs = append(errs, os.WriteFile(v.Settings, []byte(settings), 0o600), v.WriteConf(nginxtest.Options{Workers: 1, HTTP: "include " + link + "/*.conf;"}))
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	round := 0
+	v.everyStep(0, 2, func(p point) bool {
+		round++
+		from, to := []string{"green", "blue"}[round%2], []string{"green", "blue"}[(round+1)%2]
+		v.agree("before", from)
+		r := v.at(p, killed, "to", to)
+		what := "killed before " + p.String()
+		v.settled(what)
+		v.agree(what, []string{"green", "blue"}[(round/2)%2])
+		if leads, _ := os.Readlink(link); leads != "which-"+v.whole(what) {
+			t.Errorf("%s: the words say %s, and the link leads to %s", what, v.whole(what), leads)
+		}
+		v.linkLeft(what)
+		return r.met
+	})
+}
