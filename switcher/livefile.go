@@ -87,13 +87,34 @@ func (f LiveFile) understand(file *livefile.File) (meaning, error) {
 // doubts are why it is not safe from others: what it could lead to counts as
 // well.
 func (f LiveFile) doubts() []error {
+	if f.Released {
+		return f.doubtsOfLink()
+	}
 	doubts := trust.Doubts(f.Path)
 	for _, color := range []Color{Blue, Green} {
-		if path, is := f.Whole[color]; is && !f.Released {
+		if path, is := f.Whole[color]; is {
 			doubts = append(doubts, trust.Doubts(path)...)
 		}
 	}
 	return doubts
+}
+
+// doubtsOfLink: what stands in a release is its deployer's, and an app of his runs
+// it. Who may lead the link elsewhere is another matter.
+func (f LiveFile) doubtsOfLink() []error {
+	home, err := f.home()
+	if err != nil {
+		return nil
+	}
+	folder, err := trust.OpenFolder(filepath.Dir(home))
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	if doubt := folder.Safe(); doubt != nil {
+		return []error{doubt}
+	}
+	return nil
 }
 
 // home is where another file takes the place of the live one: where the lock

@@ -125,7 +125,7 @@ func (p *part) doubt() error {
 	if len(doubts) > 0 && p.survey.request.Strict {
 		return refuse(Failed, trust.Mend(doubts[0]), doubts[0])
 	}
-	for _, warning := range warnings(doubts) {
+	for _, warning := range p.Site.warnings(doubts) {
 		p.note("%s", warning)
 	}
 	return nil

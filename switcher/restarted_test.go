@@ -236,3 +236,36 @@ func TestReleaseOfNeither(t *testing.T) {
 	}
 	r.leads("releases/old")
 }
+
+// What stands in a release is its deployer's; who may lead the link elsewhere is
+// named.
+func TestDoubtsAboutARelease(t *testing.T) {
+	t.Parallel()
+	r := newReleased(t)
+	if err := os.Chmod(filepath.Join(r.dir, "releases", "of-blue"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if warnings := r.Status(t.Context()).Warnings; len(warnings) > 0 {
+		t.Errorf("warnings %q", warnings)
+	}
+	if err := os.Chmod(r.dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	want := "others may write " + r.dir + " (mode 0777): who may lead the link elsewhere decides what the app runs"
+	if warnings := r.Status(t.Context()).Warnings; len(warnings) != 1 || warnings[0] != want {
+		t.Errorf("warnings %q, want %q", warnings, want)
+	}
+}
+
+// It takes part in no reload of nginx, and so in no switch of several sites.
+func TestRestartedAppByItself(t *testing.T) {
+	t.Parallel()
+	r, other := newReleased(t), newReleased(t)
+	results, err := switcher.Together(t.Context(), switcher.Typed{}, []*switcher.Switcher{other.Switcher, r.Switcher}, switcher.Request{To: switcher.Green, Command: "to", Who: "test"})
+	var failed *switcher.Error
+	if !errors.As(err, &failed) || failed.Outcome != switcher.Failed || !strings.Contains(err.Error(), "restart") {
+		t.Errorf("%+v, %v", results, err)
+	}
+	r.leads("releases/of-blue")
+	other.leads("releases/of-blue")
+}

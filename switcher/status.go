@@ -156,7 +156,7 @@ func (s *Switcher) readStatus(st *Status) files {
 		}
 		return nil
 	}
-	st.Path, st.Warnings = files[0].Home, warnings(s.Site.doubts())
+	st.Path, st.Warnings = files[0].Home, s.Site.warnings(s.Site.doubts())
 	st.Files = s.Site.says(files)
 	_, live, err := s.Site.understand(files)
 	if err != nil {

@@ -59,6 +59,9 @@ func newSurvey(typed Typed, sites []*Switcher, request Request) *Survey {
 
 // look is the survey itself, step by step.
 func (s *Survey) look(ctx context.Context) error {
+	if err := s.reloadTogether(); err != nil {
+		return err
+	}
 	never := func() bool { return false }
 	already := func() bool { return s.Already }
 	untested := len(s.Site.Restart) > 0 // nothing can be, before the app starts with it
@@ -91,6 +94,18 @@ func (s *Survey) look(ctx context.Context) error {
 	for _, p := range s.parts {
 		if said := p.questions.untold(); said != "" {
 			p.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, p.plan.To)
+		}
+	}
+	return nil
+}
+
+// reloadTogether: several sites have one nginx, and one reload of it. An app that
+// is started anew has its own.
+func (s *Survey) reloadTogether() error {
+	for _, p := range s.parts {
+		if len(s.parts) > 1 && len(p.Site.Restart) > 0 {
+			return &Error{Outcome: Failed, Step: "switch several sites at once", Hint: fmt.Sprintf("switch %s by itself", p.Site.Name),
+				Err: fmt.Errorf("%s has a `restart` of its own, and takes part in no reload of nginx", p.Site.Name)}
 		}
 	}
 	return nil
@@ -170,9 +185,9 @@ func (r Request) target(live Color) Color {
 }
 
 // warnings are doubts about the live file, as they are told.
-func warnings(doubts []error) (list []string) {
+func (s Site) warnings(doubts []error) (list []string) {
 	for _, doubt := range doubts {
-		list = append(list, doubt.Error()+": who may write the live file decides what nginx does")
+		list = append(list, doubt.Error()+s.worded(": who may write the live file decides what nginx does", ": who may lead the link elsewhere decides what the app runs"))
 	}
 	return list
 }
