@@ -146,12 +146,14 @@ const (
 func countInChild(t *testing.T) {
 	t.Helper()
 	folder := t.TempDir()
-	line, err := json.Marshal(statedir.Record{Schema: 1, Time: time.Unix(1, 0), Outcome: string(switcher.Done), Reason: statedir.Text(strings.Repeat("r", 800))})
-	if err != nil {
-		t.Fatal(err)
+	var text bytes.Buffer
+	records := json.NewEncoder(&text)
+	for i := range longHistory { // those of one time would be one
+		if err := records.Encode(statedir.Record{Schema: 1, Time: time.Unix(int64(i), 0), Outcome: string(switcher.Done), Reason: statedir.Text(strings.Repeat("r", 800))}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	text := bytes.Repeat(append(line, '\n'), longHistory)
-	if err := os.WriteFile(filepath.Join(folder, "history.jsonl"), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "history.jsonl"), text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
