@@ -3,6 +3,7 @@ package inside
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type cellOptions struct {
 	Bounding uint64
 	Filtered bool   // its system calls are, as a runtime filters them
 	Watch    string // what its first process plays; empty: it waits
+	HostPIDs bool   // it has those of the host
 	Jail     bool   // its root folder is below that of its mounts
 	Users    int    // the user of the host whose own users it has; 0: it has ours
 }
@@ -78,6 +80,9 @@ func newCell(t *testing.T, o cellOptions) *cell {
 	}
 	first := exec.Command("/proc/self/exe", "play", "container", c.root, string(options))
 	first.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	if o.HostPIDs {
+		first.SysProcAttr.Cloneflags &^= syscall.CLONE_NEWPID
+	}
 	first.Stderr = os.Stderr
 	if o.Users != 0 {
 		first.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -140,7 +145,9 @@ func (c *cell) hears() string {
 // plays runs the cell's program, to play something.
 func (c *cell) plays(what string, over ...string) (string, error) {
 	c.t.Helper()
-	out, err := c.Run(c.t.Context(), Program{Args: append([]string{"play", what}, over...)})
+	ctx, cancel := context.WithTimeout(c.t.Context(), nginxtest.Patience)
+	defer cancel()
+	out, err := c.Run(ctx, Program{Args: append([]string{"play", what}, over...)})
 	return string(out), err
 }
 

@@ -227,6 +227,22 @@ func TestNobodySeesWhoEnters(t *testing.T) {
 	}
 }
 
+// Where the container has the host's pids, it sees who enters, and gets hold of
+// nothing.
+func TestNobodyGetsHoldOfWhoEnters(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual, Watch: "hunting", HostPIDs: true})
+	for range 20 {
+		c.holds("descriptors")
+	}
+	c.end.Close()
+	for line := c.hears(); line != "tried"; line = c.hears() {
+		if line != "seen true" {
+			t.Fatal(line)
+		}
+	}
+}
+
 // What is run kills nobody but itself.
 func TestItKillsNobody(t *testing.T) {
 	t.Parallel()

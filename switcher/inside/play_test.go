@@ -26,6 +26,7 @@ func play(what string, args []string) {
 	map[string]func(args []string){
 		"waiting":      playWaiting,
 		"watching":     playWatching,
+		"hunting":      playHunting,
 		"giving up":    playGivingUp,
 		"executable":   playExecutable,
 		"descriptors":  playDescriptors,
@@ -71,22 +72,58 @@ func playGivingUp([]string) {
 	playWaiting(nil)
 }
 
-// playWatching is a master that tries to get at whoever enters its container.
+// playWatching is a master that looks for whoever enters its container.
 func playWatching([]string) {
+	untilTheEnd(others)
+	done()
+}
+
+// untilTheEnd does something again and again in a master.
+func untilTheEnd(do func()) {
 	ended := make(chan bool)
 	go func() {
 		playWaiting(nil)
 		close(ended)
 	}()
 	for {
-		others()
+		do()
 		select {
 		case <-ended:
-			done()
 			return
 		default:
 		}
 	}
+}
+
+// playHunting is a master that tries to get hold of whoever enters.
+func playHunting([]string) {
+	seen := false
+	untilTheEnd(func() {
+		processes, _ := filepath.Glob("/proc/[0-9]*")
+		for _, process := range processes {
+			// One with two pids is about to be the container's own program.
+			title, _ := os.ReadFile(process + "/cmdline")
+			status, _ := readStatus(process + "/status")
+			if string(title) != name+"\x00" || len(status.fields("NSpid")) != 1 {
+				continue
+			}
+			seen = true
+			for _, file := range []string{"/exe", "/root", "/cwd", "/fd/0", "/fd/1", "/fd/3", "/fd/4"} {
+				_, err := os.Open(process + file)
+				tried(process+file, err)
+			}
+			if maps, _ := os.ReadFile(process + "/maps"); len(maps) > 0 { // of one that ends they are empty
+				fmt.Println("GOT", process+"/maps")
+			}
+			pid, _ := strconv.Atoi(filepath.Base(process))
+			_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0, 0, 0)
+			if errno == 0 {
+				fmt.Println("GOT", process, "traced")
+			}
+		}
+	})
+	fmt.Println("seen", seen)
+	done()
 }
 
 // others are the processes to be seen beside the first one, which this is.
