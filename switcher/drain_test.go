@@ -19,6 +19,7 @@ import (
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+	"bgswitch/switcher/sockets"
 )
 
 // patient lets an answer take longer than a test does.
@@ -68,6 +69,16 @@ func (s *stand) silent() net.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { conn.Close() })
+	from := sockets.End{Address: conn.LocalAddr().(*net.TCPAddr).AddrPort()}
+	s.eventually(func() error { // else the next generation may accept it
+		held, err := sockets.Connections(s.Workers(), false)
+		for _, ends := range held {
+			if slices.Contains(ends, from) {
+				return nil
+			}
+		}
+		return fmt.Errorf("no worker has accepted %v: %w", from, err)
+	})
 	return conn
 }
 
@@ -78,7 +89,7 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, nginxtest.Options{HTTP: patient})
 	s.open("", 0)
-	held := []io.Closer{s.hold(), s.hold(), s.silent()}
+	held := []io.Closer{s.holdAt("hold"), s.holdAt("hold"), s.silent()}
 	s.switched(switcher.Green)
 	for _, connections := range []int{2, 1, 0} {
 		d := s.open(switcher.Blue, connections)
@@ -195,7 +206,7 @@ func TestDrainAgreesWithSS(t *testing.T) {
 	s := newStand(t, nginxtest.Options{Events: "worker_connections 8192;", HTTP: patient})
 	var held []io.Closer
 	for range n {
-		held = append(held, s.hold())
+		held = append(held, s.holdAt("hold"))
 	}
 	s.switched(switcher.Green)
 	for left := n; left > 0; left-- {
@@ -210,6 +221,9 @@ func TestDrainAgreesWithSS(t *testing.T) {
 		}
 		if d, _ := s.drained(switcher.Blue); d.Connections() != left || d.Drained() {
 			t.Fatalf("ss counts %d, and this %v", left, d)
+		}
+		if left%100 == 0 {
+			t.Logf("%d are left, and both count that", left)
 		}
 		_ = held[left-1].Close()
 	}
@@ -257,9 +271,9 @@ func TestDrainOfSeveralGenerations(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, nginxtest.Options{Workers: 1, HTTP: patient})
 	const blue, green, unknown = switcher.Blue, switcher.Green, switcher.Color("")
-	first := s.hold()
+	first := s.holdAt("hold")
 	s.switched(green)
-	second := s.hold()
+	second := s.holdAt("hold")
 	s.switched(blue)
 	if d := s.passing(blue, green); len(d.Keeping()) != 1 || d.Connections() != 1 {
 		t.Errorf("%v: want one worker, with one connection, that keeps green", d)
@@ -268,9 +282,9 @@ func TestDrainOfSeveralGenerations(t *testing.T) {
 	s.drains(green)
 	s.passing(blue)
 
-	third := s.hold()
+	third := s.holdAt("hold")
 	s.reloadByHand()
-	fourth := s.hold()
+	fourth := s.holdAt("hold")
 	s.reloadByHand()
 	if d := s.passing(blue, blue, blue); !d.Drained() {
 		t.Errorf("%v keep green, and pass to blue", d)
@@ -284,7 +298,7 @@ func TestDrainOfSeveralGenerations(t *testing.T) {
 	green1 := s.live()
 	s.write(nginxtest.LiveFile(s.Blue.Addr))
 	s.reloadByHand()
-	fifth := s.hold()
+	fifth := s.silent()
 	s.write(green1)
 	s.reloadByHand()
 	if _, err := s.drained(""); err == nil {
@@ -320,7 +334,7 @@ func (s *stand) write(live string) {
 func TestDrainOfTheKilled(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, nginxtest.Options{Workers: 1, HTTP: patient})
-	s.hold()
+	s.holdAt("hold")
 	s.switched(switcher.Green)
 	killed := s.Draining()[0]
 	waiting := make(chan error, 1)
@@ -335,7 +349,7 @@ func TestDrainOfTheKilled(t *testing.T) {
 		t.Error(err)
 	}
 
-	held := s.hold()
+	held := s.holdAt("hold")
 	s.switched(switcher.Blue)
 	old := s.Draining()[0]
 	serving := s.Workers()[0]
@@ -383,4 +397,85 @@ func TestDrainOfWhatCannotBeSeen(t *testing.T) {
 	s.Switcher.Nginx = &nginx.Nginx{Binary: s.Switcher.Nginx.Binary, Conf: "/nowhere/nginx.conf", Reload: []string{"true"}, Test: []string{"true"}}
 	_, err := s.drained("")
 	s.refusal(err, switcher.Failed, "whether anything is open is unknown")
+}
+
+// An nginx in a container is looked at as one on the host is: in its network, by
+// the names that it knows.
+func TestDrainInAContainer(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{HTTP: patient})
+	held := s.holdAt("hold")
+	s.switched(switcher.Green)
+	d, err := s.drained(switcher.Blue)
+	if err == nil || d.Unread != nil || d.Connections() != 1 || len(d.Keeping()) != 1 {
+		t.Errorf("%+v, %v: want one connection", d, err)
+	}
+	_ = held.Close()
+	s.drains(switcher.Blue)
+}
+
+// A connection that was upgraded, as a websocket is, is open like any other, and a
+// download that is half done.
+func TestDrainOfUpgraded(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{HTTP: patient, Server: `location / {
+		proxy_pass http://myapp; proxy_http_version 1.1;
+		proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }`})
+	socket := s.silent()
+	if _, err := fmt.Fprint(socket, "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, len("HTTP/1.1 101"))
+	if _, err := io.ReadFull(socket, answer); err != nil || string(answer) != "HTTP/1.1 101" {
+		t.Fatalf("%s, %v: want an upgrade", answer, err)
+	}
+	s.switched(switcher.Green)
+	s.open(switcher.Blue, 1)
+	_ = socket.Close()
+	s.drains(switcher.Blue)
+}
+
+// Where nothing but its connections ends an old worker, that is pointed out.
+func TestDrainWithoutTimeout(t *testing.T) {
+	t.Parallel()
+	for main, want := range map[string]bool{"": true, "worker_shutdown_timeout 1h;": false, "include %s/more.conf;": false} {
+		dir := rightstest.OpenFolder(t)
+		if err := os.WriteFile(dir+"/more.conf", []byte("worker_shutdown_timeout 1h;\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s := newStandIn(t, dir, nginxtest.Options{HTTP: patient, Main: strings.ReplaceAll(main, "%s", dir)})
+		s.holdAt("hold")
+		s.switched(switcher.Green)
+		d, _ := s.drained("")
+		if noted := slices.ContainsFunc(d.Notes, func(note string) bool { return strings.Contains(note, "worker_shutdown_timeout") }); noted != want {
+			t.Errorf("%q: %q", main, d.Notes)
+		}
+	}
+}
+
+// A file that nginx reads no more says nothing of where the traffic goes, though
+// it was not touched since a switch.
+func TestDrainOfAFileThatIsNotRead(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	s.switched(switcher.Green)
+	s.drains(switcher.Blue)
+	conf, err := os.ReadFile(s.Conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passing := strings.Replace(string(conf), "http://myapp", "http://"+s.Blue.Addr, 1)
+	passing = strings.Replace(passing, "include "+s.Dir+"/conf.d/*.conf;", "", 1)
+	if err := os.WriteFile(s.Conf, []byte(passing), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reloadByHand()
+	s.answers(switcher.Blue, 3)
+	_, err = s.drained(switcher.Blue)
+	s.refusal(err, switcher.Failed, "whether it is idle is unknown")
+	if err := os.WriteFile(s.Conf, conf, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reloadByHand()
+	s.drains(switcher.Blue)
 }

@@ -3,6 +3,7 @@ package nginxtest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -63,7 +64,8 @@ func serveApp(color string, listener net.Listener) *App {
 	return a
 }
 
-// ServeHTTP answers; /hold keeps the answer open until the client goes.
+// ServeHTTP answers; /hold keeps the answer open until the client goes, /upgrade
+// hands the connection over, as for a websocket, until the client closes it.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.asked.Add(1)
 	a.wait(r.Context())
@@ -72,11 +74,25 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "db down", http.StatusServiceUnavailable)
 		return
 	}
+	if r.URL.Path == "/upgrade" {
+		upgrade(w)
+		return
+	}
 	fmt.Fprintf(w, "%s\n", a.Color)
 	if r.URL.Path == "/hold" {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}
+}
+
+func upgrade(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = io.Copy(conn, conn)
 }
 
 // wait is what an answer waits for.
