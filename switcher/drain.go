@@ -138,7 +138,9 @@ func (s *Switcher) Drain(ctx context.Context, color Color, wait time.Duration, t
 
 // drainPace is how long is waited between two looks, where no worker ends: tables
 // that take long to read are read less often.
-func drainPace(took time.Duration) time.Duration { return max(250*time.Millisecond, 20*took) }
+func drainPace(took time.Duration) time.Duration {
+	return min(max(250*time.Millisecond, 20*took), 2*time.Second)
+}
 
 func cannotStop(color Color, err error) error {
 	if color == "" {
