@@ -257,10 +257,14 @@ func colors(d switcher.Drain) (list []switcher.Color) {
 
 func (s *stand) passing(want ...switcher.Color) switcher.Drain {
 	s.t.Helper()
-	d, _ := s.drained("")
-	if got := colors(d); !slices.Equal(got, want) {
-		s.t.Errorf("old workers pass to %q, want %q", got, want)
-	}
+	var d switcher.Drain
+	s.eventually(func() error { // one that has nothing open takes a moment to end
+		d, _ = s.drained("")
+		if got := colors(d); !slices.Equal(got, want) {
+			return fmt.Errorf("old workers pass to %q, want %q", got, want)
+		}
+		return nil
+	})
 	return d
 }
 
