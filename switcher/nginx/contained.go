@@ -81,6 +81,9 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*
 	case len(found) == 1:
 		there := n.in(found[0])
 		m, err := there.takeHold(at[0])
+		if err != nil && named == nil && !at[0].lives() {
+			err = ErrNotHere
+		}
 		return there, m, err
 	case len(found) > 1:
 		return n.reader(found, at, sight)
