@@ -55,6 +55,7 @@ type released struct {
 
 const restartScript = `#!/bin/sh
 echo started >>"$DIR/starts"
+: >"$DIR/current/started.$$"
 test -e "$DIR/pid" && kill "$(cat "$DIR/pid")"
 test -e "$DIR/current/breaks" && { echo "this release breaks" >&2; exit 3; }
 BGSWITCH_TEST_RELEASE="$ADDR $DIR/current" "$APP" >"$DIR/app.log" 2>&1 </dev/null &

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"bgswitch/switcher/ordinary"
 
@@ -61,7 +62,9 @@ func (f *File) list(path string) (string, error) {
 }
 
 // NameFolder is a folder that is known by its name alone, as a release is: what
-// stands in it is nobody's business here.
+// stands in it is nobody's business here, also where an app that runs from it
+// writes there. Another one by its name was made at another time, where the file
+// system tells (statx(2)).
 func NameFolder(named string) (*File, error) {
 	path, err := Resolve(named)
 	if err != nil {
@@ -74,6 +77,11 @@ func NameFolder(named string) (*File, error) {
 	if !f.IsFolder() {
 		return nil, ordinary.Refuse("%s is no folder", path)
 	}
+	var made unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &made); err != nil {
+		return nil, pathError("statx", path, err)
+	}
+	f.stat.Ctim = unix.NsecToTimespec(made.Btime.Sec*int64(time.Second) + int64(made.Btime.Nsec))
 	return f, nil
 }
 
