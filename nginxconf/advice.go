@@ -2,7 +2,6 @@ package nginxconf
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -19,9 +18,8 @@ func advised(refusal error, src []byte, layout Layout) error {
 		is     func(reading, Layout) bool
 		advice string
 	}{
-		{isTemplate, "the file looks like a template, and nginx reads what is made of it at each start: let that include a small file of its own that decides, and set `file:` to it"},
-		{hasDown, "mark the idle server `backup` in place of `down`, so that `selector: backup in upstream NAME` can tell which is live"},
-		{hasBoth, "servers of both colors stand in one upstream: keep those of one color, or mark the idle ones `backup`"},
+		{isTemplate, "the file looks like a template, and nginx reads what is made of it: set `file:` to that"},
+		{hasBoth, "traffic goes to both colors there: keep one server line, or mark the idle one `backup`"},
 		{sharesOut, "split_clients shares the traffic out, and bgswitch sends all of it to one color: let a `set` or the default of a `map` name that"},
 		{scripted, "what a script decides cannot be read: let a `set` or the default of a `map` name the color"},
 		{renamed, "a color needs a name or an address that stays the same from one release to the next, such as a network alias of its container"},
@@ -38,43 +36,22 @@ func advised(refusal error, src []byte, layout Layout) error {
 // whose variables are in capitals and nginx's are not, of Jinja and Go, of ERB.
 var placeholder = regexp.MustCompile(`\$\{[A-Z][A-Z0-9_]*\}|\{\{|<%`)
 
-// unquoted leaves out what a placeholder is none in: a comment, and a text in
-// quotes that has braces of its own, as a log_format of JSON.
-var unquoted = regexp.MustCompile(`(?m)(^|\s)#.*$|'[^']*\{\{[^']*'`)
+var comment = regexp.MustCompile(`(?m)(^|\s)#.*$`)
 
 func isTemplate(r reading, _ Layout) bool {
-	return placeholder.Match(unquoted.ReplaceAll(r.src, nil))
+	return placeholder.Match(comment.ReplaceAll(r.src, nil))
 }
 
-// hasBoth says that servers of both colors, and no others, stand in one upstream.
+// hasBoth says that servers of both colors stand in one upstream.
 func hasBoth(r reading, layout Layout) bool {
 	for _, place := range layout {
 		for _, p := range r.pools() {
-			if len(p.held(place.Colors)) > 1 && p.allHeld(place.Colors) {
+			if len(p.held(place.Colors)) > 1 {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// hasDown says that, and that one is marked down.
-func hasDown(r reading, layout Layout) bool {
-	down := func(s placed) bool { _, is := s.marked("down"); return is }
-	for _, p := range r.pools() {
-		if slices.ContainsFunc(p.servers(), down) {
-			return hasBoth(r, layout)
-		}
-	}
-	return false
-}
-
-func (p pool) allHeld(colors Colors) bool {
-	return !slices.ContainsFunc(p.servers(), func(s placed) bool {
-		w, some := s.arg(0)
-		_, _, ok := colors.find(w.value)
-		return !some || !ok
-	})
 }
 
 func sharesOut(r reading, _ Layout) bool {
@@ -101,4 +78,4 @@ func renamed(r reading, _ Layout) bool {
 
 // afterRelease is a name with a part that no second release has: a date, a
 // commit, a version.
-var afterRelease = regexp.MustCompile(`^[a-z][\w.]*[-_](\d{6,}|v\d+[.\d]*|\d+\.[.\d]+|[0-9a-f]{7,40})\b`)
+var afterRelease = regexp.MustCompile(`^[a-z][\w.]*[-_](\d{6,}|v?\d+[.\d]*|[0-9a-f]{7,40})\b`)

@@ -20,19 +20,41 @@ const (
 )
 
 // answered makes sure that a color answers through nginx: several times in a
-// row, for as long as window.
+// row, for as long as window. Who has to wait long is told.
 func (s *Switcher) answered(ctx context.Context, want Color, window time.Duration) error {
 	patience := s.patience()
 	if window > 0 {
 		patience += confirmPatience
 	}
+	w := s.waiting(patience)
+	w.saidAt = time.Now()
+	return s.answersInRow(ctx, want, window, func(_ Color, said string) bool {
+		if time.Since(w.saidAt) >= tellAtMost {
+			w.tell(fmt.Sprintf("%s to answer at %s", want, s.Site.Confirm.URL), said)
+		}
+		return time.Now().Before(w.until)
+	})
+}
+
+// stillAnswers is answered where nothing was loaded just now: when another color
+// answers, no patience makes it this one.
+func (s *Switcher) stillAnswers(ctx context.Context, want Color, window time.Duration) error {
+	until := time.Now().Add(confirmPatience)
+	return s.answersInRow(ctx, want, window, func(got Color, _ string) bool {
+		return got == "" && time.Now().Before(until)
+	})
+}
+
+// answersInRow asks as long as answers are right, and goes on after a wrong one
+// where the caller says so.
+func (s *Switcher) answersInRow(ctx context.Context, want Color, window time.Duration, goOn func(got Color, said string) bool) error {
 	var row int
 	var since time.Time
-	for began := time.Now(); ; {
+	for {
 		got, said, _ := s.answer(ctx, confirmTimeout)
 		if got != want {
 			row = 0
-			if time.Since(began) > patience || pause(ctx) != nil {
+			if !goOn(got, said) || pause(ctx) != nil {
 				return fmt.Errorf("%s does not answer at %s: %s", want, s.Site.Confirm.URL, said)
 			}
 			continue

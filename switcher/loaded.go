@@ -58,8 +58,9 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *st
 	return Loaded{Why: files.said("no switch on record gave nginx the file as it stands", "no switch on record gave nginx the files as they stand")}
 }
 
-// lastGiven is the newest record that says what a master was given; nil where
-// there is none. A switch that is stuck leaves nobody any the wiser.
+// lastGiven is the newest record that says what a master was given, or what an app
+// was started from; nil where there is none. A switch that is stuck leaves nobody
+// any the wiser.
 func (s *Switcher) lastGiven() (*statedir.Record, error) {
 	for r, err := range s.State.Records(nil) {
 		switch {
@@ -67,7 +68,7 @@ func (s *Switcher) lastGiven() (*statedir.Record, error) {
 			return nil, err
 		case Outcome(r.Outcome) == Stuck:
 			return nil, nil
-		case r.Generation != nil:
+		case r.Generation != nil, len(s.Site.Restart) > 0 && string(r.Proof) == ByIdentity:
 			return &r, nil
 		}
 	}

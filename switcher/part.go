@@ -168,12 +168,12 @@ func (p *part) alreadySo(ctx context.Context) bool {
 	if p.Site.Confirm == nil {
 		return p.loaded.given
 	}
-	if !p.loaded.given && running.window() == 0 {
-		return false // to load it once more takes less time than to ask for certain
+	if _, commanded := running.(*commandedNginx); !p.loaded.given && !commanded {
+		return false // an app may answer with another release of the color; and nginx loads it in less time than it takes to ask for certain
 	}
-	err = p.answered(ctx, p.plan.To, running.window())
+	err = p.stillAnswers(ctx, p.plan.To, running.window())
 	if err != nil {
-		p.note("%s is loaded once more: %v", p.Site.Server(), err)
+		p.note("%s is %s once more: %v", p.Site.Server(), p.Site.worded("loaded", "started"), err)
 	}
 	return err == nil
 }

@@ -35,8 +35,19 @@ func (a restartedApp) testAside(context.Context, []nginx.Content) (nginx.Tested,
 	return nginx.Tested{}, nil
 }
 
-func (a restartedApp) knows(files, *statedir.Record) Loaded {
-	return Loaded{Why: errAppUnseen.Error()}
+// knows: it started from what the last restart of ours left, unless a link was led
+// elsewhere since.
+func (a restartedApp) knows(files files, last *statedir.Record) Loaded {
+	noted := files.noted(last)
+	for i, n := range noted {
+		if n.File == nil || *n.File != files[i].Identity() || string(n.HashAfter) != files[i].Hash() {
+			noted = nil
+		}
+	}
+	if noted == nil {
+		return Loaded{Why: errAppUnseen.Error()}
+	}
+	return Loaded{given: true}.known(true, "the switch at %s started the app from it, and no link to it has changed since", last.Time.Local().Format(time.DateTime))
 }
 
 // errAppUnseen is why nothing is known of an app that a command starts.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -180,6 +181,78 @@ func TestRestartedApp(t *testing.T) {
 	}
 }
 
+// run has the app run from a link, whatever the switch's own one says.
+func (r *released) run(link string) {
+	r.t.Helper()
+	r.stop()
+	app := exec.Command(os.Args[0])
+	app.Env = append(os.Environ(), releaseVariable+"="+r.addr+" "+filepath.Join(r.dir, link))
+	if err := app.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _, _ = app.Process.Kill(), app.Wait() })
+	if err := os.WriteFile(r.pid, []byte(strconv.Itoa(app.Process.Pid)), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := nginxtest.Eventually(nginxtest.Patience, func() error {
+		if got := nginxtest.Answers("http://"+r.addr, 1); got[link] != 1 {
+			return fmt.Errorf("answers %v", got)
+		}
+		return nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// A link of the color that was led to another release, or away and back, is none
+// that the app has started from, whatever it answers.
+func TestAnotherReleaseOfTheColor(t *testing.T) {
+	t.Parallel()
+	r := newReleased(t)
+	current, blue, newer := filepath.Join(r.dir, "current"), filepath.Join(r.dir, "blue"), filepath.Join(r.dir, "releases", "newer")
+	if err := errors.Join(os.Remove(current), os.Symlink("blue", current), os.Mkdir(newer, 0o755), os.WriteFile(filepath.Join(newer, "color"), []byte("blue"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for i, color := range []switcher.Color{switcher.Green, switcher.Blue} {
+		if result, err := r.to(color); err != nil || result.Outcome != switcher.Done || r.starts() != i+1 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	for i, release := range []string{"newer", "of-blue"} {
+		if err := errors.Join(os.Remove(blue), os.Symlink("releases/"+release, blue)); err != nil {
+			t.Fatal(err)
+		}
+		result, err := r.to(switcher.Blue)
+		if err != nil || result.Outcome != switcher.Done || r.starts() != 3+i {
+			t.Fatalf("%s: %s, %v, %d starts", release, result.Outcome, err, r.starts())
+		}
+		if _, err := os.Stat(filepath.Join(r.dir, "releases", release, "color")); err != nil {
+			t.Error(err)
+		}
+	}
+	if result, err := r.to(switcher.Blue); err != nil || result.Outcome != switcher.Already || result.Loaded.Is == nil || !*result.Loaded.Is || r.starts() != 4 {
+		t.Errorf("once more: %+v, %v, %d starts", result, err, r.starts())
+	}
+}
+
+// Where the other color answers, no patience makes it this one.
+func TestDriftOfARestartedApp(t *testing.T) {
+	t.Parallel()
+	r := newReleased(t)
+	for _, color := range []switcher.Color{switcher.Green, switcher.Blue} {
+		if result, err := r.to(color); err != nil || result.Outcome != switcher.Done {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	r.run("green")
+	began := time.Now()
+	result, err := r.to(switcher.Blue)
+	if took := time.Since(began); err != nil || result.Outcome != switcher.Done || r.starts() != 3 || took > nginxtest.Patience/2 {
+		t.Errorf("%s, %v, %d starts, after %s", result.Outcome, err, r.starts(), took)
+	}
+	r.answers(switcher.Blue)
+}
+
 // A release that does not start, or starts as another one, is undone as every
 // other switch: the link goes back, and the app is started anew.
 func TestRestartIsRolledBack(t *testing.T) {
@@ -205,6 +278,8 @@ func TestRestartIsRolledBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Site.Confirm.Patience = 2 * time.Second
+			var said []string
+			r.Say = func(text string) { said = append(said, text) }
 			result, err := r.to(switcher.Green)
 			var failed *switcher.Error
 			if !errors.As(err, &failed) || result.Outcome != switcher.RolledBack || !strings.Contains(err.Error(), c.says) {
@@ -212,6 +287,9 @@ func TestRestartIsRolledBack(t *testing.T) {
 			}
 			if strings.Contains(err.Error()+failed.Traffic+failed.Hint, "nginx") || result.Record.Proof != "identity" {
 				t.Errorf("%v; %s; %s; proof %s", err, failed.Traffic, failed.Hint, result.Record.Proof)
+			}
+			if waits := strings.Contains(strings.Join(said, "\n"), "waiting for green to answer at http://"); waits != (name != "the command fails") {
+				t.Errorf("said %q", said)
 			}
 			r.leads("releases/of-blue")
 			r.answers(switcher.Blue)

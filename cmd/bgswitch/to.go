@@ -92,7 +92,7 @@ func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
 	if s.typed = s.typedFor(sites[0]); len(sites) > 1 {
 		s.typed = s.settings.typed
 		if c.Duration("drain") > 0 {
-			return s, usage(fmt.Sprintf("wait for each of them afterwards: `%s`", s.typedFor(sites[0]).Command("drain", "--wait", "60s")), "--drain waits for one site, and --site names several")
+			return s, usage("wait for each of them afterwards, with `bgswitch drain`", "--drain waits for one site, and --site names several")
 		}
 	}
 	for _, site := range sites {
@@ -236,7 +236,11 @@ func (t *terminal) showSwitch(site string, r switcher.Result) {
 	case switcher.Done:
 		t.showDone(site, r)
 	case switcher.Already:
-		t.result("%s%s is live already, and %s has it loaded: nothing was touched", site, t.color(r.Plan.To), r.Server)
+		how := "answers through " + r.Server
+		if is := r.Loaded.Is; is != nil && *is {
+			how = r.Server + " has it loaded"
+		}
+		t.result("%s%s is live already, and %s: nothing was touched", site, t.color(r.Plan.To), how)
 	case switcher.Planned:
 		t.showPlan(site, r)
 	}
