@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"bgswitch/switcher/foreign"
-	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/root"
 )
 
@@ -71,16 +70,7 @@ func (n *Nginx) openLog(m *Master) func() (*os.File, error) {
 	if slices.Contains(stderrs, path) || err != nil && n.Within != nil {
 		path, files = fmt.Sprintf("/proc/%d/fd/2", m.PID), root.Root{}
 	}
-	return func() (*os.File, error) {
-		info, err := files.Stat(path)
-		if err == nil && !info.Mode().IsRegular() { // to open a pipe would make us one of its readers
-			err = ordinary.Refuse("%s is no regular file", path)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return files.Open(path, os.O_RDONLY)
-	}
+	return func() (*os.File, error) { return files.OpenOrdinary(path) } // to open a pipe would make us one of its readers
 }
 
 func (n *Nginx) errorLogPath() string {
