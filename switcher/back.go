@@ -2,15 +2,37 @@ package switcher
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"bgswitch/health"
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/statedir"
 )
 
 // backOnceWithin is how long after a `back` a second one is refused: two people
 // in the same incident would undo each other, and the bad release be live again.
 const backOnceWithin = 10 * time.Minute
+
+// target is the color to go to. With two colors, the one that had the traffic
+// before is always the other one: the history could name no third.
+func (r Request) target(live Color) Color {
+	if r.To == "" {
+		return live.Other()
+	}
+	return r.To
+}
+
+// target is that of the request. Where a killed run had begun to leave the color
+// that the files name, or name again, `back` is there already: it stays, has it
+// loaded once more, and proves it.
+func (p *part) target(live Color) Color {
+	r := p.survey.request
+	if p.stays = r.To == "" && !r.wayBack && slices.ContainsFunc(p.files, func(f *livefile.File) bool { return p.survey.undone[f.Home] }); p.stays {
+		return live
+	}
+	return r.target(live)
+}
 
 // undoneAlready lets `back` undo the newest switch once. A history that cannot be
 // read keeps nobody from going back; how much of it could not is told.

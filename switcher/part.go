@@ -24,6 +24,7 @@ type part struct {
 	questions *questions
 	loaded    Loaded
 	already   bool
+	stays     bool                 // `back`, where the files name again what a killed run was to leave
 	elsewhere []statedir.Elsewhere // nil: unknown
 }
 
@@ -105,7 +106,10 @@ func (p *part) read(ctx context.Context) error {
 		return err
 	}
 	request := p.survey.request
-	if request.To == "" && !request.wayBack {
+	switch {
+	case p.stays:
+		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
+	case request.To == "" && !request.wayBack:
 		unread, err := p.undoneAlready(p.plan)
 		if err != nil {
 			return err
@@ -135,7 +139,7 @@ func (p *part) readFiles() (err error) {
 	if p.files, err = p.Site.read(); err != nil {
 		return p.unreadable(err)
 	}
-	if p.plan, err = plan(p.Site, p.files, p.survey.request.target); err != nil {
+	if p.plan, err = plan(p.Site, p.files, p.target); err != nil {
 		return p.notUnderstood(err)
 	}
 	for i, edit := range p.plan.Edits {
@@ -162,7 +166,7 @@ func (p *part) alreadySo(ctx context.Context) bool {
 		p.Log.Debug().Err(err).Msg("the history is not readable")
 	}
 	running := p.survey.running
-	if p.loaded = running.knows(p.files, given); p.survey.changed() {
+	if p.loaded = running.knows(p.files, given); p.survey.changed() || p.stays {
 		return false
 	}
 	if p.Site.Confirm == nil {

@@ -32,6 +32,10 @@ type remaining struct {
 // that nginx has accepted stay: what nginx has loaded of them is looked at like
 // everything else.
 func (s *Survey) recover(ctx context.Context) error {
+	if s.request.DryRun {
+		s.foretell()
+		return nil
+	}
 	for _, j := range s.journals {
 		if j.WasHooked() {
 			s.note("%s", KilledBefore)
@@ -39,6 +43,7 @@ func (s *Survey) recover(ctx context.Context) error {
 		left, found, err := j.Left()
 		if found {
 			err = s.mend(ctx, j, left)
+			s.undone[j.Live] = leftover(j.Place, left).IsUndone()
 		}
 		if errors.Is(err, journal.ErrNotUnderstood) {
 			s.note("%v: what it kept was left in %s", err, j.Folder)
@@ -131,7 +136,7 @@ func (r remains) mend(s *Survey) error {
 		}
 	}
 	for _, part := range r.parts {
-		if err := part.leftover().Sweep(); err != nil {
+		if err := leftover(part.Place, part.Entry).Sweep(); err != nil {
 			s.note("what an earlier run kept: %v", err)
 		}
 	}
@@ -144,7 +149,7 @@ func (r remains) mend(s *Survey) error {
 }
 
 func (s *Survey) restore(part remaining) error {
-	r, err := part.leftover().Replacement()
+	r, err := leftover(part.Place, part.Entry).Replacement()
 	if err != nil || r == nil {
 		return err
 	}
@@ -154,14 +159,53 @@ func (s *Survey) restore(part remaining) error {
 		return nil // somebody else's, since
 	}
 	if err == nil && put {
-		s.note("an earlier run was killed before its %s sure to be right: the old one is back", worded(len(part.With), "file was", "files were"))
+		s.note("%s: the old %s is back", killedUnsure(part.Entry), part.Live)
 	}
 	return err
 }
 
-func (r remaining) leftover() livefile.Leftover {
+func killedUnsure(e journal.Entry) string {
+	return "an earlier run was killed before its " + worded(len(e.With), "file was", "files were") + " sure to be right"
+}
+
+func leftover(p journal.Place, e journal.Entry) livefile.Leftover {
 	return livefile.Leftover{
-		Live: r.Live, Kept: filepath.Join(r.Folder, r.Kept), Before: r.Before, After: r.After, InPlace: r.InPlace,
-		Link: r.Link, Led: r.Led,
+		Live: p.Live, Kept: filepath.Join(p.Folder, e.Kept), Before: e.Before, After: e.After, InPlace: e.InPlace,
+		Link: e.Link, Led: e.Led,
 	}
+}
+
+// foretell is recover for a dry run: it says what would be put back, and touches
+// nothing.
+func (s *Survey) foretell() {
+	for _, p := range s.parts {
+		places, _ := p.places() // the files could be read a moment ago
+		for _, place := range places {
+			e, found := place.CutOff()
+			if found {
+				s.undone[place.Live] = leftover(place, e).IsUndone()
+			}
+			for _, live := range toPutBack(place, e) {
+				s.note("%s: the next switch puts the old %s back first", killedUnsure(e), live)
+			}
+		}
+	}
+}
+
+// toPutBack are the live files that the next switch puts back for what a killed
+// run left at a place.
+func toPutBack(at journal.Place, e journal.Entry) (lives []string) {
+	if e.Schema == 0 || e.Whole {
+		return nil
+	}
+	with := e.With
+	if len(with) == 0 {
+		with = []journal.Place{at}
+	}
+	for _, place := range with {
+		if of, found := place.CutOff(); found && slices.Equal(of.With, e.With) && leftover(place, of).IsPut() {
+			lives = append(lives, place.Live)
+		}
+	}
+	return lives
 }

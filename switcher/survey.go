@@ -24,10 +24,11 @@ type Survey struct {
 	Already bool      // the targets have the traffic: there is nothing to do
 
 	request  Request
-	parts    []*part     // the sites
-	journals journal.Set // of the files; nil in a dry run
-	leftover bool        // something of ours could not be removed: the journal tells the next run
-	hooked   bool        // `before` has begun
+	parts    []*part         // the sites
+	journals journal.Set     // of the files; nil in a dry run
+	undone   map[string]bool // live files that a killed run was to switch: whether they are the old ones (again)
+	leftover bool            // something of ours could not be removed: the journal tells the next run
+	hooked   bool            // `before` has begun
 	census   census
 	running  running
 	tests    *tests
@@ -50,7 +51,7 @@ func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error)
 func newSurvey(typed Typed, sites []*Switcher, request Request) *Survey {
 	first := *sites[0]
 	first.Typed = typed
-	s := &Survey{Switcher: &first, story: &story{began: time.Now(), log: first.Log}, request: request, census: sync.OnceValues(nginx.Census)}
+	s := &Survey{Switcher: &first, story: &story{began: time.Now(), log: first.Log}, request: request, undone: map[string]bool{}, census: sync.OnceValues(nginx.Census)}
 	for _, site := range sites {
 		s.parts = append(s.parts, &part{Switcher: site, survey: s})
 	}
@@ -173,15 +174,6 @@ func (s *Survey) change(file *livefile.File, edit Edit, of LiveFile, plan Plan) 
 	}
 	s.Changes = append(s.Changes, c)
 	return nil
-}
-
-// target is the color to go to. With two colors, the one that had the traffic
-// before is always the other one: the history could name no third.
-func (r Request) target(live Color) Color {
-	if r.To == "" {
-		return live.Other()
-	}
-	return r.To
 }
 
 // warnings are doubts about the live file, as they are told.

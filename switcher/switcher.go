@@ -115,7 +115,10 @@ func (s *Switcher) cutOff(err error) (last Color, is bool) {
 		return "", false
 	}
 	places, err := s.places()
-	return d.last, err == nil && slices.ContainsFunc(places, journal.Place.CutOff)
+	return d.last, err == nil && slices.ContainsFunc(places, func(p journal.Place) bool {
+		_, found := p.CutOff()
+		return found
+	})
 }
 
 // places are where the journals of the live files stand.

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"bgswitch/switcher/nginxtest"
@@ -142,4 +145,71 @@ func (v *victim) killedWhileMending() {
 	})
 	stop()
 	v.oneColor("in the end")
+}
+
+// Whenever a switch is killed that had begun to write, `back` ends where that one
+// began: never at the color that the killed one was to go to.
+func TestBackAfterAKill(t *testing.T) {
+	t.Parallel()
+	for name, victimOf := range victims {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			victimOf(t).backAfterAKill()
+		})
+	}
+}
+
+func (v *victim) backAfterAKill() {
+	v.t.Helper()
+	toGreen := regexp.MustCompile(`(?m)^\+.*` + v.Green.Addr)
+	stop := v.steady()
+	stayed := 0
+	v.everyStep(0, stride(), func(p point) bool {
+		v.agree("before", "blue")
+		r := v.at(p, killed, "to", "green")
+		what := "killed before " + p.String()
+		if !r.met || !v.journaled() { // then nothing tells that there was one
+			v.agree(what, "blue")
+			return r.met
+		}
+		v.settled(what)
+		dry := ""
+		if v.whole(what) != half {
+			_, dry = v.bgswitch("back", "--dry-run")
+		}
+		code, out := v.bgswitch("back", "--wait-lock", "20s")
+		if code != exitDone {
+			v.t.Errorf("%s: back exits %d: %s", what, code, out)
+		}
+		if got := v.whole(what); got != "blue" {
+			v.t.Errorf("%s: back goes to %s: %s", what, got, out)
+		}
+		if toGreen.MatchString(dry) {
+			v.t.Errorf("%s: a dry run shows the way to green:\n%s", what, dry)
+		}
+		if strings.Contains(out, "`back` stays on blue") {
+			stayed++
+			v.exits(exitBlocked, "cannot go back once more", "back")
+		}
+		v.answers(what+", after back", "blue", 3)
+		v.nothingLeft(what)
+		return true
+	})
+	stop()
+	if stayed == 0 {
+		v.t.Error("back has never stayed")
+	}
+}
+
+// journaled says whether a killed run had written what it was about to do.
+func (v *victim) journaled() bool {
+	for _, path := range v.lives() {
+		found, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*journal"))
+		for _, journal := range found {
+			if strings.Contains(v.read(journal), `"kept"`) {
+				return true
+			}
+		}
+	}
+	return false
 }

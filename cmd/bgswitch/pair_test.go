@@ -88,7 +88,7 @@ func TestCutOffBetweenTwoSites(t *testing.T) {
 		if v.whole("killed") != half {
 			t.Fatal("no switch was killed between the two files")
 		}
-		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old one is back", "to", "blue", "--site", site)
+		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.second+" is back", "to", "blue", "--site", site)
 		if got := v.whole("mended"); got != "blue" {
 			t.Errorf("mended by a switch of %s, the files name %s", site, got)
 		}
@@ -167,7 +167,7 @@ func TestCutOffBetweenTwoFiles(t *testing.T) {
 	mend, _, _ = strings.Cut(mend, "\n")
 	v.exits(exitNotAccepted, "an earlier switch was cut off: `bgswitch "+mend+"` mends what it left", "to", "green", "--dry-run")
 	v.exits(int(verify.Unknown), "an earlier switch was killed before all files were switched: `bgswitch "+mend+"`", "verify")
-	v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old one is back", strings.Fields(mend)...)
+	v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.Live+" is back", strings.Fields(mend)...)
 	if got := v.whole("mended"); got != "blue" {
 		t.Errorf("after `%s` the files name %s", mend, got)
 	}

@@ -84,15 +84,33 @@ func Take(ctx context.Context, p Place, wait time.Duration, command string, tell
 // Held says who switches a live file now: see lock.Held.
 func Held(p Place) (lock.Holder, bool, error) { return lock.Held(p.Path()) }
 
-// CutOff says whether a killed run is known to have left something to mend. It
-// takes nothing, so that it is worth something only while nobody holds the lock.
-func (p Place) CutOff() bool {
+// CutOff is Left for who only looks, and takes nothing. What cannot be read is not
+// found, nor what somebody has under way. Of several files that are switched
+// together, Whole is what the first one's journal says.
+func (p Place) CutOff() (e Entry, found bool) {
+	if e, found = p.look(); !found {
+		return Entry{}, false
+	}
+	if _, held, err := Held(p); held || err != nil {
+		return Entry{}, false
+	}
+	again, found := p.look() // else its holder has just gone
+	return again, found && again.Kept == e.Kept
+}
+
+func (p Place) look() (e Entry, found bool) {
 	lines, damaged, err := lock.Look(p.Path())
 	if err != nil {
-		return false
+		return Entry{}, false
 	}
-	_, found, err := p.entry(lines, damaged)
-	return found && err == nil
+	if e, found, err = p.entry(lines, damaged); err != nil || !found {
+		return Entry{}, false
+	}
+	if len(e.With) > 0 && e.With[0] != p {
+		first, tells := e.With[0].look()
+		e.Whole = !tells || first.Whole || !slices.Equal(first.With, e.With)
+	}
+	return e, true
 }
 
 // ErrNotUnderstood says that a killed run left a journal that says nothing

@@ -180,7 +180,7 @@ func TestSeveral(t *testing.T) {
 		}
 		must(t, all.Leave())
 		for _, p := range places {
-			if cut := p.CutOff(); cut != (n == 0) {
+			if _, cut := p.CutOff(); cut != (n == 0) {
 				t.Errorf("%v: something was cut off: %v", with, cut)
 			}
 		}

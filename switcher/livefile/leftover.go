@@ -47,6 +47,19 @@ func (l Leftover) Replacement() (*Replacement, error) {
 	return r, nil
 }
 
+// IsUndone says whether the live file is the old one.
+func (l Leftover) IsUndone() bool {
+	now, err := l.begin().read(l.Live)
+	return err == nil && now.Hash() == l.Before
+}
+
+// IsPut says whether the new bytes may stand in the live file, so that Restore
+// would bring the old ones back.
+func (l Leftover) IsPut() bool {
+	r, err := l.Replacement()
+	return err == nil && r != nil && r.IsPut()
+}
+
 func (l Leftover) begin() *Replacement {
 	return &Replacement{Old: &File{Path: l.Live, link: l.Link}, InPlace: l.InPlace, Kept: l.Kept, hash: l.After}
 }
