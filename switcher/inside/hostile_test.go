@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,6 +164,83 @@ func TestRights(t *testing.T) {
 				c.holds("system calls")
 			}
 		})
+	}
+}
+
+// What is read of a process that becomes another one meanwhile counts for
+// neither: in a user namespace of its own, or as root's program, it shows rights
+// that it does not have where it was.
+func TestRightsOfAnother(t *testing.T) {
+	t.Parallel()
+	rightstest.Needs(t, rightstest.Namespaces)
+	refuses := func(p *Process) {
+		t.Helper()
+		if r, err := p.readRights(); err == nil || !strings.Contains(err.Error(), "has become another") {
+			t.Errorf("%v: %+v", err, r)
+		}
+	}
+	t.Run("user namespace", func(t *testing.T) {
+		p, changes := openChanging(t)
+		changes()
+		refuses(p)
+	})
+	t.Run("program", func(t *testing.T) {
+		c := newCell(t, cellOptions{Bounding: usual, Watch: "another"})
+		program, err := os.ReadFile("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.write("another", string(program), 0o755)
+		c.write("tmp/told", "", 0o644)
+		if line := c.hears(); line != "ready" {
+			t.Fatal(line)
+		}
+		refuses(c.Process)
+	})
+}
+
+// openChanging opens a process of one thread that enters a user namespace of its
+// own when it is told to.
+func openChanging(t *testing.T) (*Process, func()) {
+	t.Helper()
+	var told [2]int
+	if err := unix.Pipe2(told[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	var b becoming
+	b.does("wait", unix.SYS_READ, uintptr(told[0]), at(&b, new(byte)), 1)
+	b.does("change", unix.SYS_UNSHARE, unix.CLONE_NEWUSER)
+	b.does("wait", unix.SYS_SELECT, 0, 0, 0, 0, 0)
+	syscall.ForkLock.Lock()
+	pid, errno := forked(&cloneArgs{exit: uint64(unix.SIGCHLD)}, b.calls, new([2]uint64), ^uintptr(0))
+	syscall.ForkLock.Unlock()
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	t.Cleanup(func() {
+		_ = unix.Kill(int(pid), unix.SIGKILL)
+		_, _ = unix.Wait4(int(pid), nil, 0, nil)
+		b.kept.Unpin()
+		_, _ = unix.Close(told[0]), unix.Close(told[1])
+	})
+	p, err := Open(int(pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p, func() {
+		_, _ = unix.Write(told[1], []byte{0})
+		ours, _ := os.Readlink("/proc/self/ns/user")
+		err := nginxtest.Eventually(nginxtest.Patience, func() error {
+			theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
+			if err == nil && theirs == ours {
+				err = errors.New("it is in our user namespace")
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -74,8 +74,10 @@ type Process struct {
 
 // space is one of its namespaces.
 type space struct {
+	name string
 	flag int // CLONE_NEW..., for setns(2)
 	file *os.File
+	ours bool // a user namespace, which cannot be entered again
 }
 
 // spaces are the namespaces that are entered, by their names in /proc/PID/ns.
@@ -124,36 +126,52 @@ func (p *Process) open(pid int) (err error) {
 		if err != nil {
 			return err
 		}
-		p.spaces = append(p.spaces, space{kind.flag, file})
+		p.spaces = append(p.spaces, space{name: kind.name, flag: kind.flag, file: file})
 	}
-	if err := p.leaveOurUsers(); err != nil {
+	users := &p.spaces[len(p.spaces)-1]
+	ours, err := os.Open("/proc/self/ns/user")
+	if err != nil {
+		return err
+	}
+	defer ours.Close()
+	if users.ours, err = same(users.file, ours); err != nil {
 		return err
 	}
 	p.rights, err = p.readRights()
 	return err
 }
 
-// leaveOurUsers takes the user namespace off the list where it is ours, which
-// cannot be entered again (setns(2)).
-func (p *Process) leaveOurUsers() error {
-	theirs, err := p.users().Stat()
-	if err != nil {
-		return err
+// isStill says that the process is where it was when it was opened, and runs what
+// it ran: whoever may choose neither his rights nor his user can still run a
+// program of root's, or make a user namespace in which he shows every right.
+func (p *Process) isStill() error {
+	opened := map[string]*os.File{"exe": p.exe}
+	for _, s := range p.spaces {
+		opened["ns/"+s.name] = s.file
 	}
-	ours, err := os.Stat("/proc/self/ns/user")
-	if err == nil && os.SameFile(theirs, ours) {
-		err = p.users().Close()
-		p.spaces = p.spaces[:len(p.spaces)-1]
-	}
-	return err
-}
-
-// users is its user namespace, where that is not ours.
-func (p *Process) users() *os.File {
-	if last := p.spaces[len(p.spaces)-1]; last.flag == unix.CLONE_NEWUSER {
-		return last.file
+	for name, before := range opened {
+		now, err := p.openAt(name, unix.O_PATH)
+		if err != nil {
+			return err
+		}
+		is, err := same(before, now)
+		if err := errors.Join(err, now.Close()); err != nil {
+			return err
+		}
+		if !is {
+			return fmt.Errorf("it has become another one meanwhile (%s)", name)
+		}
 	}
 	return nil
+}
+
+func same(a, b *os.File) (bool, error) {
+	one, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	other, err := b.Stat()
+	return err == nil && os.SameFile(one, other), err
 }
 
 func (p *Process) openAt(name string, flags int) (*os.File, error) {

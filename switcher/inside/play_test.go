@@ -28,6 +28,7 @@ func play(what string, args []string) {
 		"watching":     playWatching,
 		"hunting":      playHunting,
 		"giving up":    playGivingUp,
+		"another":      playAnother,
 		"executable":   playExecutable,
 		"descriptors":  playDescriptors,
 		"rights":       playRights,
@@ -70,6 +71,13 @@ func playGivingUp([]string) {
 		fmt.Println(errno)
 	}
 	playWaiting(nil)
+}
+
+// playAnother is a master that becomes another program when it is told to.
+func playAnother([]string) {
+	fmt.Println("ready")
+	awaited("/tmp/told")
+	fmt.Println(syscall.Exec("/another", []string{"nginx: master process", "play", "waiting"}, nil))
 }
 
 // playWatching is a master that looks for whoever enters its container.

@@ -41,6 +41,8 @@ type cgroup struct {
 // procLimit bounds what is read of a file in /proc, in bytes.
 const procLimit = 1 << 20
 
+// readRights reads them of the process that was opened, and of none that it has
+// become since.
 func (p *Process) readRights() (rights, error) {
 	ours, err := readStatus("/proc/thread-self/status")
 	if err != nil {
@@ -61,14 +63,14 @@ func (p *Process) readRights() (rights, error) {
 	if r.Capabilities.Last, err = lastCapability(); err != nil {
 		return rights{}, err
 	}
-	if p.users() == nil {
+	if p.spaces[len(p.spaces)-1].ours {
 		r.Capabilities = r.Capabilities.within(ours.capabilities())
 	}
 	r.UIDs, r.GIDs = status.ids("Uid"), status.ids("Gid")
 	r.Groups, r.Umask = status.groups(), status.octal("Umask")
 	r.Filtered = bytes.Contains(status.text, []byte("\nSeccomp:\t2"))
 	r.Label = p.label()
-	return r, status.err
+	return r, errors.Join(status.err, p.isStill())
 }
 
 // limits are read of proc_pid_limits(5), where they stand in the order of their

@@ -37,7 +37,9 @@ func (p *Process) Run(ctx context.Context, program Program) ([]byte, error) {
 	r := &runRequest{Argv: append([]string{"nginx"}, program.Args...), Over: program.Over, Rights: p.rights}
 	files := []*os.File{p.root, p.cwd, p.exe}
 	for _, s := range p.spaces {
-		r.Spaces, files = append(r.Spaces, s.flag), append(files, s.file)
+		if !s.ours {
+			r.Spaces, files = append(r.Spaces, s.flag), append(files, s.file)
+		}
 	}
 	out := &command.Output{Limit: command.OutputLimit}
 	var stdout io.Writer = out
