@@ -143,11 +143,14 @@ func (n *Nginx) elsewhere(census Processes, named *named) []process {
 			return true
 		}
 		if named != nil {
-			return !named.is(p, masters) || !runsNginx(p)
+			return !named.is(p, masters) || !n.counts(p)
 		}
-		return !believed(p) || !runsNginx(p) || seesAll(p) && n.sameConfiguration(p) != nil
+		return !n.counts(p) || seesAll(p) && n.sameConfiguration(p) != nil
 	})
 }
+
+// counts says whether a master elsewhere may be meant.
+func (n *Nginx) counts(p process) bool { return (n.Named() || believed(p)) && runsNginx(p) }
 
 // Nowhere is why there is none, with what is known of containers, where there is
 // no nginx to be run on this host either: then there may be one in a container.
@@ -242,7 +245,10 @@ func runs(pid int, binary os.FileInfo) bool {
 // in is the nginx of a master elsewhere: its configuration and its paths are
 // those of its command line and of its own binary, below its own root.
 func (n *Nginx) in(where Container) *Nginx {
-	return &Nginx{Test: n.Test, Reload: n.Reload, Within: &where, files: root.Inside(where.PID)}
+	return &Nginx{
+		Test: n.Test, Reload: n.Reload, MasterPID: n.MasterPID, ContainerName: n.ContainerName,
+		Within: &where, files: root.Inside(where.PID),
+	}
 }
 
 // isThere says whether a process is of the nginx elsewhere: among the same mounts,
@@ -258,8 +264,8 @@ func (n *Nginx) isThere(p process) error {
 	return nil
 }
 
-// takeHold holds the master elsewhere that was found. What it had to show then
-// holds for the process that is held, by its start.
+// takeHold holds the master elsewhere that was found. It may have become another
+// one meanwhile, so what is held has to show once more that it counts.
 func (n *Nginx) takeHold(p process) (m *Master, err error) {
 	if n.inside, err = inside.Open(p.id.pid); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
@@ -267,6 +273,10 @@ func (n *Nginx) takeHold(p process) (m *Master, err error) {
 	held, err := hold(p.id)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotRunning, err), n.inside.Close())
+	}
+	if !n.counts(p) {
+		held.close()
+		return nil, errors.Join(fmt.Errorf("%w: process %d has become another one meanwhile", ErrNotProved, p.id.pid), n.inside.Close())
 	}
 	if m, err = n.masterThere(p, held); err != nil {
 		held.close()

@@ -5,7 +5,57 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/rightstest"
 )
+
+// What was seen of a master is looked at again when it is held: it may have
+// become another one.
+func TestWhoIsHeld(t *testing.T) {
+	t.Parallel()
+	rightstest.Needs(t, rightstest.Namespaces)
+	for _, c := range []struct {
+		name  string
+		users int
+		title string
+		named bool
+		held  bool
+	}{
+		{name: "nginx", held: true},
+		{name: "in its own user namespace", users: 64001},
+		{name: "in its own user namespace, named", users: 64001, named: true, held: true},
+		{name: "another program", title: masterTitle + " another"},
+		{name: "another program, named", title: masterTitle + " another", named: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			site, err := nginxtest.StartContainerSite(rightstest.OpenFolder(t), nginxtest.ContainerOptions{User: c.users})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer site.Stop()
+			p, err := readProcess(site.PID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.title != "" {
+				p.title = c.title
+			}
+			var n Nginx
+			if c.named {
+				n.MasterPID = site.PID
+			}
+			m, err := n.in(Container{PID: site.PID}).takeHold(p)
+			if err == nil {
+				m.Close()
+			}
+			if c.held != (err == nil) || !c.held && !errors.Is(err, ErrNotProved) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
 
 // A host that only runs containers has no nginx of its own: where none of those
 // is shown the file, none runs, as far as root can tell.
