@@ -245,9 +245,10 @@ func TestDriftOfARestartedApp(t *testing.T) {
 		}
 	}
 	r.run("green")
+	r.Site.Confirm.Patience = 30 * time.Second
 	began := time.Now()
 	result, err := r.to(switcher.Blue)
-	if took := time.Since(began); err != nil || result.Outcome != switcher.Done || r.starts() != 3 || took > nginxtest.Patience/2 {
+	if took := time.Since(began); err != nil || result.Outcome != switcher.Done || r.starts() != 3 || took > r.Site.Confirm.Patience/2 {
 		t.Errorf("%s, %v, %d starts, after %s", result.Outcome, err, r.starts(), took)
 	}
 	r.answers(switcher.Blue)
