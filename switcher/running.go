@@ -107,6 +107,8 @@ func (s *Switcher) refuseMaster(err error) error {
 func (s *Switcher) hintForMaster(err error) string {
 	var orphans *nginx.OrphansError
 	switch {
+	case errors.Is(err, errAppUnseen):
+		return "see what of it still runs by what starts it: `drain` waits for old workers of nginx, and none serves " + s.Site.Name
 	case errors.As(err, &orphans):
 		end := fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
 		if errors.Is(err, nginx.ErrNotRunning) {

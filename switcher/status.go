@@ -135,6 +135,15 @@ func (st Status) Serves() bool {
 	return st.Answers == st.Live || st.Running.Is != nil && *st.Running.Is && !st.Running.IfRead
 }
 
+// Sick says that the live color does not answer as it should: by its check or,
+// where that asks nobody, because neither color answers where `confirm` asks.
+func (st Status) Sick() bool {
+	if asked := st.Colors[st.Live]; len(asked) > 0 {
+		return !health.Healthy(asked)
+	}
+	return st.Live != "" && st.Answers == "" && st.Answered != ""
+}
+
 // Learn adds to what is known of nginx whether its test has read the file.
 func (st *Status) Learn(way Way) {
 	loaded := &st.Running.Loaded

@@ -22,6 +22,9 @@ func (s Site) Through() string {
 	return s.worded("through nginx", fmt.Sprintf("at %s", s.Confirm.URL))
 }
 
+// NoURL is why a color is not asked that runs only once it is live.
+func NoURL(color Color) string { return fmt.Sprintf("the check has no %s_url", color) }
+
 // The steps that are called after what they change.
 func (p *Prepared) stepPut() string {
 	for _, c := range p.Changes {

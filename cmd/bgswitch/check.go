@@ -18,8 +18,9 @@ func checkCommand() *cli.Command {
 		ArgsUsage: "[blue|green] [FLAGS]",
 		Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
 			"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
-			"and why that was good or bad. Exits 3 unless all are healthy. It changes nothing,\n" +
-			"needs no rights, and neither the live file nor an nginx that runs.",
+			"and why that was good or bad. Exits 3 when one is unhealthy, 1 where there was\n" +
+			"nobody to ask. It changes nothing, needs no rights, and neither the live file nor\n" +
+			"an nginx that runs.",
 		Action: check,
 	}
 }
@@ -78,32 +79,29 @@ func colorsOf(c *cli.Context) ([]switcher.Color, error) {
 	return []switcher.Color{color}, nil
 }
 
-// healthy says whether all that was asked is.
-func (c checked) healthy() bool {
-	for _, color := range c.colors {
-		if !health.Healthy(c.verdicts[color]) {
-			return false
-		}
-	}
-	return true
-}
-
 func (t *terminal) showChecked(all []checked) error {
-	o := checkObject{Schema: schema, Healthy: true, Sites: []checkedObject{}}
+	o := checkObject{Schema: schema, Sites: []checkedObject{}}
+	var verdicts []health.Verdict
 	for i, c := range all {
-		o.Healthy = o.Healthy && c.healthy()
+		for _, color := range c.colors {
+			verdicts = append(verdicts, c.verdicts[color]...)
+		}
 		o.Sites = append(o.Sites, checkedObjectOf(c))
 		if i > 0 {
 			t.result("")
 		}
 		t.showSite(c)
 	}
+	o.Healthy = healthOf(verdicts)
 	if t.json {
 		if err := t.object(o); err != nil {
 			return err
 		}
 	}
-	if !o.Healthy {
+	switch {
+	case o.Healthy == nil:
+		return exitCode(exitFailed)
+	case !*o.Healthy:
 		return exitCode(exitUnhealthy)
 	}
 	return nil

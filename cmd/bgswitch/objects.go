@@ -87,10 +87,7 @@ type backendObject struct {
 }
 
 func colorObjectOf(verdicts []health.Verdict) colorObject {
-	o := colorObject{Backends: []backendObject{}}
-	if healthy := health.Healthy(verdicts); len(verdicts) > 0 {
-		o.Healthy = &healthy
-	}
+	o := colorObject{Backends: []backendObject{}, Healthy: healthOf(verdicts)}
 	for _, v := range verdicts {
 		var took *float64
 		if ms := milliseconds(v.Latency); ms > 0 {
@@ -105,6 +102,15 @@ func colorObjectOf(verdicts []health.Verdict) colorObject {
 		}
 	}
 	return o
+}
+
+// healthOf says whether all that was asked is healthy; nil: nobody was.
+func healthOf(verdicts []health.Verdict) *bool {
+	if len(verdicts) == 0 {
+		return nil
+	}
+	healthy := health.Healthy(verdicts)
+	return &healthy
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -91,7 +91,7 @@ func statusExit(statuses []switcher.Status, ofHealth bool) error {
 
 func siteExit(st switcher.Status, ofHealth bool) int {
 	switch {
-	case ofHealth && st.Live != "" && !health.Healthy(st.Colors[st.Live]):
+	case ofHealth && st.Sick():
 		return exitLiveSick
 	case notUnderstood(st.FileErr):
 		return exitNotAccepted
@@ -133,7 +133,7 @@ func (t *terminal) showStatus(st switcher.Status) {
 	t.line("answers", t.answerWords(st))
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		if len(st.Colors[color]) == 0 && st.Live != "" {
-			t.line(string(color), t.painted(sgrDim, "not asked (the check has no "+string(color)+"_url)"))
+			t.line(string(color), t.painted(sgrDim, "not asked ("+switcher.NoURL(color)+")"))
 		}
 		for _, verdict := range st.Colors[color] {
 			t.result("  %s%s%s", t.color(color), strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
@@ -161,7 +161,7 @@ func (t *terminal) line(name string, text any) { t.result("  %-9s%s", name, text
 
 func (t *terminal) headline(st switcher.Status) ink {
 	sick := inked("")
-	if asked := st.Colors[st.Live]; len(asked) > 0 && !health.Healthy(asked) {
+	if st.Sick() {
 		sick = inked(" and %s", t.painted(sgrRed, "UNHEALTHY"))
 	}
 	switch {

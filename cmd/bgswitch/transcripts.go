@@ -16,11 +16,15 @@ func (t *terminal) showSite(c checked) {
 		}
 	}
 	for _, color := range c.colors {
-		if health.Healthy(c.verdicts[color]) {
-			t.result("%s  %s is healthy", t.painted(sgrBold, c.site), t.color(color))
-			continue
+		site := t.painted(sgrBold, c.site)
+		switch healthy := healthOf(c.verdicts[color]); {
+		case healthy == nil:
+			t.result("%s  %s was not asked: %s", site, t.color(color), switcher.NoURL(color))
+		case *healthy:
+			t.result("%s  %s is healthy", site, t.color(color))
+		default:
+			t.result("%s  %s is %s: %s", site, t.color(color), t.painted(sgrRed, "UNHEALTHY"), colorObjectOf(c.verdicts[color]).Reason)
 		}
-		t.result("%s  %s is %s: %s", t.painted(sgrBold, c.site), t.color(color), t.painted(sgrRed, "UNHEALTHY"), colorObjectOf(c.verdicts[color]).Reason)
 	}
 }
 
@@ -66,7 +70,7 @@ func (t *terminal) showExchange(e health.Exchange) {
 // checkObject is what `check` prints with --json.
 type checkObject struct {
 	Schema  int             `json:"schema"`
-	Healthy bool            `json:"healthy"`
+	Healthy *bool           `json:"healthy"`
 	Sites   []checkedObject `json:"sites"`
 }
 
@@ -77,7 +81,7 @@ type checkedObject struct {
 }
 
 type askedObject struct {
-	Healthy  bool               `json:"healthy"`
+	Healthy  *bool              `json:"healthy"`
 	Backends []transcriptObject `json:"backends"`
 }
 
@@ -114,7 +118,7 @@ func checkedObjectOf(c checked) checkedObject {
 }
 
 func askedObjectOf(verdicts []health.Verdict) *askedObject {
-	o := &askedObject{Healthy: health.Healthy(verdicts), Backends: []transcriptObject{}}
+	o := &askedObject{Healthy: healthOf(verdicts), Backends: []transcriptObject{}}
 	for _, v := range verdicts {
 		shown := []exchangeObject{}
 		for _, e := range v.Exchanges {

@@ -232,6 +232,8 @@ func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 		return fmt.Sprintf("%s %s, %s", live, is, notAsked)
 	case bad != "":
 		return p.Text + v.times(streak)
+	case len(f.Status.Colors[live]) == 0 && f.Status.Answers == live:
+		return fmt.Sprintf("%s %s (answers %s)", live, is, f.Status.Through)
 	}
 	return fmt.Sprintf("%s %s (%s)%s", live, is, healthyWords(f.Status.Colors[live]), v.times(streak))
 }
@@ -262,6 +264,9 @@ func (v *Verifier) idleWords(f *Finding, idle switcher.Color) string {
 			return fmt.Sprintf("%s idle, %s%s", idle, bad, v.times(streak))
 		}
 		return p.Text + v.times(streak)
+	case len(f.Status.Colors[idle]) == 0 && f.WayOpen != nil && *f.WayOpen:
+		f.WayOpen = nil
+		return "way back not asked: " + switcher.NoURL(idle)
 	case f.WayOpen == nil || !*f.WayOpen:
 		return strings.Replace(healthy, " (", " idle (", 1)
 	case f.Way.Tested:
