@@ -1,6 +1,7 @@
 package switcher_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,12 +10,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+
+	"golang.org/x/sys/unix"
 )
 
 // containerStand is a site whose nginx is in a container, and whose settings say
@@ -204,6 +208,54 @@ func TestAContainerBesideTheHost(t *testing.T) {
 		t.Errorf("%v, %+v", err, result.Record.Generation)
 	}
 	host.answers(switcher.Green, 10)
+}
+
+// hangs makes every program hang that is begun in a container: its loader waits for
+// somebody to write into a FIFO (ld.so(8)).
+func (s *stand) hangs(c *nginxtest.Container) {
+	s.t.Helper()
+	if err := unix.Mkfifo(c.Root+"/etc/ld.so.preload", 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// inTime switches within a time after which nothing that hangs has been given up yet.
+func (s *stand) inTime(limit time.Duration) error {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	_, err := s.Switch(ctx, switcher.Request{To: switcher.Green})
+	if took := time.Since(began); took > 45*time.Second {
+		s.t.Errorf("it took %s", took)
+	}
+	return err
+}
+
+// The host's nginx reads the file: no container that is shown it, too, is asked
+// anything, so that none can hold a switch up.
+func TestAContainerThatHangsBesideTheHost(t *testing.T) {
+	t.Parallel()
+	host := newStand(t, nginxtest.Options{})
+	host.hangs(host.another(nginxtest.ContainerOptions{}))
+	if err := host.inTime(40 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	host.answers(switcher.Green, 10)
+}
+
+// What hangs in a container is given up when the caller gives up.
+func TestAContainerThatHangs(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	s.hangs(s.Container)
+	before := s.live()
+	if err := s.inTime(2 * time.Second); err == nil || !strings.Contains(err.Error(), "interrupted before anything changed") {
+		t.Errorf("%v, want that it was interrupted", err)
+	}
+	if s.live() != before {
+		t.Errorf("the file holds %q", s.live())
+	}
 }
 
 // Who has broken into something beside nginx in a container may call himself its

@@ -23,7 +23,7 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 		return found{}, errAppUnseen
 	}
 	if s.Nginx.Named() {
-		return s.findContained(ctx, census, files)
+		return s.findContained(ctx, census, files, nil)
 	}
 	master, err := s.Nginx.FindMaster()
 	if err != nil && !errors.Is(err, nginx.ErrNotHere) {
@@ -32,15 +32,15 @@ func (s *Switcher) find(ctx context.Context, census census, files files) (found,
 	if err == nil && s.gave(master, files) {
 		return found{s.Nginx, master}, nil
 	}
-	there, errThere := s.findContained(ctx, census, files)
+	there, errThere := s.findContained(ctx, census, files, func() bool {
+		return err == nil && s.reads(ctx, found{s.Nginx, master}, files)
+	})
 	if errThere == nil && len(s.Nginx.Reload) > 0 && !s.gave(there.master, files) && !s.reads(ctx, there, files) {
 		there.close() // the one that is only commanded is another
 		there, errThere = found{}, nginx.ErrNotHere
 	}
-	here := err == nil && (errors.Is(errThere, nginx.ErrNotHere) || s.reads(ctx, found{s.Nginx, master}, files))
 	switch {
-	case here:
-		there.close()
+	case err == nil && errors.Is(errThere, nginx.ErrNotHere):
 		return found{s.Nginx, master}, nil
 	case err == nil:
 		master.Close()
@@ -83,7 +83,8 @@ func (s *Switcher) findOnly(ctx context.Context, census census, files files) (fo
 	return is, nil
 }
 
-func (s *Switcher) findContained(ctx context.Context, census census, files files) (found, error) {
+// findContained asks the nginx of this host by here, where one elsewhere sees the files.
+func (s *Switcher) findContained(ctx context.Context, census census, files files, here func() bool) (found, error) {
 	processes, err := census()
 	if err != nil || len(files) == 0 {
 		return found{}, errors.Join(err, nginx.ErrNotHere)
@@ -97,7 +98,10 @@ func (s *Switcher) findContained(ctx context.Context, census census, files files
 			}
 			return first
 		},
-		Reads: func(n *nginx.Nginx, m *nginx.Master) bool { return s.reads(ctx, found{n, m}, files) },
+		Reads: func(ctx context.Context, n *nginx.Nginx, m *nginx.Master) bool {
+			return s.reads(ctx, found{n, m}, files)
+		},
+		Here: here,
 	})
 	return found{there, master}, err
 }

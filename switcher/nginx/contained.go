@@ -42,8 +42,11 @@ type SeveralError struct{ Found []Container }
 
 func (e *SeveralError) Error() string {
 	var list []string
-	for _, one := range e.Found {
+	for _, one := range e.Found[:min(len(e.Found), mostAsked)] {
 		list = append(list, fmt.Sprintf("process %d in %s, as %s", one.PID, one, foreign.Line(one.At)))
+	}
+	if more := len(e.Found) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
 	}
 	return ErrSeveral.Error() + ": " + strings.Join(list, "; ")
 }
@@ -53,8 +56,9 @@ func (e *SeveralError) Unwrap() error { return ErrSeveral }
 
 // Sight tells which nginx sees the live files.
 type Sight struct {
-	At    func(pid int) string       // where a process sees the first of them; empty: not all of them
-	Reads func(*Nginx, *Master) bool // whether one of several that see them reads them
+	At    func(pid int) string                        // where a process sees the first of them; empty: not all of them
+	Reads func(context.Context, *Nginx, *Master) bool // whether one of several that see them reads them
+	Here  func() bool                                 // whether this host's nginx reads them: then no other is asked
 }
 
 // Contained finds the nginx elsewhere on this host that sees the live files: the
@@ -78,15 +82,17 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*
 		}
 	}
 	switch {
+	case len(found) > 0 && named == nil && sight.Here():
+		return nil, nil, ErrNotHere
 	case len(found) == 1:
 		there := n.in(found[0])
-		m, err := there.takeHold(at[0])
+		m, err := there.takeHold(ctx, at[0])
 		if err != nil && named == nil && !at[0].lives() {
 			err = ErrNotHere
 		}
 		return there, m, err
 	case len(found) > 1:
-		return n.reader(found, at, sight)
+		return n.reader(ctx, found, at, sight)
 	case named == nil:
 		return nil, nil, ErrNotHere
 	case len(masters) > 0:
@@ -95,14 +101,24 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*
 	return nil, nil, fmt.Errorf("%w: no nginx runs in %s", ErrNotRunning, named)
 }
 
+// mostAsked is how many nginx that see the files are asked which reads them, and
+// how many are named: whoever may start a container could start a thousand.
+const mostAsked = 8
+
 // reader is the only one of several that reads the files, and not only sees them:
-// a container may be shown a folder of the host's for something else.
-func (n *Nginx) reader(found []Container, at []process, sight Sight) (only *Nginx, its *Master, err error) {
+// a container may be shown a folder of the host's for something else. They have
+// commandLimit, all together.
+func (n *Nginx) reader(ctx context.Context, found []Container, at []process, sight Sight) (only *Nginx, its *Master, err error) {
 	err = fmt.Errorf("%w: %w", ErrNotProved, &SeveralError{found})
+	if len(found) > mostAsked {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
 	for i, p := range at {
 		there := n.in(found[i])
-		m, cannot := there.takeHold(p)
-		reads := cannot != nil || sight.Reads(there, m)
+		m, cannot := there.takeHold(ctx, p)
+		reads := cannot != nil || sight.Reads(ctx, there, m)
 		switch {
 		case !reads || !p.lives():
 			if m != nil {
@@ -266,7 +282,7 @@ func (n *Nginx) isThere(p process) error {
 
 // takeHold holds the master elsewhere that was found. It may have become another
 // one meanwhile, so what is held has to show once more that it counts.
-func (n *Nginx) takeHold(p process) (m *Master, err error) {
+func (n *Nginx) takeHold(ctx context.Context, p process) (m *Master, err error) {
 	if n.inside, err = inside.Open(p.id.pid); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
@@ -278,7 +294,7 @@ func (n *Nginx) takeHold(p process) (m *Master, err error) {
 		held.close()
 		return nil, errors.Join(fmt.Errorf("%w: process %d has become another one meanwhile", ErrNotProved, p.id.pid), n.inside.Close())
 	}
-	if m, err = n.masterThere(p, held); err != nil {
+	if m, err = n.masterThere(ctx, p, held); err != nil {
 		held.close()
 		return nil, errors.Join(err, n.inside.Close())
 	}
@@ -286,9 +302,12 @@ func (n *Nginx) takeHold(p process) (m *Master, err error) {
 	return m, nil
 }
 
-func (n *Nginx) masterThere(p process, held handle) (*Master, error) {
+func (n *Nginx) masterThere(ctx context.Context, p process, held handle) (*Master, error) {
 	if p.stopped() {
 		return nil, stoppedMaster(p)
+	}
+	if _, err := n.ask(ctx); err != nil { // as long as ctx lasts, and never again
+		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
 	}
 	line := n.parseTitle(p.title, n.files)
 	n.Conf, n.Prefix = line.conf, line.prefix

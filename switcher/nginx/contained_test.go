@@ -46,7 +46,7 @@ func TestWhoIsHeld(t *testing.T) {
 			if c.named {
 				n.MasterPID = site.PID
 			}
-			m, err := n.in(Container{PID: site.PID}).takeHold(p)
+			m, err := n.in(Container{PID: site.PID}).takeHold(t.Context(), p)
 			if err == nil {
 				m.Close()
 			}
@@ -93,5 +93,14 @@ func TestNameOfAContainer(t *testing.T) {
 		if got := nameIn(cgroups); got != want {
 			t.Errorf("%q: %q, want %q", cgroups, got, want)
 		}
+	}
+}
+
+// Whoever may start a container may start a thousand: some of them are named.
+func TestSomeOfAThousandAreNamed(t *testing.T) {
+	t.Parallel()
+	err := &SeveralError{Found: make([]Container, 1000)}
+	if text := err.Error(); !strings.HasSuffix(text, "; and 992 more") || len(text) > 1000 {
+		t.Errorf("%d bytes: %.2000s", len(text), text)
 	}
 }

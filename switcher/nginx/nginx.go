@@ -77,13 +77,15 @@ func findBinary(name string) (string, error) {
 }
 
 // paths returns what is compiled into the binary; it asks the binary once.
-func (n *Nginx) paths() (build, error) {
-	n.buildOnce.Do(func() { n.built, n.buildErr = n.askBuild() })
+func (n *Nginx) paths() (build, error) { return n.ask(context.Background()) }
+
+func (n *Nginx) ask(ctx context.Context) (build, error) {
+	n.buildOnce.Do(func() { n.built, n.buildErr = n.askBuild(ctx) })
 	return n.built, n.buildErr
 }
 
-func (n *Nginx) askBuild() (build, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+func (n *Nginx) askBuild(ctx context.Context) (build, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	if n.Within != nil {
 		out, err := n.inside.Run(ctx, inside.Program{Args: []string{"-V"}})
