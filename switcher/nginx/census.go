@@ -24,7 +24,7 @@ func Census() (Processes, error) {
 		if err != nil {
 			continue
 		}
-		if title, err := titleOf(pid); err != nil || !strings.HasPrefix(title, "nginx: ") {
+		if title, err := titleOf(pid); err != nil || !strings.HasPrefix(title, titlePrefix) {
 			continue
 		}
 		if p, err := readProcess(pid); err == nil {

@@ -127,17 +127,38 @@ func (l *errorLog) read() {
 // logLine is how ngx_log_error_core writes: time, [level], pid#tid: text.
 var logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*)$`)
 
+// A log may be written by anybody who can: what is kept of it is bounded.
+const (
+	lineLimit = 4 << 10 // nginx's own have 2048 bytes (NGX_MAX_ERROR_STR in src/core/ngx_log.h)
+	mostLines = 500     // that are kept
+)
+
 func (l *errorLog) take(text string) {
 	lines := strings.Split(l.rest+text, "\n")
-	l.rest = lines[len(lines)-1]
+	rest := lines[len(lines)-1]
+	l.rest = strings.Clone(rest[:min(len(rest), lineLimit+1)])
 	for _, line := range lines[:len(lines)-1] {
+		if len(line) > lineLimit {
+			continue
+		}
 		match := logLine.FindStringSubmatch(line)
 		if match == nil {
 			continue
 		}
 		if pid, err := strconv.Atoi(match[2]); err == nil {
-			l.lines = append(l.lines, logged{pid, "[" + match[1] + "] " + match[3]})
+			l.keep(logged{pid, "[" + match[1] + "] " + match[3]})
 		}
+	}
+}
+
+// keep keeps the first lines that are ours, and of others', which may turn out
+// to be ours, as many as there is room for.
+func (l *errorLog) keep(line logged) {
+	if len(l.lines) >= mostLines {
+		l.lines = slices.DeleteFunc(l.lines, func(kept logged) bool { return !l.ours[kept.pid] })
+	}
+	if len(l.lines) < mostLines {
+		l.lines = append(l.lines, line)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // src/os/unix/ngx_process_cycle.c). A child that has not set its title yet
 // still carries the master's.
 const (
+	titlePrefix   = "nginx: "
 	masterTitle   = "nginx: master process"
 	workerTitle   = "nginx: worker process"
 	drainingTitle = "nginx: worker process is shutting down"
@@ -47,9 +48,14 @@ const ticksPerSecond = 100
 // procLimit bounds what is read of a file in /proc, in bytes.
 const procLimit = 16 << 20
 
-// readProc reads a file of /proc with four system calls: os.ReadFile takes
-// ten, and a look at every process of the host reads hundreds.
+// readProc reads a file of /proc.
 func readProc(path string) ([]byte, error) {
+	return readProcWhile(path, func(text []byte) bool { return len(text) < procLimit })
+}
+
+// readProcWhile reads with four system calls: os.ReadFile takes ten, and a look at
+// every process of the host reads hundreds.
+func readProcWhile(path string, more func(text []byte) bool) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -57,7 +63,7 @@ func readProc(path string) ([]byte, error) {
 	defer unix.Close(fd)
 	var text []byte
 	buffer := make([]byte, 4096)
-	for len(text) < procLimit {
+	for more(text) {
 		n, err := unix.Read(fd, buffer)
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -106,9 +112,16 @@ func parseStat(pid int, stat string) (process, error) {
 	return p, errors.Join(errParent, errFlags, errStart)
 }
 
-// titleOf is empty for a zombie.
+// titleLimit bounds what is read of a title: the longest argument there can be
+// (MAX_ARG_STRLEN of the kernel's include/uapi/linux/binfmts.h).
+const titleLimit = 128 << 10
+
+// titleOf is empty for a zombie. Anybody may give a process arguments of many
+// megabytes: of one that does not call itself nginx the beginning is read.
 func titleOf(pid int) (string, error) {
-	title, err := readProc(fmt.Sprintf("/proc/%d/cmdline", pid))
+	title, err := readProcWhile(fmt.Sprintf("/proc/%d/cmdline", pid), func(text []byte) bool {
+		return len(text) == 0 || len(text) < titleLimit && bytes.HasPrefix(text, []byte(titlePrefix))
+	})
 	return strings.TrimRight(string(bytes.ReplaceAll(title, []byte{0}, []byte{' '})), " "), err
 }
 
