@@ -47,6 +47,20 @@ func (b *becoming) texts(list []string) uintptr {
 	return at(b, &pointers[0])
 }
 
+// stayOurs has the process end with us, who may have ended already, and leaves the
+// answer to us: from here on it may be held up for as long as somebody likes.
+func (b *becoming) stayOurs(alive [2]int) {
+	b.endWithUs()
+	b.does("see whether we are there", unix.SYS_CLOSE, uintptr(alive[0]))
+	b.does("see whether we are there", unix.SYS_WRITE, uintptr(alive[1]), b.text(""), 1) // EPIPE (pipe(7))
+	b.does("leave the answer to us", unix.SYS_CLOSE, answerFD)
+}
+
+// endWithUs holds until another user id is taken on (PR_SET_PDEATHSIG(2const)).
+func (b *becoming) endWithUs() {
+	b.does("let it end with us", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+}
+
 // belong takes the process into cgroups. Where it cannot enter the one that says
 // which devices it may use, it could use those of the host (cgroups(7)).
 func (b *becoming) belong(cgroups []joining) {
@@ -152,7 +166,7 @@ func (b *becoming) filter() {
 // run becomes the program, that of the descriptor and no other, and ends with us.
 func (b *becoming) run(exe, stdin int, argv []string, filtered bool) {
 	b.does("give it no input", unix.SYS_DUP3, uintptr(stdin), 0, 0)
-	b.does("let it end with us", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+	b.endWithUs()
 	if filtered {
 		b.filter()
 	}

@@ -47,7 +47,7 @@ func (r *runRequest) serve(ctx context.Context) (answer, int) {
 			return answer{Cannot: err.Error(), Moved: errors.Is(err, aside.ErrMoved)}, 1
 		}
 	}
-	program, err := e.start()
+	program, err := e.start(ctx)
 	if err != nil {
 		return answer{Cannot: err.Error()}, 1
 	}
@@ -248,7 +248,7 @@ func (e *entrance) moved() bool {
 
 // start runs the program. What it prints belongs to its user, who may have to
 // open it once more by /dev/stderr.
-func (e *entrance) start() (child, error) {
+func (e *entrance) start(ctx context.Context) (child, error) {
 	for _, fd := range []int{1, 2} {
 		if err := unix.Fchown(fd, e.Rights.UIDs[1], e.Rights.GIDs[1]); err != nil {
 			return child{}, fmt.Errorf("give its output to it: %w", err)
@@ -263,12 +263,17 @@ func (e *entrance) start() (child, error) {
 		proc = int(folder.Fd())
 		defer folder.Close()
 	}
+	var alive [2]int
+	if err := unix.Pipe2(alive[:], unix.O_CLOEXEC); err != nil {
+		return child{}, err
+	}
 	users := -1
 	if last := len(e.Spaces) - 1; e.Spaces[last] == unix.CLONE_NEWUSER {
 		users = givenSpaces + last
 	}
 	var b becoming
 	defer b.kept.Unpin()
+	b.stayOurs(alive)
 	b.belong(e.cgroups)
 	b.leaveOurs()
 	b.seeItself(proc, e.cwd)
@@ -276,7 +281,7 @@ func (e *entrance) start() (child, error) {
 	b.label(e.Rights.Label, e.host)
 	b.be(e.Rights, users)
 	b.run(givenExe, stdin, e.Argv, e.Rights.Filtered)
-	return fork(b.calls)
+	return fork(ctx, b.calls)
 }
 
 // empty is a pipe that has ended. The host's /dev/null is a file of the host's:

@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,10 +28,10 @@ type child struct{ pid, fd int }
 // nothing but these calls, of which the last is execve(2). It is a copy of this
 // one (no thread of ours shares its memory, as with Go's own fork), with one
 // thread, so that it may enter a user namespace (setns(2)). The error says which
-// call failed.
+// call failed. It ends with ctx: what a call enters may hold it up.
 //
 // Calls hold addresses: of what the caller keeps alive.
-func fork(calls []call) (child, error) {
+func fork(ctx context.Context, calls []call) (child, error) {
 	from, to, err := os.Pipe()
 	if err != nil {
 		return child{}, err
@@ -56,6 +57,7 @@ func fork(calls []call) (child, error) {
 		return child{}, fmt.Errorf("make a process: clone3: %w", errno)
 	}
 	made := child{int(pid), int(fd)}
+	defer context.AfterFunc(ctx, made.end)()
 	var said [16]byte
 	if _, err := io.ReadFull(from, said[:]); errors.Is(err, io.EOF) {
 		return made, nil // the program runs

@@ -280,6 +280,76 @@ func TestCgroups(t *testing.T) {
 	}
 }
 
+// Nothing can be run in a container that is paused, and where it is paused only
+// just then, that holds nobody up.
+func TestPaused(t *testing.T) {
+	t.Parallel()
+	for _, f := range []struct{ hierarchy, file, freeze, thaw string }{
+		{".", "cgroup.freeze", "1", "0"},
+		{"unified", "cgroup.freeze", "1", "0"},
+		{"freezer", "freezer.state", "FROZEN", "THAWED"},
+	} {
+		if _, err := os.Stat(filepath.Join("/sys/fs/cgroup", f.hierarchy, "cgroup.procs")); err != nil {
+			continue // cgroups are laid out in another way here
+		}
+		t.Run(f.hierarchy, func(t *testing.T) {
+			t.Parallel()
+			c := newCell(t, cellOptions{Bounding: usual})
+			folder := filepath.Join("/sys/fs/cgroup", f.hierarchy, fmt.Sprintf("bgswitch-test-%d", c.pid))
+			state := filepath.Join(folder, f.file)
+			if os.Mkdir(folder, 0o755) != nil {
+				rightstest.Without(t, "the right to make a cgroup")
+			}
+			t.Cleanup(func() {
+				if err := nginxtest.Eventually(nginxtest.Patience, func() error { return os.Remove(folder) }); err != nil {
+					t.Error(err)
+				}
+			})
+			if os.WriteFile(filepath.Join(folder, "cgroup.procs"), fmt.Append(nil, c.pid), 0) != nil || os.WriteFile(state, []byte(f.freeze), 0) != nil {
+				rightstest.Without(t, "the right to freeze a cgroup")
+			}
+			t.Cleanup(func() {
+				if err := os.WriteFile(state, []byte(f.thaw), 0); err != nil {
+					t.Error(err)
+				}
+				c.end.Close()
+			})
+			err := nginxtest.Eventually(nginxtest.Patience, func() error {
+				if !c.Paused() {
+					return errors.New("it is not paused")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			p, err := Open(c.pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			if _, err := p.Run(t.Context(), Program{}); !errors.Is(err, ErrPaused) {
+				t.Errorf("got %v", err)
+			}
+			ended := make(chan error, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			go func() {
+				_, err := p.run(ctx, Program{Args: []string{"play", "descriptors"}})
+				ended <- err
+			}()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			case <-time.After(nginxtest.Patience):
+				t.Error("it does not end")
+			}
+		})
+	}
+}
+
 // A program of root's makes nobody root.
 func TestNoNewPrivileges(t *testing.T) {
 	t.Parallel()

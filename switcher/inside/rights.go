@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -143,6 +144,18 @@ func (p *Process) cgroups() ([]cgroup, error) {
 		found = append(found, cgroup{filepath.Join(folder, fields[2], "cgroup.procs"), must})
 	}
 	return found, nil
+}
+
+// Paused says that a cgroup of the process is frozen, so that whatever enters it
+// stops as well: in cgroup v2 by cgroup.events, in v1 by the freezer (cgroups(7)).
+func (p *Process) Paused() bool {
+	groups, err := p.cgroups()
+	return err == nil && slices.ContainsFunc(groups, func(c cgroup) bool {
+		folder := filepath.Join("/sys/fs/cgroup", filepath.Dir(c.Procs))
+		events, _ := os.ReadFile(filepath.Join(folder, "cgroup.events"))
+		state, _ := os.ReadFile(filepath.Join(folder, "freezer.state"))
+		return bytes.Contains(events, []byte("frozen 1")) || len(state) > 0 && string(state) != "THAWED\n"
+	})
 }
 
 func (p *Process) read(name string) ([]byte, error) {

@@ -2,6 +2,7 @@ package inside
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -25,6 +26,9 @@ type runRequest struct {
 	Spaces []int
 }
 
+// ErrPaused says that the kernel lets nothing run where the process is.
+var ErrPaused = errors.New("cannot run anything inside: the container is paused")
+
 // Run runs the program that the process runs, in its place and as it is, and
 // returns what it printed. The process itself and its files are not touched:
 // contents stand in for files in mounts that only the program sees. All that it
@@ -34,6 +38,13 @@ type runRequest struct {
 // aside.ErrMoved where a file was replaced meanwhile, and ctx's where that ended
 // it. What the program prints is foreign text.
 func (p *Process) Run(ctx context.Context, program Program) ([]byte, error) {
+	if p.Paused() {
+		return nil, ErrPaused
+	}
+	return p.run(ctx, program)
+}
+
+func (p *Process) run(ctx context.Context, program Program) ([]byte, error) {
 	r := &runRequest{Argv: append([]string{"nginx"}, program.Args...), Over: program.Over, Rights: p.rights}
 	files := []*os.File{p.root, p.cwd, p.exe}
 	for _, s := range p.spaces {

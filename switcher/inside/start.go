@@ -81,6 +81,7 @@ func start(ctx context.Context, r request, files []*os.File, stdout, stderr io.W
 	go func() { answered <- readAnswer(from) }()
 	_ = json.NewEncoder(stdin).Encode(r) // where it does not come through, there is no answer
 	err = cmd.Wait()
+	_ = from.SetReadDeadline(time.Now().Add(patience)) // what holds it still is not ours
 	return finish(ctx, <-answered, err)
 }
 

@@ -37,6 +37,14 @@ func (c Container) String() string {
 	return "container " + c.Name
 }
 
+func (c Container) paused() error {
+	err := fmt.Errorf("%w: %s is paused, and nothing in it would act on a signal", ErrNotProved, c)
+	if c.Name == "" {
+		return err
+	}
+	return fmt.Errorf("%w: `docker unpause %s` lets it go on", err, c.Name)
+}
+
 // SeveralError is an ErrSeveral that names them.
 type SeveralError struct{ Found []Container }
 
@@ -305,6 +313,9 @@ func (n *Nginx) takeHold(ctx context.Context, p process) (m *Master, err error) 
 func (n *Nginx) masterThere(ctx context.Context, p process, held handle) (*Master, error) {
 	if p.stopped() {
 		return nil, stoppedMaster(p)
+	}
+	if n.inside.Paused() {
+		return nil, n.Within.paused()
 	}
 	if _, err := n.ask(ctx); err != nil { // as long as ctx lasts, and never again
 		return nil, fmt.Errorf("%w: %w", ErrNotProved, err)
