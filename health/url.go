@@ -90,6 +90,14 @@ func (u URL) Host() string {
 	return u.whole.Host
 }
 
+// Address is the host and the port that is connected to.
+func (u URL) Address() string {
+	if u.IsZero() {
+		return ""
+	}
+	return u.place("").address
+}
+
 // Below is the URL with one more part of its path.
 func (u URL) Below(part string) URL { return URL{u.whole.JoinPath(part)} }
 

@@ -70,6 +70,9 @@ func plan(site Site, files files, to func(live Color) Color) (Plan, error) {
 func (s Site) understand(files files) (read []meaning, live Color, err error) {
 	for i, file := range files {
 		r, err := s.Files[i].understand(file)
+		if err == nil {
+			err = s.passesToOwn(s.Files[i], r)
+		}
 		if err != nil {
 			return nil, "", s.inFile(file, err)
 		}
@@ -129,6 +132,11 @@ func (p Plan) Changes() bool { return slices.ContainsFunc(p.Edits, Edit.Changes)
 
 // Changes says whether the file has to be replaced at all.
 func (e Edit) Changes() bool { return !bytes.Equal(e.Before, e.After) }
+
+// Wholly says whether one of the files decides as a whole.
+func (p Plan) Wholly() bool {
+	return slices.ContainsFunc(p.Edits, func(e Edit) bool { return len(e.Words) == 0 })
+}
 
 // Paths are those of the files.
 func (p Plan) Paths() (paths []string) {

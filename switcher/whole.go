@@ -67,11 +67,21 @@ func (f LiveFile) tellsApart(w *whole) error {
 	switch {
 	case w.of[Blue].SameAs(w.of[Green]):
 		how = "are one and the same"
-	case w.of[Blue].Hash() != w.of[Green].Hash():
+	case w.of[Blue].Hash() == w.of[Green].Hash():
+	case f.passAlike(w):
+		how = "pass every request to the same servers"
+	default:
 		return nil
 	}
 	return refuse(NotAccepted, "make each what nginx gets when its color is live; they may have been edited through a link",
 		refusal("%s and %s %s, so that they cannot tell the colors apart", f.Whole[Blue], f.Whole[Green], how))
+}
+
+// passAlike says that the two differ in nothing that tells where requests go: one
+// may have been edited through a link, and its comments not.
+func (f LiveFile) passAlike(w *whole) bool {
+	blue, green := f.passing(w, Blue), f.passing(w, Green)
+	return blue.Pass() && blue.Alike(green)
 }
 
 func refusal(format string, args ...any) *nginxconf.Refusal {

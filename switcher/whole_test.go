@@ -170,6 +170,17 @@ func TestWholeFilesRefused(t *testing.T) {
 			"hold the same, to the last byte", "edited through a link", ""},
 		"two names of one": {with("a link", func(w *wholly) { delete(w.files, "green.conf"); w.links["green.conf"] = "blue.conf" }),
 			"UP/blue.conf and UP/green.conf are one and the same", "", ""},
+		"a link, and both pass to green": {with("a link", func(w *wholly) { w.files["blue.conf"] = "# blue\n" + strings.Replace(greenFile, "=2", "=3", 1) }),
+			"UP/blue.conf and UP/green.conf pass every request to the same servers, so that they cannot tell the colors apart", "edited through a link", ""},
+		"a folder, and both pass to green": {with("a link to a folder", func(w *wholly) { w.files["blue/app.conf"], w.files["green/z.conf"] = "# blue\n"+greenFile, "" }),
+			"UP/blue and UP/green pass every request to the same servers", "edited through a link", ""},
+		"blue's file passes to green": {with("a copy", func(w *wholly) {
+			w.files["blue.conf"] = greenFile + "server { listen 127.0.0.1:1; location / { include proxy_params; proxy_pass http://GREEN/x; } }"
+			w.files["live.conf"] = greenFile
+		}),
+			"UP/blue.conf passes to GREEN, where green is asked, and not to BLUE, where blue is", "let UP/blue.conf pass to BLUE, or set `blue_url:` and `green_url:` to where each color is", ""},
+		"green's file passes to blue": {with("a link to a folder", func(w *wholly) { w.files["green/app.conf"] = "upstream myapp { server BLUE; }" }),
+			"UP/green passes to BLUE, where blue is asked, and not to GREEN, where green is", "let UP/green pass to GREEN", ""},
 		"a link to neither": {with("a link", func(w *wholly) { w.files["old.conf"] = blueFile; w.links["live.conf"] = "old.conf" }),
 			"UP/live.conf leads to UP/old.conf, which is neither UP/blue.conf nor UP/green.conf", "lead the link to one of them", ""},
 		"no file for green": {with("a link", func(w *wholly) { delete(w.files, "green.conf") }),

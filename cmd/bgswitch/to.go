@@ -261,9 +261,13 @@ func (t *terminal) showDone(site string, r switcher.Result) {
 	}
 }
 
-// provedFor says of how much a proof is one, where nginx still passes to the idle
-// color and nobody was asked through it.
+// provedFor says of how much a proof is one where nobody was asked through nginx,
+// and nginx still passes to the idle color; or whole files decide, for what those
+// lead to is known from their names alone.
 func provedFor(r switcher.Result) string {
+	if r.Record.Proof == switcher.ByGeneration && r.Plan.Wholly() {
+		return " for " + strings.Join(r.Plan.Paths(), " and ") + " alone"
+	}
 	for _, e := range r.Record.Elsewhere {
 		if e.Color == r.Plan.From && r.Record.Proof == switcher.ByGeneration {
 			return " for " + strings.Join(r.Plan.Paths(), " and ") + " alone"
