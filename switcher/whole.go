@@ -158,7 +158,13 @@ func (f LiveFile) linked(w *whole, file *livefile.File, step livefile.Step) (err
 		}
 	}
 	if w.live == "" {
-		return refuse(NotAccepted, "lead the link to one of them, or set `blue_file:` and `green_file:` to what it leads to",
+		hint := "lead the link to one of them, or set `blue_file:` and `green_file:` to what it leads to"
+		for color, of := range w.of {
+			if of.Hash() == file.Hash() && !file.IsFolder() {
+				hint = fmt.Sprintf("that is a copy of %s's: set `file: %s` to go on with copies; else lead the link to one of them", color, file.Path)
+			}
+		}
+		return refuse(NotAccepted, hint,
 			refusal("%s leads to %s, which is neither %s nor %s", step.At, file.Path, f.Whole[Blue], f.Whole[Green]))
 	}
 	if w.link, err = livefile.ReadLink(step.At); err != nil {
@@ -166,7 +172,11 @@ func (f LiveFile) linked(w *whole, file *livefile.File, step livefile.Step) (err
 	}
 	other := w.live.Other()
 	w.text = map[Color]string{w.live: step.To, other: f.textFor(other, w, step)}
-	if led, err := livefile.Resolve(livefile.Step{At: step.At, To: w.text[other]}.Leads()); err != nil || led != w.of[other].Path {
+	led, err := livefile.Resolve(livefile.Step{At: step.At, To: w.text[other]}.Leads())
+	if err == nil && led != w.of[other].Path {
+		err = fmt.Errorf("it would lead to %s", led)
+	}
+	if err != nil {
 		return fmt.Errorf("the link %s could not be led to %s (%q): %w", step.At, w.of[other].Path, w.text[other], err)
 	}
 	return nil

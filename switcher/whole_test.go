@@ -183,6 +183,8 @@ func TestWholeFilesRefused(t *testing.T) {
 			"UP/green passes to BLUE, where blue is asked, and not to GREEN, where green is", "let UP/green pass to GREEN", ""},
 		"a link to neither": {with("a link", func(w *wholly) { w.files["old.conf"] = blueFile; w.links["live.conf"] = "old.conf" }),
 			"UP/live.conf leads to UP/old.conf, which is neither UP/blue.conf nor UP/green.conf", "lead the link to one of them", ""},
+		"a copy behind a link": {with("a link", func(w *wholly) { w.files["available/x"] = blueFile; w.links["live.conf"] = "available/x" }),
+			"UP/live.conf leads to UP/available/x, which is neither", "that is a copy of blue's: set `file: UP/available/x`", ""},
 		"no file for green": {with("a link", func(w *wholly) { delete(w.files, "green.conf") }),
 			"green_file: lstat UP/green.conf: no such file or directory", "or set `green_file:` to what is", ""},
 		"a folder for green": {with("a link", func(w *wholly) { w.green = "g"; w.files["g/green.conf"] = greenFile }),
