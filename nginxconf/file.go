@@ -103,3 +103,22 @@ func (w Word) Text(c Color) string { return w.texts[c] }
 
 // Place is how messages call where the word stands.
 func (w Word) Place() string { return w.place }
+
+// DecidesWhere says whether two files of one layout decide in the same places: in
+// the same upstreams, or by the same variables, and for the same server names.
+func (f *File) DecidesWhere(other *File) bool { return slices.Equal(f.where(), other.where()) }
+
+func (f *File) where() (all []string) {
+	for _, w := range f.words {
+		all = append(all, w.place)
+		for _, block := range w.in {
+			all = append(all, values(block.words)...)
+			for i := range block.block {
+				if s := &block.block[i]; s.is("server_name") {
+					all = append(all, values(s.words)...)
+				}
+			}
+		}
+	}
+	return all
+}

@@ -39,3 +39,36 @@ func TestRoutesMiss(t *testing.T) {
 		}
 	}
 }
+
+func TestDecidesWhere(t *testing.T) {
+	t.Parallel()
+	const (
+		upstream = "upstream a { server 127.0.0.1:1; }"
+		pass     = "server { server_name a; location / { proxy_pass http://127.0.0.1:1; } }"
+	)
+	blue, _ := ParseAddress("127.0.0.1:1")
+	green, _ := ParseAddress("127.0.0.1:2")
+	layout := Layout{{Colors: Colors{Blue: {blue}, Green: {green}}}}
+	for _, c := range []struct {
+		one, other string
+		want       bool
+	}{
+		{upstream, "# green\nupstream a { server 127.0.0.1:2 max_fails=2; }", true},
+		{upstream, "upstream b { server 127.0.0.1:2; }", false},
+		{upstream, "server 127.0.0.1:2;", false},
+		{upstream, pass, false},
+		{"set $a 127.0.0.1:1;", "set $b 127.0.0.1:1;", false},
+		{pass, "server { listen 81; server_name a; location / { proxy_pass http://127.0.0.1:2; } }", true},
+		{pass, "server { server_name b; location / { proxy_pass http://127.0.0.1:2; } }", false},
+		{pass, "server { server_name a; location /b { proxy_pass http://127.0.0.1:2; } }", false},
+	} {
+		one, err := Read([]byte(c.one), layout)
+		other, otherErr := Read([]byte(c.other), layout)
+		if err != nil || otherErr != nil {
+			t.Fatal(err, otherErr)
+		}
+		if got := one.DecidesWhere(other); got != c.want {
+			t.Errorf("%s beside %s: %t", c.one, c.other, got)
+		}
+	}
+}

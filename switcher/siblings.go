@@ -24,10 +24,27 @@ type sibling struct {
 	own  string // what the link leads to
 	path string // what it could lead to
 	says Color
+	like bool // it holds the same as what the link leads to, but for the color
 }
 
 // file is a file below that.
 func (s sibling) file(path string) string { return filepath.Join(path, s.link.Rest) }
+
+// enabled says that a link of its own leads to it, each under the name of what it
+// leads to, as those in sites-enabled do.
+func (s sibling) enabled() bool {
+	if filepath.Base(s.link.At) != filepath.Base(s.own) {
+		return false
+	}
+	beside := filepath.Join(filepath.Dir(s.link.At), filepath.Base(s.path))
+	info, err := os.Lstat(beside)
+	if err != nil || info.Mode().Type() != os.ModeSymlink {
+		return false
+	}
+	led, err := livefile.Resolve(beside)
+	to, unknown := livefile.Resolve(s.path)
+	return err == nil && unknown == nil && led == to
+}
 
 // siblingsLimit is how many names of one folder are looked at.
 const siblingsLimit = 1000
@@ -105,29 +122,40 @@ func (f LiveFile) selectedByLink(file *livefile.File, live Color) error {
 	}
 	s := found[0] // one that says the other color comes first
 	own, other := s.file(s.own), s.file(s.path)
-	hint := fmt.Sprintf("if the link is what decides, %s; else move the other one away", f.linesToSet(s, live))
+	var hint string
 	switch {
 	case s.says == live:
-		hint = fmt.Sprintf("if the link is what decides, let %s say %s, and type it again; else move it away", other, live.Other())
+		hint = fmt.Sprintf("if the link is what decides, one of the two has to say %s again: %s, or %s, which is live; else move %s away", live.Other(), other, own, other)
 	case len(found) > 1 && found[1].says == s.says:
 		hint = fmt.Sprintf("%s and %s say %s both: move one of them away, and type it again", other, found[1].file(found[1].path), s.says)
+	case !s.like:
+		hint = fmt.Sprintf("if the link is what decides, make %s and %s alike but for the color, and type it again; else move %s away", own, other, other)
+	default:
+		hint = fmt.Sprintf("if the link is what decides, %s; else move the other one away", f.linesToSet(s, live))
 	}
 	return refuse(NotAccepted, hint,
 		refusal("%s is a link that selects the color: it leads to %s, which says %s, and beside that %s says %s: to edit the one would make both say the same",
 			s.link.At, own, live, other, s.says))
 }
 
-// coloredSiblings are those that say a color, each once, by the last link on the
-// way to it.
+// coloredSiblings are those that say a color in the very place where the live file
+// does, each once, by the last link on the way to it. One that is enabled beside it
+// is another site's.
 func (f LiveFile) coloredSiblings(file *livefile.File, live Color) (list []sibling) {
 	found := map[string]sibling{}
+	own, err := nginxconf.Read(file.Bytes, f.Layout)
+	if err != nil {
+		return nil
+	}
 	for s := range siblings(f.Path) {
 		other, err := livefile.Read(s.file(s.path))
-		if err != nil || other.SameAs(file) {
+		if err != nil || other.SameAs(file) || s.enabled() {
 			continue
 		}
-		if read, err := nginxconf.Read(other.Bytes, f.Layout); err == nil {
+		if read, err := nginxconf.Read(other.Bytes, f.Layout); err == nil && read.DecidesWhere(own) {
 			s.says = read.Live()
+			as, err := read.Edit(live)
+			s.like = err == nil && nginxconf.RoutesOf(as).Alike(nginxconf.RoutesOf(file.Bytes))
 			found[other.Path] = s
 		}
 	}

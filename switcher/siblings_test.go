@@ -45,7 +45,8 @@ func TestSelectingLinkIsRefused(t *testing.T) {
 		"through another": {both, map[string]string{"enabled/x": "../live.conf", "live.conf": "blue.conf"}, "enabled/x", [3]string{"live.conf", "blue.conf", "green.conf"}},
 		"beside a copy":   {map[string]string{"blue.conf": blueFile, "green.conf": greenFile, "blue.bak": blueFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"live.conf", "blue.conf", "green.conf"}},
 		"two of green's":  {map[string]string{"blue.conf": blueFile, "green.conf": greenFile, "too.conf": greenFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "UP/green.conf and UP/too.conf say green both: move one"}},
-		"the same color":  {map[string]string{"blue.conf": blueFile, "green.conf": blueFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "let UP/green.conf say green, and type it again"}},
+		"the same color":  {map[string]string{"blue.conf": blueFile, "green.conf": blueFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "one of the two has to say green again: UP/green.conf, or UP/blue.conf, which is live"}},
+		"another site's":  {map[string]string{"app.conf": blueFile, "z": greenFile + "server { listen 127.0.0.1:1; location / { proxy_pass http://GREEN; } }"}, map[string]string{"live.conf": "app.conf"}, "live.conf", [3]string{"", "make UP/app.conf and UP/z alike but for the color, and type it again; else move UP/z away"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,6 +94,9 @@ func TestOtherLinksAreFollowed(t *testing.T) {
 		file         string
 	}{
 		"sites-enabled":       {map[string]string{"available/app": blueFile, "available/other": other, "available/none": "nonsense"}, map[string]string{"enabled/app": "../available/app"}, "enabled/app"},
+		"another enabled":     {map[string]string{"available/app": blueFile, "available/preview": "server { listen 127.0.0.1:1; location / { proxy_pass http://GREEN; } }"}, map[string]string{"enabled/app": "../available/app"}, "enabled/app"},
+		"another upstream":    {map[string]string{"available/app": blueFile, "available/other": other}, map[string]string{"enabled/app": "../available/app"}, "enabled/app"},
+		"enabled likewise":    {map[string]string{"available/app": blueFile, "available/second": greenFile}, map[string]string{"enabled/app": "../available/app", "enabled/second": "../available/second"}, "enabled/app"},
 		"a backup":            {map[string]string{"available/app": blueFile, "available/app.old": blueFile, "available/app~": greenFile, "available/app.bak": blueFile, "available/app.2026-11-23": greenFile}, map[string]string{"enabled/app": "../available/app"}, "enabled/app"},
 		"a hidden file":       {map[string]string{"available/app": blueFile, "available/.app.swp": greenFile}, map[string]string{"enabled/app": "../available/app"}, "enabled/app"},
 		"another link to it":  {map[string]string{"available/app": blueFile}, map[string]string{"enabled/app": "../available/app", "available/too": "app"}, "enabled/app"},
@@ -102,6 +106,7 @@ func TestOtherLinksAreFollowed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, up := byWords(t, c.files, c.links, c.file)
+			s.Switcher.Site.Files[0].Layout[0].Selector = nginxconf.Selector{} // as where none is set
 			before := below(t, up)
 			s.ends(switcher.Green, switcher.Done)
 			s.ends(switcher.Blue, switcher.Done)
