@@ -268,15 +268,19 @@ func (p *Prepared) lookAgain(ctx context.Context) error {
 // finish removes what was kept for the way back. What somebody wrote to the old
 // file meanwhile is in nobody's live file: a human has to look at it.
 func (p *Prepared) finish() *Error {
+	var written []error
 	for _, c := range p.Changes {
 		err := c.finish()
 		switch {
 		case errors.Is(err, livefile.ErrChanged):
-			return p.overwrote(err)
+			written = append(written, err)
 		case err != nil:
 			p.note("the old file could not be removed: %v; the next switch removes it", err)
 			p.leftover = true
 		}
+	}
+	if err := errors.Join(written...); err != nil {
+		return p.overwrote(err)
 	}
 	return nil
 }

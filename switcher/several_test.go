@@ -259,6 +259,28 @@ func TestSeveralFilesEditedAfter(t *testing.T) {
 	}
 }
 
+// Somebody writes to an old file that is kept meanwhile: his words stay, and of
+// the other files nothing does.
+func TestSeveralFilesKeptWrittenTo(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, nginxtest.Options{}, "upstreams", "variables", "a flag")
+	edited := s.Switcher.Site.Files[0].Path
+	kept := filepath.Join(filepath.Dir(edited), "."+filepath.Base(edited)+".bgswitch-")
+	s.Switcher.Nginx.Test = []string{"sh", "-c", `echo >>"$0"; [ "$(wc -l <"$0")" != 2 ] || for f in "$1"*; do case $f in *journal) ;; *) echo "# his" >>"$f";; esac; done`, filepath.Join(s.Dir, "runs"), kept}
+	var failed *switcher.Error
+	if result, err := s.to(switcher.Green); !errors.As(err, &failed) || failed.Outcome != switcher.Stuck || !strings.Contains(failed.Traffic, "the switch took place") {
+		t.Fatalf("%s, %v: %+v", result.Outcome, err, failed)
+	}
+	for path := range s.blue {
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*.bgswitch-*")); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+	if his, _ := filepath.Glob(filepath.Join(filepath.Dir(edited), ".*.not-bgswitch-*")); len(his) != 1 {
+		t.Errorf("what he wrote stands in %v", his)
+	}
+}
+
 // One of two files is mounted by itself and is written in place, the other one
 // is exchanged.
 func TestSeveralFilesOneInPlace(t *testing.T) {
