@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/trust"
 )
 
@@ -118,8 +120,14 @@ func (s *Survey) borrow(ctx context.Context, place journal.Place) (*journal.Jour
 		return nil, refuse(Failed, hint, fmt.Errorf("mend what an earlier run left, together with %s: %w", place.Live, err))
 	}
 	taken, err := journal.Take(ctx, place, 0, s.request.Command, nil)
+	if lock.IsBusy(err) {
+		return nil, refuse(Busy, fmt.Sprintf("type it again when that one is through; `%s` shows where the traffic is", s.Command("status")), fmt.Errorf("%s, at %s, which an earlier run left half done", err, place.Live))
+	}
 	if err != nil {
 		return nil, s.notLocked(err)
+	}
+	if taken.WasHooked() {
+		s.note("%s", KilledBefore)
 	}
 	return taken, nil
 }
@@ -159,9 +167,25 @@ func (s *Survey) restore(part remaining) error {
 		return nil // somebody else's, since
 	}
 	if err == nil && put {
-		s.note("%s: the old %s is back", killedUnsure(part.Entry), part.Live)
+		s.note("%s: the old %s is back%s", killedUnsure(part.Entry), part.Live, s.whose(part.Live))
 	}
 	return err
+}
+
+// whose tells of a file that is none of the sites' that its site was switched, too.
+func (s *Survey) whose(live string) string {
+	if s.journals.Of(live) != nil {
+		return ""
+	}
+	return ", which is no file of " + s.names() + ": what it decides goes back to its old color, too"
+}
+
+func (s *Survey) names() string {
+	var names []string
+	for _, p := range s.parts {
+		names = append(names, p.Site.Name)
+	}
+	return strings.Join(names, " and ")
 }
 
 func killedUnsure(e journal.Entry) string {

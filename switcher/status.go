@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 
 	"bgswitch/health"
@@ -209,8 +210,11 @@ func (s *Switcher) lastSwitch(st *Status) {
 func (s *Switcher) drift(st Status) []Drift {
 	var found []Drift
 	mend, says := s.to(st.Live), s.word("the file says", "the files say")
-	if last, cut := s.cutOff(st.FileErr); cut && st.Holder == nil {
-		found = append(found, Drift{DriftCutOff, "an earlier switch was killed before all files were switched", s.to(last)})
+	if st.Holder == nil {
+		found = s.killed(st)
+	}
+	if len(found) > 0 {
+		mend = found[0].Mend
 	}
 	if st.Live == "" {
 		return found
@@ -234,6 +238,31 @@ func (s *Switcher) drift(st Status) []Drift {
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("%s %s, but neither color answers: %s", says, st.Live, st.Answered), s.mendSilence(st)})
 	}
 	return found
+}
+
+// killed is the drift that a killed switch left: files that do not agree, or that
+// the next switch puts back, of this site or of one that was switched with it.
+func (s *Switcher) killed(st Status) []Drift {
+	if last, cut := s.cutOff(st.FileErr); cut {
+		return []Drift{{DriftCutOff, "an earlier switch was killed before all files were switched", s.to(last)}}
+	}
+	places, err := s.places()
+	if err != nil || st.Live == "" {
+		return nil
+	}
+	for _, place := range places {
+		e, _ := place.CutOff()
+		back := toPutBack(place, e)
+		if len(back) == 0 {
+			continue
+		}
+		to := st.Live
+		if slices.ContainsFunc(places, func(p journal.Place) bool { return slices.Contains(back, p.Live) }) {
+			to = to.Other()
+		}
+		return []Drift{{DriftCutOff, fmt.Sprintf("%s: the next switch puts the old %s back", killedUnsure(e), strings.Join(back, " and ")), s.to(to)}}
+	}
+	return nil
 }
 
 // mendStopped: workers that were left keep the addresses, or share them.

@@ -88,7 +88,13 @@ func TestCutOffBetweenTwoSites(t *testing.T) {
 		if v.whole("killed") != half {
 			t.Fatal("no switch was killed between the two files")
 		}
-		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.second+" is back", "to", "blue", "--site", site)
+		for status, put := range map[string]string{"second": "green", "myapp": "blue"} {
+			v.exits(exitDrift, "DRIFT    an earlier run was killed before its files were sure to be right: the next switch puts the old "+v.second+" back\n           mend it: bgswitch to blue ", "status", "--site", status)
+			v.exits(int(verify.Warning), "puts the old "+v.second+" back", "verify", "--site", status)
+			v.exits(exitDone, "the next switch puts the old "+v.second+" back first", "to", put, "--dry-run", "--site", status)
+		}
+		whose := map[string]string{"second": "\n", "myapp": ", which is no file of myapp: what it decides goes back to its old color, too\n"}
+		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.second+" is back"+whose[site], "to", "blue", "--site", site)
 		if got := v.whole("mended"); got != "blue" {
 			t.Errorf("mended by a switch of %s, the files name %s", site, got)
 		}
@@ -221,7 +227,9 @@ func TestCutOffMetByAnotherSite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v.exits(exitBusy, "another bgswitch is at work", "to", "green", "--config", settings)
+			if out := v.exits(exitBusy, "another bgswitch is at work", "to", "green", "--config", settings); strings.Contains(out, "--wait-lock") {
+				t.Errorf("what never waits says how to wait:\n%s", out)
+			}
 			if v.read(v.Live)+v.read(v.second) != before {
 				t.Error("half of it was mended")
 			}
