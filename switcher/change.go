@@ -126,9 +126,12 @@ func (c *Change) prepare(tested bool, with []journal.Place) (err error) {
 	if err := c.journal.Begin(entry); err != nil {
 		return err
 	}
-	synced := make(chan error, 1)
-	go func() { synced <- c.journal.Sync(!entry.Whole) }() // both wait for the disk
-	if err = errors.Join(c.replacement.Prepare(), <-synced); err == nil {
+	synced := begun(c.journal.Sync) // both wait for the disk
+	err = errors.Join(c.replacement.Prepare(), synced())
+	if err == nil && !entry.Whole { // it has to be found after a power cut: the file is not sure to be right without it
+		err = c.journal.SyncNames()
+	}
+	if err == nil {
 		err = c.open()
 	}
 	return err

@@ -187,6 +187,11 @@ func (v *victim) honest(what, color string) {
 		return
 	}
 	serves := nginxtest.Answers(v.URL(), 1)[color] == 1
+	for before := !serves; before != serves; { // nginx may have got a signal before the kill, and load only now
+		before = serves
+		code, out = v.bgswitch("status")
+		serves = nginxtest.Answers(v.URL(), 1)[color] == 1
+	}
 	unknown := strings.Contains(out, "loaded: unknown")
 	if serves && code != exitDone || !serves && code != exitDrift && !unknown {
 		v.t.Errorf("%s: the file names %s, it answers: %v; status exits %d:\n%s", what, color, serves, code, out)

@@ -191,15 +191,11 @@ func (p Place) WasHooked() bool {
 	return left.Hooked
 }
 
-// Sync returns when the journal is on the disk. Where it has to be found after a
-// power cut, since the file is not sure to be right without it, names says that
-// every name in its folder has to be, too.
-func (j *Journal) Sync(names bool) error {
-	if !names {
-		return j.lock.File.Sync()
-	}
-	return errors.Join(j.lock.File.Sync(), j.lock.Folder.Sync())
-}
+// Sync returns when the journal is on the disk.
+func (j *Journal) Sync() error { return j.lock.File.Sync() }
+
+// SyncNames returns when every name in its folder is: its own, too.
+func (j *Journal) SyncNames() error { return j.lock.Folder.Sync() }
 
 // Whole notes that what was put is whole and accepted: nobody has to put the
 // old file back any more.

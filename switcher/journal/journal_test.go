@@ -50,7 +50,7 @@ func TestLeft(t *testing.T) {
 		want  Entry // Schema apart; the zero value: nothing is left
 	}{
 		{"nothing", func(*Journal) error { return nil }, Entry{}},
-		{"begun", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Sync(true)) }, entry},
+		{"begun", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Sync(), j.SyncNames()) }, entry},
 		{"a link", func(j *Journal) error { return j.Begin(link) }, link},
 		{"whole", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole()) }, whole},
 		{"whole, and not any more", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole(), j.NotWhole()) }, entry},
