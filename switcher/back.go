@@ -28,32 +28,62 @@ func (r Request) target(live Color) Color {
 // loaded once more, and proves it.
 func (p *part) target(live Color) Color {
 	r := p.survey.request
+	if p.unmoved {
+		return live
+	}
 	if p.stays = r.To == "" && !r.wayBack && slices.ContainsFunc(p.files, func(f *livefile.File) bool { return p.survey.undone[f.Home] }); p.stays {
 		return live
 	}
 	return r.target(live)
 }
 
-// undoneAlready lets `back` undo the newest switch once. A history that cannot be
-// read keeps nobody from going back; how much of it could not is told.
-func (s *Switcher) undoneAlready(p Plan) (unread statedir.Unread, err error) {
+// findUnmoved finds the sites that a switch of several had left where they were:
+// to go back from it is to leave them there.
+func (s *Survey) findUnmoved() {
+	if s.request.To != "" || s.request.wayBack || len(s.parts) == 1 {
+		return
+	}
+	moved := func(r *statedir.Record) bool { return r != nil && r.From != r.To }
+	var newest []*statedir.Record
+	for _, p := range s.parts {
+		r, _, _ := p.newestDone() // what cannot be read keeps nobody from going back
+		newest = append(newest, r)
+	}
+	for i, r := range newest {
+		s.parts[i].unmoved = r != nil && !moved(r) && slices.ContainsFunc(newest, func(other *statedir.Record) bool {
+			return moved(other) && other.Time.Equal(r.Time)
+		})
+	}
+}
+
+// newestDone is the newest switch that was done; nil where there is none.
+func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread, err error) {
 	for r, err := range s.State.Records(&unread) {
 		if err != nil {
-			return unread, nil
+			return nil, unread, err
 		}
-		if Outcome(r.Outcome) != Done {
-			continue
-		}
-		ago := time.Since(r.Time).Abs()
-		if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
-			return unread, nil
-		}
-		return unread, &Error{
-			Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
-			Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
+		if Outcome(r.Outcome) == Done {
+			return &r, unread, nil
 		}
 	}
-	return unread, nil
+	return nil, unread, nil
+}
+
+// undoneAlready lets `back` undo the newest switch once. A history that cannot be
+// read keeps nobody from going back; how much of it could not is told.
+func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, error) {
+	r, unread, err := s.newestDone()
+	if r == nil || err != nil {
+		return unread, nil
+	}
+	ago := time.Since(r.Time).Abs()
+	if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
+		return unread, nil
+	}
+	return unread, &Error{
+		Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
+		Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
+	}
 }
 
 // Ago is how long ago something was, in words.

@@ -41,7 +41,7 @@ func (s *Survey) deciding() []nginx.Passing {
 // noteElsewhere says so, once the outcome is known: a switch has left it as it is.
 func (p *part) noteElsewhere(outcome Outcome) {
 	for _, e := range p.elsewhere {
-		if outcome == Done && e.Color == p.plan.From {
+		if outcome == Done && e.Color == p.plan.From && p.plan.From != p.plan.To {
 			p.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
 			continue
 		}

@@ -61,10 +61,10 @@ func (s *Survey) runBefore(ctx context.Context) error {
 	if !s.anyHook(func(h Hooks) [][]string { return h.Before }) {
 		return nil
 	}
-	if err := s.journals[0].Hooked(true); err != nil {
+	s.hooked = true
+	if err := s.noteHooked(true); err != nil {
 		return asError(stepBefore, s.notWritten(err))
 	}
-	s.hooked = true
 	err := s.take(stepBefore, func() error {
 		return s.each(func(p *part) error {
 			err := p.runHooks(ctx, "before", p.hooks().Before)
@@ -88,13 +88,23 @@ func (s *Survey) noteHooks(outcome Outcome) {
 	}
 }
 
+// noteHooked notes it in the journal of each site that has such commands.
+func (s *Survey) noteHooked(is bool) error {
+	return s.each(func(p *part) error {
+		if len(p.hooks().Before) == 0 {
+			return nil
+		}
+		return s.journals.Of(p.files[0].Home).Hooked(is)
+	})
+}
+
 // hooksRecorded tells the journal that nothing of `before` is left to be told:
 // the history tells the rest.
 func (s *Survey) hooksRecorded() {
 	if !s.hooked {
 		return
 	}
-	if err := s.journals[0].Hooked(false); err != nil {
+	if err := s.noteHooked(false); err != nil {
 		s.Log.Debug().Err(err).Msg("cannot note that before is over")
 	}
 }

@@ -24,6 +24,7 @@ type part struct {
 	questions *questions
 	loaded    Loaded
 	already   bool
+	unmoved   bool                 // `back`, where the newest switch of several had left the site as it was
 	stays     bool                 // `back`, where the files name again what a killed run was to leave
 	elsewhere []statedir.Elsewhere // nil: unknown
 }
@@ -107,6 +108,8 @@ func (p *part) read(ctx context.Context) error {
 	}
 	request := p.survey.request
 	switch {
+	case p.unmoved:
+		p.note("the newest switch of several left it on %s, and so does `back`", p.plan.To)
 	case p.stays:
 		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
 	case request.To == "" && !request.wayBack:
@@ -166,7 +169,7 @@ func (p *part) alreadySo(ctx context.Context) bool {
 		p.Log.Debug().Err(err).Msg("the history is not readable")
 	}
 	running := p.survey.running
-	if p.loaded = running.knows(p.files, given); p.survey.changed() || p.stays {
+	if p.loaded = running.knows(p.files, given); p.plan.Changes() || p.stays {
 		return false
 	}
 	if p.Site.Confirm == nil {

@@ -156,6 +156,7 @@ func (s *Survey) read(ctx context.Context) error {
 		return err
 	}
 	go func() { _, _ = s.census() }()
+	s.findUnmoved()
 	return s.each(func(p *part) error { return p.read(ctx) })
 }
 

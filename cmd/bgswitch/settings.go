@@ -150,14 +150,15 @@ func (s settings) chosen(names string) ([]switcher.Site, error) {
 // together are those that are named, or the only one.
 func (s settings) together(names string) (list []switcher.Site, err error) {
 	for name := range strings.SplitSeq(names, ",") {
+		if name == "" && names != "" {
+			return nil, usage("write it as --site a,b", "--site %s names no site between its commas", names)
+		}
 		site, err := s.site(name)
 		switch {
 		case err != nil:
 			return nil, err
 		case slices.ContainsFunc(list, func(other switcher.Site) bool { return other.Name == site.Name }):
 			return nil, usage("name each site once", "--site %s names %s twice", names, site.Name)
-		case name == "" && names != "":
-			return nil, usage("write it as --site a,b", "--site %s names no site between its commas", names)
 		}
 		list = append(list, site)
 	}

@@ -269,7 +269,7 @@ func provedFor(r switcher.Result) string {
 		return " for " + strings.Join(r.Plan.Paths(), " and ") + " alone"
 	}
 	for _, e := range r.Record.Elsewhere {
-		if e.Color == r.Plan.From && r.Record.Proof == switcher.ByGeneration {
+		if e.Color == r.Plan.From && r.Plan.From != r.Plan.To && r.Record.Proof == switcher.ByGeneration {
 			return " for " + strings.Join(r.Plan.Paths(), " and ") + " alone"
 		}
 	}
