@@ -270,7 +270,7 @@ func TestAFakeMasterInAContainer(t *testing.T) {
 	const title = "nginx: master process nginx -g daemon off;"
 	enter := []string{"nsenter", "--target", fmt.Sprint(s.PID), "--mount", "--pid", "--net", "--"}
 	s.begin(append(enter, "setpriv", "--reuid=33", "--regid=33", "--clear-groups", binary, "-p", "/tmp", "-g",
-		"daemon off; pid /tmp/his.pid; error_log /tmp/his.log;", "-c", s.his())...) // his nginx
+		"daemon off; pid /tmp/his.pid; error_log /tmp/his.log;", "-c", s.his(""))...) // his nginx
 	s.begin(append(enter, "bash", "-c", `exec -a "$0" sleep 100`, title)...) // root's sleep
 	s.eventually(func() error {
 		var n int
@@ -292,8 +292,55 @@ func (s *stand) mounts() string {
 	return link
 }
 
+// The container is named by a first process that is no nginx, as an image's init
+// is: whoever has broken into something else in there does not speak for it.
+func TestAFakeMasterInANamedContainer(t *testing.T) {
+	t.Parallel()
+	s := containerStand(t, nginxtest.ContainerOptions{})
+	binary, err := nginxtest.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	enter := []string{"nsenter", "--target", fmt.Sprint(s.PID), "--mount"}
+	s.Switcher.Nginx.MasterPID = s.begin(append(enter, "--", "sleep", "1000")...).Process.Pid
+	his := s.his("include /etc/nginx/conf.d/*.conf;")
+	s.begin(append(enter, "--pid", "--net", "--", "setpriv", "--reuid=33", "--regid=33", "--clear-groups", binary, "-p", "/tmp", "-g",
+		"daemon off; pid /tmp/his.pid; error_log /tmp/his.log;", "-c", his)...)
+	s.eventually(func() error {
+		_, err := os.Stat(s.Container.Root + "/tmp/his.pid")
+		if at, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", s.Switcher.Nginx.MasterPID)); at != s.mounts() {
+			err = errors.New("the first process is not there yet")
+		}
+		return err
+	})
+	s.switchesAsOnTheHost(switcher.Green)
+}
+
+// A pid in the settings that is not, or no more, that of an nginx in a container
+// says nothing of whether nginx runs: what is wrong is the setting.
+func TestNamedByTheWrongPID(t *testing.T) {
+	t.Parallel()
+	rightstest.Needs(t, rightstest.Root)
+	s := newStand(t, nginxtest.Options{})
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for pid, want := range map[int][2]string{
+		gone.Process.Pid: {"does not exist", "remove `pid`"},
+		s.PID:            {"is an nginx of this host", "remove `pid`"},
+		os.Getpid():      {"and no nginx runs in a container of its", "remove `pid`"},
+	} {
+		s.Switcher.Nginx.MasterPID = pid
+		failed := s.refuses(switcher.Failed, fmt.Sprintf("process %d, which the settings name", pid))
+		if !strings.Contains(failed.Error(), want[0]) || !strings.Contains(failed.Hint, want[1]) || strings.Contains(failed.Error(), "not running") {
+			t.Errorf("%v\n%s", failed, failed.Hint)
+		}
+	}
+}
+
 // his is a configuration in the container that anybody may run.
-func (s *stand) his() string {
+func (s *stand) his(more string) string {
 	s.t.Helper()
 	if err := os.Chmod(s.Container.Root+"/tmp", 0o777); err != nil {
 		s.t.Fatal(err)
@@ -302,7 +349,7 @@ func (s *stand) his() string {
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += fmt.Sprintf("%s_temp_path /tmp/%s; ", kind, kind)
 	}
-	text := "events {} http { access_log off; " + temporary + "server { listen 9999; } }"
+	text := "events {} http { access_log off; " + temporary + more + "server { listen 9999; } }"
 	if err := os.WriteFile(s.Container.Root+"/tmp/his.conf", []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
@@ -460,7 +507,9 @@ func TestContainerByName(t *testing.T) {
 	}
 	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
 	s.Switcher.Nginx.ContainerName = "web-2"
-	s.refuses(switcher.Failed, "no such: inspect")
+	if failed := s.refuses(switcher.Failed, "no such: inspect"); !strings.Contains(failed.Hint, "remove `container`") {
+		t.Errorf("the hint is %q", failed.Hint)
+	}
 	s.Switcher.Nginx.ContainerName = "web-1"
 	s.switchesAsOnTheHost(switcher.Green)
 	if in := s.Status(t.Context()).Running.Container; in == nil || in.Name != "web-1" {

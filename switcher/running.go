@@ -96,6 +96,10 @@ const hintNowhere = "start nginx's container (`docker ps -a` lists them); for an
 
 const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
 
+const hintMisnamed = "remove `pid` below `nginx:` in the settings, for an nginx that alone reads the file is found by it; or write there what nginx's master has now (`ps -C nginx -o pid,ppid,args`)"
+
+const hintNotAsked = "see what is called so (`docker ps`); or remove `container` below `nginx:` in the settings, for an nginx that alone reads the file is found by it; or name its master: `nginx: {pid: …}`"
+
 func (s *Switcher) refuseMaster(err error) error {
 	outcome := Failed
 	if errors.Is(err, nginx.ErrPIDMoved) {
@@ -121,6 +125,12 @@ func (s *Switcher) hintForMaster(err error) string {
 		return s.AsRoot()
 	case errors.Is(err, nginx.ErrNoBinary):
 		return hintNowhere
+	case errors.Is(err, nginx.ErrMisnamed):
+		return hintMisnamed
+	case errors.Is(err, nginx.ErrNamedHere):
+		return "remove `pid` below `nginx:` in the settings"
+	case errors.Is(err, nginx.ErrNotAsked):
+		return hintNotAsked
 	case errors.Is(err, nginx.ErrNotRunning) && s.Nginx.ContainerName != "":
 		return "start it: `docker start " + s.Nginx.ContainerName + "`"
 	case errors.Is(err, nginx.ErrNotRunning):

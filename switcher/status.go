@@ -267,7 +267,7 @@ func (s *Switcher) killed(st Status) []Drift {
 
 // mendStopped: workers that were left keep the addresses, or share them.
 func (s *Switcher) mendStopped(err error) string {
-	if errors.Is(err, nginx.ErrOrphans) {
+	if errors.Is(err, nginx.ErrOrphans) || errors.Is(err, nginx.ErrMisnamed) {
 		return s.hintForMaster(err)
 	}
 	if s.Nginx.Named() || errors.Is(err, nginx.ErrNoBinary) {

@@ -106,7 +106,7 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*
 	case len(masters) > 0:
 		return nil, nil, fmt.Errorf("%w: nginx in %s, process %d, is not shown the live file", ErrNotProved, named, masters[0].id.pid)
 	}
-	return nil, nil, fmt.Errorf("%w: no nginx runs in %s", ErrNotRunning, named)
+	return nil, nil, n.none(named)
 }
 
 // mostAsked is how many nginx that see the files are asked which reads them, and
@@ -167,7 +167,7 @@ func (n *Nginx) elsewhere(census Processes, named *named) []process {
 			return true
 		}
 		if named != nil {
-			return !named.is(p, masters) || !n.counts(p)
+			return !named.is(p, masters) || !named.speaks(p) || !n.counts(p)
 		}
 		return !n.counts(p) || seesAll(p) && n.sameConfiguration(p) != nil
 	})

@@ -35,6 +35,30 @@ func (n *named) is(p process, masters map[int]bool) bool {
 	return sameNamespace(p.id.pid, n.pid, "mnt") && root.Differs(p.id.pid, "mnt")
 }
 
+// speaks says that a master counts for the container that is named: it is the
+// process that is named, or runs as that one's user does, or as root, ours or its
+// own. Whoever else runs something in there does not speak for it.
+func (n *named) speaks(p process) bool {
+	user, err := userOf(p.id.pid)
+	return err == nil && (p.id.pid == n.pid || user == 0 || user == rootOf(n.pid) || sameUser(n.pid, user))
+}
+
+// rootOf is whom the root of a process's user namespace is to us (user_namespaces(7),
+// uid_map); -1 where that is unknown.
+func rootOf(pid int) int {
+	text, err := readProc(fmt.Sprintf("/proc/%d/uid_map", pid))
+	if err != nil {
+		return -1
+	}
+	for line := range strings.Lines(string(text)) {
+		var from, to, count int
+		if _, err := fmt.Sscan(line, &from, &to, &count); err == nil && from == 0 {
+			return to
+		}
+	}
+	return -1
+}
+
 // Named says that the settings name a container, or a process: what runs
 // elsewhere is not meant.
 func (n *Nginx) Named() bool { return n.MasterPID != 0 || n.ContainerName != "" }
@@ -49,11 +73,39 @@ func (n *Nginx) named(ctx context.Context) (*named, error) {
 	pid, err := askRuntimes(ctx, n.ContainerName)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: container %s: %w", ErrNotProved, n.ContainerName, err)
+		return nil, marked{fmt.Errorf("%w: container %s: %w", ErrNotProved, n.ContainerName, err), ErrNotAsked}
 	case pid == 0:
 		return nil, fmt.Errorf("%w: container %s has stopped", ErrNotRunning, n.ContainerName)
 	}
 	return &named{pid, "container " + n.ContainerName}, nil
+}
+
+// Why the settings lead to no nginx in a container. They stand beside others.
+var (
+	// ErrMisnamed: `pid` names no process, or none that has to do with nginx.
+	ErrMisnamed = errors.New("the settings name the wrong process")
+	// ErrNamedHere: `pid` names an nginx of this host.
+	ErrNamedHere = errors.New("the settings name an nginx of this host")
+	// ErrNotAsked: no runtime could say where the container is.
+	ErrNotAsked = errors.New("no runtime knows the container")
+)
+
+// none is why no master is found for what the settings name.
+func (n *Nginx) none(named *named) error {
+	if n.MasterPID == 0 {
+		return fmt.Errorf("%w: no nginx runs in %s", ErrNotRunning, named)
+	}
+	p, err := readProcess(named.pid)
+	text := fmt.Sprintf("%s, which the settings name (`nginx: {pid: %d}`),", named, named.pid)
+	switch {
+	case gone(err) || p.dead():
+		return marked{marked{fmt.Errorf("%s does not exist", text), ErrMisnamed}, ErrNotRunning}
+	case err != nil:
+		return fmt.Errorf("%w: %s: %w", ErrNotProved, text, err)
+	case strings.HasPrefix(p.title, masterTitle) && apart(named.pid) == nil:
+		return marked{marked{fmt.Errorf("%s is an nginx of this host, and in no container", text), ErrNamedHere}, ErrNotProved}
+	}
+	return marked{marked{fmt.Errorf("%s is %q, and no nginx runs in a container of its", text, firstWords(p.title)), ErrMisnamed}, ErrNotRunning}
 }
 
 // runtimes are the commands that know the containers of this host by name.
