@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type cellOptions struct {
 	Watch    string // what its first process plays; empty: it waits
 	HostPIDs bool   // it has those of the host
 	Jail     bool   // its root folder is below that of its mounts
+	Gives    uint32 // capabilities that its program gives whoever runs it
 	Users    int    // the user of the host whose own users it has; 0: it has ours
 }
 
@@ -73,6 +75,14 @@ func newCell(t *testing.T, o cellOptions) *cell {
 	c.write("dev/null", "", 0o666)
 	if err := nginxtest.GiveAway(c.root, o.Users); err != nil {
 		t.Fatal(err)
+	}
+	if o.Gives != 0 {
+		given := make([]byte, 20) // struct vfs_cap_data of the kernel's include/uapi/linux/capability.h
+		binary.LittleEndian.PutUint32(given, 0x02000001)
+		binary.LittleEndian.PutUint32(given[4:], o.Gives)
+		if err := unix.Setxattr(filepath.Join(c.root, "nginx"), "security.capability", given, 0); err != nil {
+			rightstest.Without(t, "a file system that keeps the capabilities of files")
+		}
 	}
 	options, err := json.Marshal(o)
 	if err != nil {

@@ -68,6 +68,13 @@ func (p *Process) readRights() (rights, error) {
 		r.Capabilities = r.Capabilities.within(ours.capabilities())
 	}
 	r.UIDs, r.GIDs = status.ids("Uid"), status.ids("Gid")
+	root, err := p.rootUser()
+	if err != nil {
+		return rights{}, err
+	}
+	if r.UIDs[1] != root {
+		r.Capabilities = r.Capabilities.ofAnyProgram()
+	}
 	r.Groups, r.Umask = status.groups(), status.octal("Umask")
 	r.Filtered = bytes.Contains(status.text, []byte("\nSeccomp:\t2"))
 	r.Label = p.label()
@@ -250,6 +257,30 @@ func (c capabilities) within(ours capabilities) capabilities {
 		Ambient:     c.Ambient & ours.Permitted,
 		Last:        c.Last,
 	}
+}
+
+// ofAnyProgram are those of a user who is not root, where they do not hang on the
+// program: what its file gives (setcap(8)) counts in the mounts of the process
+// alone, and not with PR_SET_NO_NEW_PRIVS(2const).
+func (c capabilities) ofAnyProgram() capabilities {
+	c.Inheritable |= c.Effective & c.Bounding
+	c.Ambient |= c.Effective & c.Bounding
+	return c
+}
+
+// rootUser is who root of its user namespace is here (user_namespaces(7)); -1:
+// nobody.
+func (p *Process) rootUser() (int, error) {
+	if p.spaces[len(p.spaces)-1].ours {
+		return 0, nil
+	}
+	text, err := p.read("uid_map")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "0" {
+			return strconv.Atoi(fields[1])
+		}
+	}
+	return -1, err
 }
 
 func lastCapability() (uintptr, error) {
