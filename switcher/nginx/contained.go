@@ -150,8 +150,10 @@ func (n *Nginx) reader(ctx context.Context, found []Container, at []process, sig
 }
 
 // elsewhere are the masters in other namespaces, or below another root folder,
-// that may be believed: all that anybody could do to look like one needs a right
-// of root's.
+// that may be believed: to look like one takes a right of root's, or a program
+// that lends it. A setuid bwrap or firejail gives any user a first process in a pid
+// namespace of its own and in our user namespace, and nothing that it shows tells
+// it from a container's: README says so.
 func (n *Nginx) elsewhere(census Processes, named *named) []process {
 	if os.Geteuid() != 0 {
 		return nil
