@@ -252,3 +252,18 @@ func TestReadmeSudoers(t *testing.T) {
 		t.Errorf("the README's rule is not in examples/sudoers.d/bgswitch:\n%s", rule)
 	}
 }
+
+// With a C compiler about, what is built would load libraries, and those what the
+// files of a container name.
+func TestBuiltWithoutLibraries(t *testing.T) {
+	t.Parallel()
+	task, err := os.ReadFile(filepath.Join(top, "Taskfile.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range all(readme(t)+string(task), `\n(.*go build .*cmd/bgswitch)\n`) {
+		if !strings.Contains(line, "CGO_ENABLED=0 go build") {
+			t.Errorf("not by itself: %s", line)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
@@ -29,6 +30,7 @@ type askRequest struct {
 type place struct{ Name, Network, Address string }
 
 func (r *askRequest) serve(ctx context.Context) answer {
+	net.DefaultResolver.PreferGo = true // a C library's would load what the container's nsswitch.conf names
 	var backends []health.Backend
 	for _, at := range r.Places {
 		backends = append(backends, health.Backend{Name: at.Name, Network: at.Network, Address: at.Address})
@@ -115,6 +117,9 @@ func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.V
 		if err := p.enterNetwork(); err != nil {
 			return err
 		}
+		if err := giveUpRights(); err != nil {
+			return fmt.Errorf("give up our rights: %w", err)
+		}
 		a, err = start(ctx, request{Ask: &r}, q.sockets, io.Discard, io.Discard)
 		if a.Done { // also where ctx ended it
 			return nil
@@ -133,6 +138,30 @@ func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.V
 		came[n] = v
 	}
 	return came, nil
+}
+
+// giveUpRights leaves what this thread starts no right of root's but to connect to
+// a socket whoever owns it: programs of root's get what is inherited, and what
+// the bounding set has (capabilities(7)).
+func giveUpRights() error {
+	last, err := lastCapability()
+	if err != nil {
+		return err
+	}
+	for one := range last + 1 {
+		if one == unix.CAP_DAC_OVERRIDE {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, one, 0, 0, 0); err != nil {
+			return err
+		}
+	}
+	header, sets := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&header, &sets[0])
 }
 
 // enterNetwork takes this thread to the network, with the files of the resolver

@@ -3,6 +3,7 @@ package inside
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"bgswitch/health"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+
+	"golang.org/x/sys/unix"
 )
 
 func openSite(t *testing.T, o nginxtest.ContainerOptions) (*nginxtest.Site, *Process) {
@@ -81,6 +84,47 @@ func TestAsk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What asks can do nothing but connect, though it is root's.
+func TestAskRights(t *testing.T) {
+	t.Parallel()
+	site, p := openSite(t, nginxtest.ContainerOptions{})
+	mute, err := site.Container.Listen("127.0.0.9:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	network, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", site.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan health.Verdict, 1)
+	check := health.Defaults()
+	check.Timeout, check.Attempts = time.Minute, 1
+	go func() { asked <- p.Ask(ctx, health.Asker{}, check, []health.Backend{backend(site, "127.0.0.9:1")})[0] }()
+	err = nginxtest.Eventually(nginxtest.Patience, func() error {
+		processes, _ := filepath.Glob("/proc/[0-9]*")
+		for _, process := range processes {
+			title, _ := os.ReadFile(process + "/cmdline")
+			if its, _ := os.Readlink(process + "/ns/net"); string(title) != name+"\x00" || its != network {
+				continue
+			}
+			status, err := readStatus(process + "/status")
+			may := status.capabilities()
+			if all := may.Inheritable | may.Permitted | may.Effective | may.Bounding | may.Ambient; err == nil && all != 1<<unix.CAP_DAC_OVERRIDE {
+				t.Errorf("it has %x", all)
+			}
+			return err
+		}
+		return errors.New("nobody asks")
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	cancel()
+	<-asked
 }
 
 // answering answers every question with 200.

@@ -45,7 +45,8 @@
 //
 // What is asked is asked by such a copy, too, from the process's network, with our
 // own files but for those of the resolver, which are read as files of the
-// container's; nothing of the container's is run then.
+// container's; nothing of the container's is run then. It has no right of root's but
+// to connect to any socket.
 //
 // It takes root, and Linux 5.8 or newer.
 package inside
