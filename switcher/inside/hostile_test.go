@@ -286,6 +286,19 @@ func TestCgroups(t *testing.T) {
 	}
 }
 
+// Where it cannot enter the one that says which devices it may use, nothing is run.
+func TestNoDevicesOfTheHost(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, cellOptions{Bounding: usual})
+	for procs, must := range map[string]bool{"gone/cgroup.procs": true, "gone/too/cgroup.procs": false} {
+		c.rights.Cgroups = []cgroup{{procs, must}}
+		out, err := c.plays("descriptors")
+		if must != (err != nil && strings.Contains(err.Error(), "enter its cgroup")) || must && out != "" {
+			t.Errorf("%s: %v, %s", procs, err, out)
+		}
+	}
+}
+
 // Nothing can be run in a container that is paused, and where it is paused only
 // just then, that holds nobody up.
 func TestPaused(t *testing.T) {
