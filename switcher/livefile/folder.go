@@ -23,7 +23,7 @@ const filesLimit = 1000
 // ReadFolder reads a folder. It follows links as Read does, those in the folder,
 // too, but for links to other folders.
 func ReadFolder(named string) (*File, error) {
-	f, err := NameFolder(named)
+	f, err := findFolder(named)
 	if err != nil {
 		return nil, err
 	}
@@ -66,22 +66,31 @@ func (f *File) list(path string) (string, error) {
 // writes there. Another one by its name was made at another time, where the file
 // system tells (statx(2)).
 func NameFolder(named string) (*File, error) {
+	f, err := findFolder(named)
+	if err != nil {
+		return nil, err
+	}
+	var made unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, f.Path, 0, unix.STATX_BTIME, &made); err != nil {
+		return nil, pathError("statx", f.Path, err)
+	}
+	f.Bytes = []byte(f.Path + "\n")
+	f.stat.Ctim = unix.NsecToTimespec(made.Btime.Sec*int64(time.Second) + int64(made.Btime.Nsec))
+	return f, nil
+}
+
+func findFolder(named string) (*File, error) {
 	path, err := Resolve(named)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Named: named, Path: path, Home: path, Bytes: []byte(path + "\n")}
+	f := &File{Named: named, Path: path, Home: path}
 	if err := unix.Stat(path, &f.stat); err != nil {
 		return nil, pathError("stat", path, err)
 	}
 	if !f.IsFolder() {
 		return nil, ordinary.Refuse("%s is no folder", path)
 	}
-	var made unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &made); err != nil {
-		return nil, pathError("statx", path, err)
-	}
-	f.stat.Ctim = unix.NsecToTimespec(made.Btime.Sec*int64(time.Second) + int64(made.Btime.Nsec))
 	return f, nil
 }
 

@@ -87,6 +87,15 @@ func TestFolderTouched(t *testing.T) {
 	if touched, err := o.Unchanged(); !touched || err != nil {
 		t.Errorf("touched %v, %v", touched, err)
 	}
+	touched := false
+	for n := 0; !touched && n < 5000; n++ { // until the clock has gone on
+		must(t, errors.Join(os.WriteFile(filepath.Join(path, "a.conf"), nil, 0o644), os.Remove(filepath.Join(path, "a.conf"))))
+		touched, err = o.Unchanged()
+		must(t, err)
+	}
+	if !touched {
+		t.Error("a file that came and went was not noticed")
+	}
 	must(t, os.Rename(path, path+".old"))
 	must(t, os.MkdirAll(path, 0o755))
 	_, err = o.Unchanged()
