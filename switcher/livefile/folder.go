@@ -1,10 +1,12 @@
 package livefile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,10 +17,18 @@ import (
 
 // A folder that a link leads to, and whose files nginx includes, is read as one
 // live file: its bytes are the list of all that stands in it, with the hash of
-// each file, and whatever changes in there changes its identity.
+// each file, and whatever changes in there changes its identity. Of what is no
+// small file, and so hardly one of nginx's, it is known which it is.
 
 // filesLimit is how many files a folder may hold that is read.
 const filesLimit = 1000
+
+// inside is one of what stands in a folder.
+type inside struct {
+	name string // from there
+	says string // what it holds, or is
+	is   Identity
+}
 
 // ReadFolder reads a folder. It follows links as Read does, those in the folder,
 // too, but for links to other folders.
@@ -35,30 +45,49 @@ func ReadFolder(named string) (*File, error) {
 		if len(f.inside) == filesLimit {
 			return ordinary.Refuse("%s holds more than %d files", f.Path, filesLimit)
 		}
-		line, err := f.list(path)
-		list.WriteString(line)
+		one, err := look(path)
+		if err == nil {
+			one.name, err = filepath.Rel(f.Path, path)
+		}
+		f.inside = append(f.inside, one)
+		fmt.Fprintf(&list, "%s  %s\n", one.says, one.name)
 		return err
 	})
 	f.Bytes = []byte(list.String())
 	return f, err
 }
 
-// list is the line for one that stands in the folder.
-func (f *File) list(path string) (string, error) {
-	name, err := filepath.Rel(f.Path, path)
-	if err != nil {
-		return "", err
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() { // a link to one
+func look(path string) (inside, error) {
+	var stat unix.Stat_t
+	switch err := unix.Stat(path, &stat); {
+	case errors.Is(err, unix.ENOENT), err == nil && stat.Mode&unix.S_IFMT == unix.S_IFDIR: // a link to nothing, or to a folder
 		text, err := os.Readlink(path)
-		return fmt.Sprintf("%s -> %s\n", name, text), err
+		return inside{says: "-> " + text}, err
+	case err != nil:
+		return inside{}, pathError("stat", path, err)
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		return inside{says: "no regular file"}, nil
+	case stat.Size > SizeLimit:
+		return inside{says: fmt.Sprintf("%d bytes, file %d, changed %d", stat.Size, stat.Ino, stat.Ctim.Nano())}, nil
 	}
 	one, err := Read(path)
 	if err != nil {
-		return "", err
+		return inside{}, err
 	}
-	f.inside = append(f.inside, one.Identity())
-	return fmt.Sprintf("%s  %s\n", one.Hash(), name), nil
+	return inside{says: one.Hash(), is: one.Identity()}, nil
+}
+
+// differs is the first path in the folder that is another now; the folder's own
+// where none is.
+func (f *File) differs(now *File) string {
+	for _, of := range [][2]*File{{f, now}, {now, f}} {
+		for _, one := range of[0].inside {
+			if !slices.ContainsFunc(of[1].inside, func(other inside) bool { return other.name == one.name && other.says == one.says }) {
+				return filepath.Join(f.Path, one.name)
+			}
+		}
+	}
+	return f.Path
 }
 
 // NameFolder is a folder that is known by its name alone, as a release is: what

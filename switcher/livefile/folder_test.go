@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // folder makes one that nginx includes files of, with a link that leads to it.
@@ -38,6 +41,12 @@ var folderEdits = map[string]func(path string) error{
 	},
 }
 
+// folderNames are what is named then.
+var folderNames = map[string]string{
+	"a file written": "app.conf", "a file below": "below/set.inc", "one that is linked": "common.conf",
+	"another file": "new.conf", "a name": "app.conf", "a file gone": "app.conf", "a link": "too",
+}
+
 func TestFolderIsOneLiveFile(t *testing.T) {
 	t.Parallel()
 	for name, edit := range folderEdits {
@@ -66,8 +75,32 @@ func TestFolderIsOneLiveFile(t *testing.T) {
 			}
 			_, err = o.Unchanged()
 			wantErr(t, err, ErrChanged)
+			if names := folderNames[name]; !strings.HasSuffix(fmt.Sprint(err), ": "+filepath.Join(path, names)) {
+				t.Errorf("%v: want %s named", err, names)
+			}
 		})
 	}
+}
+
+// What cannot be a small file of nginx's stands in nobody's way; that it changed is
+// seen all the same.
+func TestFolderWithOtherThings(t *testing.T) {
+	t.Parallel()
+	path, _ := folder(t)
+	large := filepath.Join(path, "picture.png")
+	must(t, errors.Join(unix.Mkfifo(filepath.Join(path, "fifo"), 0o600), os.Symlink("/dev/zero", filepath.Join(path, "zero")),
+		os.WriteFile(large, make([]byte, SizeLimit+1), 0o644)))
+	was, err := ReadFolder(path)
+	must(t, err)
+	o, err := OpenFolder(was, ReadFolder)
+	must(t, err)
+	defer o.Close()
+	if touched, err := o.Unchanged(); touched || err != nil {
+		t.Errorf("nothing was done: touched %v, %v", touched, err)
+	}
+	must(t, os.WriteFile(large, make([]byte, SizeLimit+2), 0o644))
+	_, err = o.Unchanged()
+	wantErr(t, err, ErrChanged)
 }
 
 // Its bytes are those they were, and yet somebody had his hands on it.
@@ -120,9 +153,6 @@ func TestWhatIsNoFolder(t *testing.T) {
 	must(t, os.Remove(filepath.Join(many, "0")))
 	_, err = ReadFolder(many)
 	must(t, err)
-	must(t, os.Symlink("/dev/zero", filepath.Join(path, "zero")))
-	_, err = ReadFolder(path)
-	wantErr(t, err, ErrNotOrdinary)
 	f, err := NameFolder(path)
 	must(t, err)
 	if string(f.Bytes) != path+"\n" || !f.IsFolder() {

@@ -46,8 +46,8 @@ type File struct {
 	Bytes []byte // of a link: its text
 
 	stat   unix.Stat_t
-	link   bool       // see ReadLink
-	inside []Identity // of the files in a folder: see ReadFolder
+	link   bool     // see ReadLink
+	inside []inside // a folder: see ReadFolder
 }
 
 // Read reads the whole file. It follows symbolic links, never waits for a
@@ -159,7 +159,7 @@ func (f *File) LastChanged() time.Time {
 		}
 	}
 	for _, one := range f.inside {
-		if changed := time.Unix(0, one.ChangedNS); changed.After(last) {
+		if changed := time.Unix(0, one.is.ChangedNS); changed.After(last) {
 			last = changed
 		}
 	}
@@ -183,7 +183,7 @@ func (f *File) Identity() Identity {
 		identity.LinksNS += changed.UnixNano()
 	}
 	for _, one := range f.inside {
-		identity.ChangedNS += one.ChangedNS + one.LinksNS
+		identity.ChangedNS += one.is.ChangedNS + one.is.LinksNS
 	}
 	return identity
 }

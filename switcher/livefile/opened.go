@@ -19,6 +19,7 @@ type Opened struct {
 	read  func(path string) (*File, error) // what stands at the path
 	led   func(path string) (*File, error) // what it leads to, through links
 	want  string                           // the hash of what it has to hold
+	was   *File                            // the folder as it was read; nil: it is a file
 	at    Identity
 }
 
@@ -45,7 +46,7 @@ func OpenFolder(f *File, read func(named string) (*File, error)) (*Opened, error
 	if err != nil {
 		return nil, err
 	}
-	o := &Opened{file: file, path: f.Path, read: read, led: read, want: f.Hash()}
+	o := &Opened{file: file, path: f.Path, read: read, led: read, want: f.Hash(), was: f}
 	if err := o.stands(); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
@@ -114,10 +115,13 @@ func (o *Opened) now() (Identity, error) {
 	if err := unix.Fstat(int(o.file.Fd()), &ours); err != nil {
 		return Identity{}, pathError("fstat", o.path, err)
 	}
-	if f.stat.Dev != ours.Dev || f.stat.Ino != ours.Ino || f.Hash() != o.want {
-		return Identity{}, changed(o.path)
+	switch same := f.stat.Dev == ours.Dev && f.stat.Ino == ours.Ino; {
+	case same && f.Hash() == o.want:
+		return f.Identity(), nil
+	case same && o.was != nil:
+		return Identity{}, changed(o.was.differs(f))
 	}
-	return f.Identity(), nil
+	return Identity{}, changed(o.path)
 }
 
 // Close lets go of the file, or of the folder and those in it.
