@@ -14,14 +14,6 @@ import (
 // takeLock takes the locks of the live files, and makes sure that the switch can
 // be recorded.
 func (s *Survey) takeLock(ctx context.Context) error {
-	if err := s.each(func(p *part) error {
-		if len(s.parts) == 1 || len(p.Site.Restart) == 0 {
-			return nil
-		}
-		return refuse(Failed, "switch it by itself", errors.New("an app that is restarted is no site of the nginx that the others are loaded by"))
-	}); err != nil {
-		return err
-	}
 	var sites []*Switcher
 	for _, p := range s.parts {
 		sites = append(sites, p.Switcher)

@@ -106,7 +106,7 @@ func (s *Survey) reloadTogether() error {
 	for _, p := range s.parts {
 		if len(s.parts) > 1 && len(p.Site.Restart) > 0 {
 			return &Error{Outcome: Failed, Step: "switch several sites at once", Hint: fmt.Sprintf("switch %s by itself", p.Site.Name),
-				Err: fmt.Errorf("%s has a `restart` of its own, and takes part in no reload of nginx", p.Site.Name)}
+				Err: fmt.Errorf("%s: it has a `restart` of its own, and takes part in no reload of nginx", p.Site.Name)}
 		}
 	}
 	return nil
