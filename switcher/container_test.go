@@ -532,9 +532,13 @@ func TestContainerByName(t *testing.T) {
 func TestSwitchInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	s := containerStand(t, nginxtest.ContainerOptions{User: 64001})
+	named := s.Switcher.Nginx
+	// A configuration of no nginx on this host, whatever else runs on it.
+	s.Switcher.Nginx = &nginx.Nginx{Conf: filepath.Join(s.Dir, "none.conf")}
 	if _, err := s.to(switcher.Green); !errors.Is(err, nginx.ErrNotHere) {
 		t.Errorf("not named: %v", err)
 	}
+	s.Switcher.Nginx = named
 	s.Switcher.Nginx.MasterPID = s.PID
 	held := s.hold()
 	defer held.Close()

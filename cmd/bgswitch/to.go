@@ -92,7 +92,7 @@ func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
 	if s.typed = s.typedFor(sites[0]); len(sites) > 1 {
 		s.typed = s.settings.typed
 		if c.Duration("drain") > 0 {
-			return s, usage("wait for each of them afterwards, with `bgswitch drain`", "--drain waits for one site, and --site names several")
+			return s, usage(fmt.Sprintf("wait for each of them afterwards: `%s`", s.typedFor(sites[0]).Command("drain", "--wait", "60s")), "--drain waits for one site, and --site names several")
 		}
 	}
 	for _, site := range sites {

@@ -190,6 +190,19 @@ func TestInPlaceSteps(t *testing.T) {
 	}
 }
 
+// A run that was killed before it wrote has left nothing to put back.
+func TestInPlaceIsPut(t *testing.T) {
+	t.Parallel()
+	r := inPlace(t, blue, green)
+	if leftBy(r, r.Kept).IsPut() {
+		t.Error("nothing was written, and it would be put back")
+	}
+	must(t, r.Put())
+	if !leftBy(r, r.Kept).IsPut() {
+		t.Error("what was written would stay")
+	}
+}
+
 func TestInPlaceLeftovers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -215,7 +215,7 @@ func (r *Replacement) IsPut() bool {
 	if r.Old.link && errors.Is(err, ErrNotOrdinary) {
 		return false
 	}
-	return err != nil || r.isOurs(live.Bytes)
+	return err != nil || !bytes.Equal(live.Bytes, r.Old.Bytes) && r.isOurs(live.Bytes)
 }
 
 func (r *Replacement) isOurs(now []byte) bool {
