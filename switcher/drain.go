@@ -82,7 +82,7 @@ func (d Drain) String() string {
 	if len(keeping) == 0 {
 		return "nothing is open"
 	}
-	words, unknown := plural(len(keeping), "old worker"), 0
+	words, unknown := Counted(len(keeping), "old worker"), 0
 	for _, w := range keeping {
 		if w.Color == "" {
 			unknown++
@@ -95,16 +95,9 @@ func (d Drain) String() string {
 		words += fmt.Sprintf(" (%d of an unknown color)", unknown)
 	}
 	if d.Unread == nil {
-		words += fmt.Sprintf(", %s to %s", plural(d.Connections(), "connection"), d.Color)
+		words += fmt.Sprintf(", %s to %s", Counted(d.Connections(), "connection"), d.Color)
 	}
 	return words
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Drain answers whether a color may be stopped, and waits until it may, at most

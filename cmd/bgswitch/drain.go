@@ -116,7 +116,7 @@ func (t *terminal) showOpen(d switcher.Drain) {
 		return
 	}
 	for _, b := range d.Backends {
-		t.result("  %s%s%-24s %s of old workers", t.color(d.Color), strings.Repeat(" ", 9-len(d.Color)), b.Name, counted(b.Connections, "connection"))
+		t.result("  %s%s%-24s %s of old workers", t.color(d.Color), strings.Repeat(" ", 9-len(d.Color)), b.Name, switcher.Counted(b.Connections, "connection"))
 	}
 }
 
@@ -131,7 +131,7 @@ func (t *terminal) oldWords(d switcher.Drain, w switcher.OldWorker) ink {
 		words += inked(", told to end %s by the switch at %s", switcher.Ago(time.Since(w.Since)), w.Since.Local().Format(time.DateTime))
 	}
 	if d.Unread == nil {
-		words += inked(", %s to %s", counted(w.Connections, "connection"), t.color(d.Color))
+		words += inked(", %s to %s", switcher.Counted(w.Connections, "connection"), t.color(d.Color))
 	}
 	return words
 }

@@ -212,7 +212,7 @@ func runningWords(st switcher.Status) string {
 	if r.Container != nil {
 		words += " in " + r.Container.String()
 	}
-	words += ", " + counted(len(r.Workers.Serving), "worker")
+	words += ", " + switcher.Counted(len(r.Workers.Serving), "worker")
 	if n := len(r.Workers.Draining); n > 0 {
 		words += fmt.Sprintf(" and %d draining", n)
 	}
@@ -228,20 +228,13 @@ func runningWords(st switcher.Status) string {
 // drainWords say whether the idle color may be stopped, in one line.
 func drainWords(d switcher.Drain) string {
 	if d.Drained() {
-		return fmt.Sprintf("%s of %s: nothing keeps %s", counted(len(d.Workers), "old worker"), d.Color.Other(), d.Color)
+		return fmt.Sprintf("%s of %s: nothing keeps %s", switcher.Counted(len(d.Workers), "old worker"), d.Color.Other(), d.Color)
 	}
 	words := fmt.Sprintf("%s, %s: do not stop %s yet", d, ageWords(d.Oldest()), d.Color)
 	if d.Unread != nil {
 		words += fmt.Sprintf(" (connections unknown: %v)", d.Unread)
 	}
 	return words
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (t *terminal) answerWords(st switcher.Status) ink {
