@@ -384,6 +384,15 @@ func TestMasterStoppedMeanwhile(t *testing.T) {
 			})
 			_ = nginxtest.Eventually(2*time.Second, func() error { return s.Reloaded(before) })
 			never()
+			// A load that it was told of comes to its end: until then old and new serve.
+			if err := nginxtest.Eventually(nginxtest.Patience, func() error {
+				if serving := s.Workers(); len(serving) != 2 {
+					return fmt.Errorf("workers %v serve, want 2", serving)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
 			s.sound(switcher.Blue, 2)
 		})
 	}
