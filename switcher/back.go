@@ -69,9 +69,10 @@ func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread
 	return nil, unread, nil
 }
 
-// undoneAlready lets `back` undo the newest switch once. A history that cannot be
-// read keeps nobody from going back; how much of it could not is told.
-func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, error) {
+// undoneAlready objects to a second `back`: one undoes the newest switch once. A
+// history that cannot be read keeps nobody from going back; how much of it could
+// not is told.
+func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, Objections) {
 	r, unread, err := s.newestDone()
 	if r == nil || err != nil {
 		return unread, nil
@@ -80,10 +81,10 @@ func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, error) {
 	if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
 		return unread, nil
 	}
-	return unread, &Error{
-		Outcome: Blocked, Step: "go back once more", Hint: fmt.Sprintf("`%s` goes there all the same", s.to(p.To)),
-		Err: fmt.Errorf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
-	}
+	return unread, Objections{{
+		step: "go back once more", Hints: []string{fmt.Sprintf("`%s` goes there all the same", s.to(p.To))},
+		What: fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
+	}}
 }
 
 // Ago is how long ago something was, in words.

@@ -18,7 +18,7 @@ const (
 	NotAccepted Outcome = "not accepted" // refused: the file is not understood, or nginx does not accept it
 	Hindered    Outcome = "hindered"     // refused: a command of `before` failed
 	Busy        Outcome = "busy"         // refused: another bgswitch is at work
-	Blocked     Outcome = "blocked"      // refused: `back` was just done
+	Blocked     Outcome = "blocked"      // refused: something speaks against going there
 	Overtaken   Outcome = "overtaken"    // refused: what it was decided on is no longer so
 	Drifted     Outcome = "drift"        // refused: file, nginx and traffic do not agree
 	NotDrained  Outcome = "not drained"  // the other color may not be stopped: something of it is open, or it is live

@@ -26,6 +26,7 @@ type part struct {
 	already   bool
 	unmoved   bool                 // `back`, where the newest switch of several had left the site as it was
 	stays     bool                 // `back`, where the files name again what a killed run was to leave
+	against   Objections           // what speaks against the switch
 	elsewhere []statedir.Elsewhere // nil: unknown
 }
 
@@ -113,11 +114,8 @@ func (p *part) read(ctx context.Context) error {
 	case p.stays:
 		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
 	case request.To == "" && !request.wayBack:
-		unread, err := p.undoneAlready(p.plan)
-		if err != nil {
-			return err
-		}
-		if unread > 0 {
+		unread, undone := p.undoneAlready(p.plan)
+		if p.against = undone; unread > 0 {
 			p.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}

@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,7 @@ func (s *Survey) look(ctx context.Context) error {
 		{stepRead, s.read, never},
 		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil }},
 		{s.Site.worded(stepFind, "find what answers"), s.findNginx, never},
+		{"make sure that nothing speaks against it", s.guard, already},
 		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
 		{stepReplaceable, s.replaceable, same},
 		{"make sure that new workers will live", s.survivable, already},
@@ -193,7 +195,7 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 		p.beginAsking()
 	}
 	if _, commanded := s.running.(*commandedNginx); s.request.wayBack && commanded {
-		return ErrNoMaster
+		return cmp.Or(s.guard(ctx), ErrNoMaster)
 	}
 	for _, c := range s.Changes {
 		c.view = s.running.view(c.file)

@@ -39,6 +39,7 @@ type Request struct {
 	To       Color // empty: back to the other color
 	Force    bool  // skip the target's health
 	Reason   string
+	Override string        // why to go there although something speaks against it; empty: then not
 	Wait     time.Duration // keep asking until the target is healthy, at most this long
 	WaitLock time.Duration // wait for another bgswitch, at most this long
 	DryRun   bool

@@ -74,10 +74,11 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 	if err != nil || !p.Changes() {
 		return "", false
 	}
+	var against Objections
 	if r.To == "" {
-		_, err = s.undoneAlready(p)
+		_, against = s.undoneAlready(p)
 	}
-	return p.To, err == nil
+	return p.To, len(against) == 0 || r.Override != ""
 }
 
 // minInterval keeps who waits from asking all the time.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/statedir"
@@ -79,6 +80,9 @@ func recordWords(r statedir.Record) string {
 	}
 	if r.Forced {
 		words += ", forced"
+	}
+	if len(r.Overrode) > 0 {
+		words += fmt.Sprintf(", over %q: %q", strings.Join(r.Overrode, "; "), r.Override)
 	}
 	if r.Reason != "" {
 		words += fmt.Sprintf(", %q", r.Reason)

@@ -181,6 +181,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.switches(c, switcher.Planned, "to", "blue", "--dry-run")
 	v.switches(c, switcher.Done, "back")
 	v.switches(c, switcher.Blocked, "back")
+	v.switches(c, switcher.Done, "back", "--override", "green was no better")
+	v.switches(c, switcher.Done, "back", "--override", "nor is it now")
 	set(v.ConfirmText() + "    before: [/bin/false]\n")
 	v.switches(c, switcher.Hindered, "to", "green")
 	set(v.ConfirmText() + "    after: [/bin/false]\n")

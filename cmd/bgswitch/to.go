@@ -45,6 +45,7 @@ func switchFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Usage: "only look, and show what would change"},
 		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health, and go on where before fails (nginx's test and confirm are never skipped)"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
+		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against it (exit 7); `WHY` is recorded"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
 		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` until nothing of the other color is open"},
@@ -181,8 +182,12 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
 		return switcher.Request{}, usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
 	}
+	if c.IsSet("override") && strings.TrimSpace(c.String("override")) == "" {
+		return switcher.Request{}, usage("say why: it is kept in the history", "--override needs a reason")
+	}
 	return switcher.Request{
 		To:       color,
+		Override: c.String("override"),
 		Force:    c.Bool("force"),
 		Reason:   c.String("reason"),
 		Wait:     c.Duration("wait"),

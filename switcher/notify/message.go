@@ -3,6 +3,7 @@ package notify
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bgswitch/switcher"
@@ -45,6 +46,7 @@ var told = map[switcher.Outcome]string{
 	switcher.Unhealthy:   "refused",
 	switcher.Hindered:    "refused",
 	switcher.NotAccepted: "refused",
+	switcher.Blocked:     "refused",
 }
 
 // ofSwitch is the message of a switch by hand; ok is false where nobody needs
@@ -66,6 +68,9 @@ func switchText(result switcher.Result, failed error) string {
 	by := fmt.Sprintf("by %s on %s", r.Who, r.Host)
 	if r.Reason != "" {
 		by += fmt.Sprintf(" (%s)", r.Reason)
+	}
+	if len(r.Overrode) > 0 {
+		by += fmt.Sprintf(", over: %s (%s)", strings.Join(r.Overrode, "; "), r.Override)
 	}
 	if failed == nil {
 		return fmt.Sprintf("%s: switched from %s to %s %s%s", r.Site, r.From, r.To, by, afterText(r))

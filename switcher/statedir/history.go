@@ -26,6 +26,8 @@ type Record struct {
 	Host      string          `json:"host"`
 	Reason    Text            `json:"reason"`
 	Forced    bool            `json:"forced"`
+	Override  Text            `json:"override"`
+	Overrode  []string        `json:"overrode"`
 	Outcome   string          `json:"outcome"`
 	Proof     Text            `json:"proof"`
 	Error     Text            `json:"error"`

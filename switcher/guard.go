@@ -1,0 +1,103 @@
+package switcher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Objection is one thing that speaks against going to a color.
+type Objection struct {
+	What  string   // the reason, and who gave it when; also in the record of a switch that passes it
+	Hints []string // what to type, besides --override
+	step  string   // how the refusal begins; empty: go to the color
+}
+
+// Objections are what speaks against one switch. As an error they are one line.
+type Objections []Objection
+
+func (o Objections) Error() string { return strings.Join(o.texts(), "; ") }
+
+func (o Objections) texts() (list []string) {
+	for _, one := range o {
+		list = append(list, one.What)
+	}
+	return list
+}
+
+// sayWhy stands for the reason in a command that a hint names.
+const sayWhy = "say why"
+
+// guard refuses a switch that something speaks against, and is the one place that
+// does: every way to a color is a survey. An override passes it, once.
+func (s *Survey) guard(context.Context) error {
+	if err := s.each((*part).guarded); err != nil {
+		return err
+	}
+	if s.request.Override != "" && s.all(func(p *part) bool { return len(p.against) == 0 }) {
+		s.note("nothing speaks against it: --override was not needed")
+	}
+	return nil
+}
+
+func (p *part) guarded() error {
+	if p.goesNowhere() {
+		p.against = nil
+		return nil
+	}
+	p.against = append(p.against, p.objections()...)
+	if len(p.against) == 0 {
+		return nil
+	}
+	if p.survey.request.Override == "" {
+		return p.refuseFor(p.against)
+	}
+	for _, o := range p.against {
+		p.note("%s: passed by --override", o.What)
+	}
+	return nil
+}
+
+// goesNowhere: the color has the traffic already. A file that merely names it may
+// have been edited by hand, and its color never have been loaded.
+func (p *part) goesNowhere() bool {
+	return p.already || !p.plan.Changes() && p.loaded.Is != nil && *p.loaded.Is
+}
+
+// objections are those besides what was found when the file was read. What takes
+// its time was begun then.
+func (p *part) objections() (list Objections) {
+	return list
+}
+
+// overrode is what an override has passed.
+func (p *part) overrode() []string {
+	if p.survey.request.Override == "" {
+		return nil
+	}
+	return p.against.texts()
+}
+
+func (p *part) refuseFor(against Objections) error {
+	refused := &Error{Outcome: Blocked, Step: against[0].step, Err: against}
+	var hints []string
+	for _, o := range against {
+		hints = append(hints, o.Hints...)
+	}
+	if refused.Step == "" {
+		refused.Step = "go to " + string(p.plan.To)
+		hints = append(hints, fmt.Sprintf("`%s` goes there all the same, once", p.overriding()))
+	}
+	refused.Hint = strings.Join(slices.Compact(hints), "; ")
+	return refused
+}
+
+// overriding is what is typed to go there all the same: what was typed, or `to`
+// where nobody has typed a switch.
+func (p *part) overriding() string {
+	if c := p.survey.request.Command; c == "to" || c == "back" {
+		return p.survey.Again("--override", sayWhy)
+	}
+	return p.Command("to", string(p.plan.To), "--override", sayWhy)
+}
