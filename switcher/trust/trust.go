@@ -31,9 +31,10 @@ var (
 // Doubt is one reason why something is not safe from others. It wraps one of the
 // errors above.
 type Doubt struct {
-	text string
-	mend string
-	is   error
+	text  string
+	mend  string
+	is    error
+	owner *uint32 // whose it is, where that is the doubt
 }
 
 func (d *Doubt) Error() string { return d.text }
@@ -58,7 +59,7 @@ const (
 // is a *Doubt.
 func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
 	if !ours(stat.Uid) && !slices.Contains(owners, stat.Uid) {
-		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrForeign}
+		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrForeign, &stat.Uid}
 	}
 	if stat.Mode&rights == 0 {
 		return nil
@@ -67,7 +68,7 @@ func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
 	if rights == Open {
 		can, take = "open", "go="
 	}
-	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + foreign.Shell(path), ErrUnsafe}
+	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + foreign.Shell(path), ErrUnsafe, nil}
 }
 
 // ours says whether whatever a user owns is as safe as we are.
@@ -95,11 +96,11 @@ func named(path string, stat, folder *unix.Stat_t) error {
 	sticky := folder.Mode&unix.S_ISVTX != 0 && ours(folder.Uid)
 	switch {
 	case link && others && !(sticky && ours(stat.Uid) && stat.Nlink == 1):
-		return &Doubt{fmt.Sprintf("others can have put the link %s there", path), "", ErrPlanted}
+		return &Doubt{fmt.Sprintf("others can have put the link %s there", path), "", ErrPlanted, nil}
 	case link && !ours(stat.Uid):
-		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted}
+		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted, &stat.Uid}
 	case !link && others && stat.Nlink > 1 && stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return &Doubt{fmt.Sprintf("%s has several names, and others can have put this one there", path), "", ErrUnsafe}
+		return &Doubt{fmt.Sprintf("%s has several names, and others can have put this one there", path), "", ErrUnsafe, nil}
 	}
 	return nil
 }
