@@ -147,7 +147,7 @@ func (p *part) told(event string) []command.Told {
 	}
 	return []command.Told{
 		{Name: "EVENT", Value: event}, {Name: "SITE", Value: p.Site.Name}, {Name: "LIVE", Value: string(live)},
-		{Name: "FROM", Value: string(p.plan.From)}, {Name: "TO", Value: string(p.plan.To)}, {Name: "RELEASE", Value: ""},
+		{Name: "FROM", Value: string(p.plan.From)}, {Name: "TO", Value: string(p.plan.To)}, {Name: "RELEASE", Value: p.carried(p.readings.wait(p.plan.To)).Name},
 		{Name: "COMMAND", Value: s.request.Command}, {Name: "WHO", Value: s.request.Who}, {Name: "REASON", Value: s.request.Reason},
 		{Name: "HOST", Value: s.Host}, {Name: "TIME", Value: s.began.UTC().Format(time.RFC3339)},
 	}

@@ -16,6 +16,7 @@ const (
 	Failed      Outcome = "failed"       // before anything changed
 	Unhealthy   Outcome = "unhealthy"    // refused: the target is not healthy
 	NotAccepted Outcome = "not accepted" // refused: the file is not understood, or nginx does not accept it
+	Unexpected  Outcome = "unexpected"   // refused: the target carries another release than was expected
 	Hindered    Outcome = "hindered"     // refused: a command of `before` failed
 	Busy        Outcome = "busy"         // refused: another bgswitch is at work
 	Blocked     Outcome = "blocked"      // refused: something speaks against going there

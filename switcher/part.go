@@ -22,6 +22,7 @@ type part struct {
 	files     files // as they were read
 	verdicts  []health.Verdict
 	questions *questions
+	readings  readings // of what the colors carry
 	loaded    Loaded
 	already   bool
 	unmoved   bool                 // `back`, where the newest switch of several had left the site as it was
@@ -120,6 +121,9 @@ func (p *part) read(ctx context.Context) error {
 		}
 	}
 	p.questions = p.ask(ctx, request)
+	if !request.wayBack {
+		p.beginReading(p.questions.ctx)
+	}
 	return nil
 }
 

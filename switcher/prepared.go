@@ -106,6 +106,7 @@ func (p *Prepared) steps() []step {
 		{name: p.stepLoad(), do: p.load},
 		{name: p.stepConfirm(), do: p.confirm, skip: !p.asked()},
 		{name: "look at the file again", do: p.lookAgain},
+		{name: "look at the release again", do: p.releaseAgain, skip: !p.expects()},
 	}
 }
 
@@ -263,6 +264,11 @@ func (p *Prepared) lookAgain(ctx context.Context) error {
 		}
 	}
 	return p.running.lives(p.first)
+}
+
+// releaseAgain makes sure that what is live now is what was expected.
+func (p *Prepared) releaseAgain(ctx context.Context) error {
+	return p.each(func(site *part) error { return site.carriesStill(ctx) })
 }
 
 // finish removes what was kept for the way back. What somebody wrote to the old

@@ -34,7 +34,9 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 	}
 	s.hooksRecorded()
 	for i, p := range s.parts {
-		if r := &list[i]; s.recorded(*r) {
+		r := &list[i]
+		p.addRelease(r)
+		if s.recorded(*r) {
 			if r.Record.After != nil {
 				p.runAfter(ctx, r)
 			}
@@ -68,6 +70,7 @@ func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
 	r := statedir.Record{
 		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: p.Site.Name, Command: s.request.Command, From: p.plan.From, To: p.plan.To,
 		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force, Override: statedir.Text(s.request.Override), Overrode: p.overrode(),
+		FromRelease: statedir.Text(p.left().Name), ToRelease: statedir.Text(p.carried(p.readings.now(p.plan.To)).Name),
 		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: p.elsewhere, TookMS: milliseconds(time.Since(s.began)),
 	}
 	var failed *Error

@@ -33,6 +33,8 @@ type Site struct {
 	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
 	Restart []string             // argv that starts an app anew, which no nginx switches; empty: nginx does
 	Hooks   Hooks
+
+	Releases Releases // what its colors carry; the zero value: nobody says
 }
 
 // siteNameLimit is how long a site's name may be: it names a folder.
@@ -54,6 +56,9 @@ func (s Site) Validate() error {
 	}
 	if len(s.Hooks.Before)+len(s.Hooks.After) > 0 {
 		m.Add(s.Hooks.Validate())
+	}
+	if len(s.Releases.Of) > 0 {
+		m.Add(s.Releases.Validate(), "release")
 	}
 	return m.Found()
 }

@@ -33,6 +33,7 @@ type Status struct {
 	Nobody   bool   // there was nobody to ask through nginx
 	Drift    []Drift
 	Colors   map[Color][]health.Verdict
+	Releases map[Color]Release // what they carry
 	Last     *statedir.Record
 	LastErr  error
 	Holder   *lock.Holder // who is switching right now
@@ -104,6 +105,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 			st.Colors[color] = verdicts
 		})
 	}
+	asking.Go(func() { st.Releases = s.Carried(ctx, st.Live) })
 	if s.Site.Confirm != nil {
 		asking.Go(func() {
 			st.Answers, st.Answered, st.Nobody = s.answer(ctx, statusTimeout)

@@ -78,6 +78,7 @@ func (s *Survey) look(ctx context.Context) error {
 		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil }},
 		{s.Site.worded(stepFind, "find what answers"), s.findNginx, never},
 		{"make sure that nothing speaks against it", s.guard, already},
+		{stepExpected, func(context.Context) error { return s.each((*part).expected) }, func() bool { return s.request.Expect == "" && s.request.Release == "" }},
 		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
 		{stepReplaceable, s.replaceable, same},
 		{"make sure that new workers will live", s.survivable, already},

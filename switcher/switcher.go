@@ -40,6 +40,8 @@ type Request struct {
 	Force    bool  // skip the target's health
 	Reason   string
 	Override string        // why to go there although something speaks against it; empty: then not
+	Release  string        // what the target carries, as is said; where it can be read, it has to be the same
+	Expect   string        // refuse a target that carries another release; empty: any will do
 	Wait     time.Duration // keep asking until the target is healthy, at most this long
 	WaitLock time.Duration // wait for another bgswitch, at most this long
 	DryRun   bool
@@ -61,6 +63,7 @@ type Result struct {
 	Loaded   Loaded // what nginx had of the file before
 	Record   statedir.Record
 	Verdicts []health.Verdict
+	Release  Release  // what the target carries
 	Steps    []string // the steps that a dry run did not take
 	Notes    []string // what the operator has to know besides
 	Draining int      // old workers that still finish connections, in the end

@@ -34,6 +34,7 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.Failed:      exitFailed,
 	switcher.Unhealthy:   exitUnhealthy,
 	switcher.Hindered:    exitUnhealthy,
+	switcher.Unexpected:  exitUnhealthy,
 	switcher.NotAccepted: exitNotAccepted,
 	switcher.Busy:        exitBusy,
 	switcher.Blocked:     exitBlocked,
@@ -57,7 +58,7 @@ func codeOf(outcome switcher.Outcome) int {
 const exitStatus = `EXIT STATUS
    0    done, or already so
    1    failed before anything changed; wrong usage; unreadable settings
-   3    refused: the target is not healthy, or a command of before failed
+   3    refused: the target is not healthy, or not the release that was expected, or a command of before failed
    4    refused: the file is not understood, or nginx does not accept the new configuration
    5    refused: another bgswitch is at work
    6    drift: file, nginx and traffic do not agree (status, drain)

@@ -74,7 +74,7 @@ func mendHistory(err error, s *switcher.Switcher) string {
 
 // recordWords is a record in one line.
 func recordWords(r statedir.Record) string {
-	words := fmt.Sprintf("%s  %s to %s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), r.To, r.Outcome, shortMS(r.TookMS), r.Who)
+	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease), r.To, inBrackets(r.ToRelease), r.Outcome, shortMS(r.TookMS), r.Who)
 	if r.Proof != "" {
 		words += ", proof by " + string(r.Proof)
 	}
@@ -104,6 +104,10 @@ func afterWords(after *statedir.Hook) string {
 		return "; " + string(after.Error)
 	}
 	return ""
+}
+
+func inBrackets(release statedir.Text) string {
+	return switcher.Release{Name: string(release)}.InBrackets()
 }
 
 func orUnknown(color switcher.Color) string {

@@ -163,10 +163,11 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		c.text("the webhook's", "webhook", body)
 	}))
 	t.Cleanup(hook.Close)
-	told := filepath.Join(v.Dir, "told")
+	told, version := filepath.Join(v.Dir, "told"), filepath.Join(v.Dir, "VERSION")
+	v.write(version, "v42\n")
 	set := func(confirm string) {
 		t.Helper()
-		text := v.SettingsText(confirm) + "verify: {rise: 1, fall: 1, cooldown: 0s}\nnotify:\n  webhooks: [{url: " + hook.URL + "}]\n" +
+		text := v.SettingsText(confirm) + "    release: {blue: {file: " + version + "}, green: {file: /nowhere/VERSION}}\nverify: {rise: 1, fall: 1, cooldown: 0s}\nnotify:\n  webhooks: [{url: " + hook.URL + "}]\n" +
 			"  commands: [[/bin/sh, -c, 'env | grep -o ^BGSWITCH_[A-Z]* >" + told + "']]\n"
 		if err := os.WriteFile(v.Settings, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -189,6 +190,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.switches(c, switcher.Done, "to", "green")
 	set(v.ConfirmText())
 	v.switches(c, switcher.Done, "to", "blue")
+	v.switches(c, switcher.Unexpected, "to", "green", "--expect", "v43")
 	v.Green.Sicken(true)
 	v.switches(c, switcher.Unhealthy, "to", "green")
 	v.prints(c, "check", "check")

@@ -144,6 +144,7 @@ type siteObject struct {
 	Switching  *lock.Holder     `json:"switching"`
 	Hooked     bool             `json:"hooked"`
 	Drain      *drainedObject   `json:"drain"`
+	Releases   []releaseObject  `json:"releases"`
 }
 
 type fileObject struct {
@@ -168,7 +169,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st),
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases),
 	}
 }
 

@@ -41,6 +41,7 @@ func (w written) site(name string) switcher.Site {
 		"before":       hooks(&site.Hooks.Before),
 		"after":        hooks(&site.Hooks.After),
 		"hook_timeout": duration(&site.Hooks.Timeout),
+		"release":      func(w written) { site.Releases = w.release() },
 	})
 	site.Files = d.files(w, path)
 	for i := range site.Files {

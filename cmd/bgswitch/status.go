@@ -139,6 +139,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 			t.result("  %s%s%s", t.color(color), strings.Repeat(" ", 9-len(color)), t.verdictWords(verdict))
 		}
 	}
+	if words := t.releaseWords(st.Releases); words != "" {
+		t.line("carries", words)
+	}
 	t.line("last", t.lastWords(st))
 	if st.Last != nil {
 		for _, e := range st.Last.Elsewhere {
@@ -168,13 +171,13 @@ func (t *terminal) headline(st switcher.Status) ink {
 	case st.Live == "":
 		return t.painted(sgrRed, "the live color is unknown")
 	case len(st.Drift) > 0:
-		return inked("%s by the file%s, with %s", t.color(st.Live), sick, t.painted(sgrRed, "DRIFT"))
+		return inked("%s by the file%s%s, with %s", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick, t.painted(sgrRed, "DRIFT"))
 	case st.Serves():
-		return inked("%s is live%s", t.color(st.Live), sick)
+		return inked("%s is live%s%s", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick)
 	case st.Running.Is == nil:
-		return inked("%s by the file%s; whether %s has loaded it is unknown", t.color(st.Live), sick, st.Server)
+		return inked("%s by the file%s%s; whether %s has loaded it is unknown", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick, st.Server)
 	}
-	return inked("%s by the file%s; others have started or loaded nginx since the last switch", t.color(st.Live), sick)
+	return inked("%s by the file%s%s; others have started or loaded nginx since the last switch", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick)
 }
 
 func (t *terminal) fileWords(st switcher.Status) (lines []ink) {

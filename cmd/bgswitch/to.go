@@ -10,6 +10,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/release"
 
 	"github.com/urfave/cli/v2"
 )
@@ -23,7 +24,9 @@ func toCommand() *cli.Command {
 			"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
 			"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
 			"rolled back.",
-		Flags:  switchFlags(),
+		Flags: append(switchFlags(),
+			&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it"},
+			&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),
 		Action: to,
 	}
 }
@@ -44,7 +47,7 @@ func switchFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "dry-run", Usage: "only look, and show what would change"},
 		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health, and go on where before fails (nginx's test and confirm are never skipped)"},
-		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history"},
+		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
 		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against it (exit 7); `WHY` is recorded"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
@@ -185,8 +188,15 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if c.IsSet("override") && strings.TrimSpace(c.String("override")) == "" {
 		return switcher.Request{}, usage("say why: it is kept in the history", "--override needs a reason")
 	}
+	for _, flag := range []string{"expect", "release"} {
+		if name, err := release.Name(c.String(flag)); c.String(flag) != "" && (err != nil || name != c.String(flag)) {
+			return switcher.Request{}, usage("a release is named as v43", "--%s: %q is no name of a release", flag, c.String(flag))
+		}
+	}
 	return switcher.Request{
 		To:       color,
+		Release:  c.String("release"),
+		Expect:   c.String("expect"),
 		Override: c.String("override"),
 		Force:    c.Bool("force"),
 		Reason:   c.String("reason"),
@@ -245,7 +255,7 @@ func (t *terminal) showSwitch(site string, r switcher.Result) {
 		if is := r.Loaded.Is; is != nil && *is {
 			how = r.Server + " has it loaded"
 		}
-		t.result("%s%s is live already, and %s: nothing was touched", site, t.color(r.Plan.To), how)
+		t.result("%s%s is live already%s, and %s: nothing was touched", site, t.color(r.Plan.To), r.Release.InBrackets(), how)
 	case switcher.Planned:
 		t.showPlan(site, r)
 	}
@@ -256,9 +266,9 @@ func (t *terminal) showDone(site string, r switcher.Result) {
 	if cut := r.Record.CutOverMS; cut != nil {
 		how = fmt.Sprintf(", cut over in %s", shortMS(*cut))
 	}
-	verb := inked("%s is live, %s is idle", t.color(r.Plan.To), t.color(r.Plan.From))
+	verb := inked("%s is live%s, %s is idle", t.color(r.Plan.To), r.Release.InBrackets(), t.color(r.Plan.From))
 	if !r.Plan.Changes() {
-		verb = inked("%s is live: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Plan.Word("file", "files"), r.Server)
+		verb = inked("%s is live%s: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"), r.Server)
 	}
 	t.result("%s%s (%s%s, proved by %s%s)", site, verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 	if r.Draining > 0 && r.Plan.Changes() {

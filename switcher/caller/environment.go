@@ -19,12 +19,14 @@ const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 // believed is all that root takes from its caller's environment, each with what
 // it has to look like. Neither a terminal nor a zone is a path of somebody's.
 var believed = map[string]*regexp.Regexp{
-	"BGSWITCH_CONFIG": regexp.MustCompile(`(?s).`), // whose the file is decides what it is worth
-	"SUDO_USER":       regexp.MustCompile(`.`),     // for the history
-	"DOAS_USER":       regexp.MustCompile(`.`),
-	"NO_COLOR":        regexp.MustCompile(`.`),
-	"TERM":            regexp.MustCompile(`^[A-Za-z0-9+.-]+$`),
-	"TZ":              regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`),
+	"BGSWITCH_CONFIG":  regexp.MustCompile(`(?s).`), // whose the file is decides what it is worth
+	"BGSWITCH_RELEASE": regexp.MustCompile(`.`),     // for the history
+	"BGSWITCH_REASON":  regexp.MustCompile(`(?s).`),
+	"SUDO_USER":        regexp.MustCompile(`.`),
+	"DOAS_USER":        regexp.MustCompile(`.`),
+	"NO_COLOR":         regexp.MustCompile(`.`),
+	"TERM":             regexp.MustCompile(`^[A-Za-z0-9+.-]+$`),
+	"TZ":               regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`),
 }
 
 // ForgetEnvironment leaves root with what it believes, and nobody else

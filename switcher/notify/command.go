@@ -19,6 +19,6 @@ func (m Message) told() []command.Told {
 	return []command.Told{
 		{Name: "EVENT", Value: m.Event}, {Name: "TEXT", Value: m.Text}, {Name: "SITE", Value: m.Site}, {Name: "LEVEL", Value: string(m.Level)},
 		{Name: "LIVE", Value: string(m.Live)}, {Name: "FROM", Value: string(m.From)}, {Name: "TO", Value: string(m.To)},
-		{Name: "VERDICT", Value: string(m.Verdict)}, {Name: "HOST", Value: m.Host}, {Name: "TIME", Value: m.Time.Format(time.RFC3339)},
+		{Name: "RELEASE", Value: string(m.Release)}, {Name: "VERDICT", Value: string(m.Verdict)}, {Name: "HOST", Value: m.Host}, {Name: "TIME", Value: m.Time.Format(time.RFC3339)},
 	}
 }

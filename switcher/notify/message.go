@@ -23,6 +23,7 @@ type Message struct {
 	Live    switcher.Color `json:"live"`
 	From    switcher.Color `json:"from"`
 	To      switcher.Color `json:"to"`
+	Release statedir.Text  `json:"release"`
 	Verdict statedir.Text  `json:"verdict"`
 	Host    string         `json:"host"`
 	Time    time.Time      `json:"time"`
@@ -45,6 +46,7 @@ var told = map[switcher.Outcome]string{
 	switcher.Stuck:       "stuck",
 	switcher.Unhealthy:   "refused",
 	switcher.Hindered:    "refused",
+	switcher.Unexpected:  "refused",
 	switcher.NotAccepted: "refused",
 	switcher.Blocked:     "refused",
 }
@@ -59,7 +61,7 @@ func ofSwitch(result switcher.Result, failed error) (m Message, ok bool) {
 	}
 	return Message{
 		Event: event, Text: switchText(result, failed), Site: r.Site, Live: liveAfter(result),
-		From: r.From, To: r.To, Verdict: verdictOf(result), Host: r.Host, Time: r.Time,
+		From: r.From, To: r.To, Release: r.ToRelease, Verdict: verdictOf(result), Host: r.Host, Time: r.Time,
 	}, true
 }
 
@@ -73,7 +75,7 @@ func switchText(result switcher.Result, failed error) string {
 		by += fmt.Sprintf(", over: %s (%s)", strings.Join(r.Overrode, "; "), r.Override)
 	}
 	if failed == nil {
-		return fmt.Sprintf("%s: switched from %s to %s %s%s", r.Site, r.From, r.To, by, afterText(r))
+		return fmt.Sprintf("%s: switched from %s to %s%s %s%s", r.Site, r.From, r.To, result.Release.InBrackets(), by, afterText(r))
 	}
 	text := fmt.Sprintf("%s: the switch %s was %s: %v", r.Site, toWords(r.To)+by, told[result.Outcome], failed)
 	var detail *switcher.Error
@@ -122,7 +124,7 @@ func verdictOf(result switcher.Result) statedir.Text {
 func ofFinding(f verify.Finding, host string) Message {
 	m := Message{
 		Event: f.Event, Text: fmt.Sprintf("BGSWITCH %s - %s: %s (%s)", f.Level, f.Site, f.Text, host), Site: f.Site,
-		Level: statedir.Text(f.Level.String()), Live: f.Status.Live, Verdict: statedir.Text(f.Text), Host: host, Time: time.Now().UTC(),
+		Level: statedir.Text(f.Level.String()), Live: f.Status.Live, Release: statedir.Text(f.Status.Releases[f.Status.Live].Name), Verdict: statedir.Text(f.Text), Host: host, Time: time.Now().UTC(),
 	}
 	if f.Switched != nil {
 		m.From, m.To = f.Switched.Plan.From, f.Switched.Plan.To

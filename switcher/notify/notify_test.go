@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var message = Message{
 	Event: "failover", Text: "BGSWITCH WARNING - myapp: failed over", Site: "myapp", Level: "WARNING", Live: "green",
-	From: "blue", To: "green", Verdict: "status 503", Host: "web1", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	From: "blue", To: "green", Release: "v42", Verdict: "status 503", Host: "web1", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 }
 
 // heard is a server that keeps what it was asked.
@@ -78,7 +78,7 @@ func TestWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantBody := map[string]any{
-		"schema": 1.0, "event": "failover", "text": message.Text, "site": "myapp", "level": "WARNING", "live": "green",
+		"schema": 1.0, "event": "failover", "text": message.Text, "site": "myapp", "level": "WARNING", "release": "v42", "live": "green",
 		"from": "blue", "to": "green", "verdict": "status 503", "host": "web1", "time": "2026-01-02T03:04:05Z",
 	}
 	if diff := cmp.Diff(wantBody, body); diff != "" {
@@ -224,7 +224,7 @@ func TestPing(t *testing.T) {
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "said")
-	script := `for name in EVENT TEXT SITE LEVEL LIVE FROM TO VERDICT HOST TIME; do eval "echo $name=\$BGSWITCH_$name"; done >` + out + `; echo "$1" >>` + out
+	script := `for name in EVENT TEXT SITE LEVEL LIVE FROM TO RELEASE VERDICT HOST TIME; do eval "echo $name=\$BGSWITCH_$name"; done >` + out + `; echo "$1" >>` + out
 	hostile := message
 	hostile.Text = "$(touch /nonexistent) `id`; \x00 'quoted'"
 	c := Channels{Commands: [][]string{{"/bin/sh", "-c", script, "sh", "$(an argument)"}}}
@@ -236,7 +236,7 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "EVENT=failover\nTEXT=$(touch /nonexistent) `id`; ? 'quoted'\nSITE=myapp\nLEVEL=WARNING\nLIVE=green\nFROM=blue\nTO=green\n" +
-		"VERDICT=status 503\nHOST=web1\nTIME=2026-01-02T03:04:05Z\n$(an argument)\n"
+		"RELEASE=v42\nVERDICT=status 503\nHOST=web1\nTIME=2026-01-02T03:04:05Z\n$(an argument)\n"
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}

@@ -16,24 +16,26 @@ import (
 // Record is one line of history: one switch that was tried, or refused after
 // it had begun. What its fields mean stands in examples/json.md.
 type Record struct {
-	Schema    int             `json:"schema"`
-	Time      time.Time       `json:"time"`
-	Site      string          `json:"site"`
-	Command   string          `json:"command"`
-	From      nginxconf.Color `json:"from"`
-	To        nginxconf.Color `json:"to"`
-	Who       string          `json:"who"`
-	Host      string          `json:"host"`
-	Reason    Text            `json:"reason"`
-	Forced    bool            `json:"forced"`
-	Override  Text            `json:"override"`
-	Overrode  []string        `json:"overrode"`
-	Outcome   string          `json:"outcome"`
-	Proof     Text            `json:"proof"`
-	Error     Text            `json:"error"`
-	TookMS    float64         `json:"took_ms"`
-	CutOverMS *float64        `json:"cut_over_ms"`
-	Steps     []StepRecord    `json:"steps"`
+	Schema      int             `json:"schema"`
+	Time        time.Time       `json:"time"`
+	Site        string          `json:"site"`
+	Command     string          `json:"command"`
+	From        nginxconf.Color `json:"from"`
+	To          nginxconf.Color `json:"to"`
+	Who         string          `json:"who"`
+	Host        string          `json:"host"`
+	Reason      Text            `json:"reason"`
+	Forced      bool            `json:"forced"`
+	Override    Text            `json:"override"`
+	Overrode    []string        `json:"overrode"`
+	FromRelease Text            `json:"from_release"`
+	ToRelease   Text            `json:"to_release"`
+	Outcome     string          `json:"outcome"`
+	Proof       Text            `json:"proof"`
+	Error       Text            `json:"error"`
+	TookMS      float64         `json:"took_ms"`
+	CutOverMS   *float64        `json:"cut_over_ms"`
+	Steps       []StepRecord    `json:"steps"`
 	FileRecord
 	Others     []FileRecord      `json:"others"`
 	Generation *nginx.Generation `json:"generation"`

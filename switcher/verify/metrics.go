@@ -43,6 +43,14 @@ func (b *metrics) current(findings []Finding) {
 		running := f.Status.Running
 		return float64(len(running.Workers.Draining)), running.Err == nil && running.Workers.Master != 0
 	})
+	b.family("bgswitch_release_info", "gauge", "What the color carries: always 1.")
+	for _, f := range findings {
+		for _, c := range bothColors {
+			if name := f.Status.Releases[c].Name; name != "" {
+				b.sample(1, "site", f.Site, "color", string(c), "release", name)
+			}
+		}
+	}
 	b.family("bgswitch_level", "gauge", "What was found: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.")
 	b.sites(findings, func(f Finding) (float64, bool) { return float64(f.Level), true })
 }

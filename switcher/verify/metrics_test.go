@@ -79,6 +79,7 @@ func TestMetrics(t *testing.T) {
 	if f.Event != EventFailover {
 		t.Fatalf("%s: %s", f.Level, f.Text)
 	}
+	f.Status.Releases = map[switcher.Color]switcher.Release{switcher.Green: {Name: `v"42\`}}
 	other := Finding{Site: `a "b" \c`, Level: Unknown}
 	text := Metrics([]Finding{f, other}, time.UnixMilli(1700000000123))
 	promtool(t, text)
@@ -94,6 +95,7 @@ func TestMetrics(t *testing.T) {
 		`bgswitch_backend_healthy{site="myapp",color="green",backend="` + s.Green.Addr + `"}`: 0,
 		`bgswitch_way_back_open{site="myapp"}`:                                                0,
 		`bgswitch_drift{site="myapp"}`:                                                        0,
+		`bgswitch_release_info{site="myapp",color="green",release="v\"42\\"}`:                 1,
 		`bgswitch_level{site="myapp"}`:                                                        1,
 		`bgswitch_level{site="a \"b\" \\c"}`:                                                  3,
 		`bgswitch_switches_total{site="myapp"}`:                                               2,
@@ -113,6 +115,9 @@ func TestMetrics(t *testing.T) {
 		t.Error("no draining workers")
 	}
 	for sample := range got {
+		if strings.HasPrefix(sample, `bgswitch_release_info{site="myapp",color="blue"`) {
+			t.Errorf("%s, which is not known", sample)
+		}
 		if strings.Contains(sample, `\c`) && !regexp.MustCompile(`^bgswitch_(level|switches_total|roll_backs_total|failovers_total|verified_time_seconds)\{`).MatchString(sample) {
 			t.Errorf("%s of a site of which nothing is known", sample)
 		}

@@ -1,0 +1,225 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/release"
+	"bgswitch/switcher/statedir"
+)
+
+// Releases say where the names come from of what the colors carry.
+type Releases struct {
+	Of      map[Color]release.Source // none for a color: nobody says
+	Folder  string                   // of all releases, that links lead into; empty: it is found by the links
+	Timeout time.Duration            // of finding one out
+}
+
+// DefaultReleaseTimeout is that where none is set.
+const DefaultReleaseTimeout = 2 * time.Second
+
+// releaseTimeoutLimit is the longest: a switch may wait for it.
+const releaseTimeoutLimit = time.Minute
+
+// Validate finds what cannot work, as health.Mistakes at their settings.
+func (r Releases) Validate() error {
+	var m health.Mistakes
+	if len(r.Of) == 0 {
+		m.Add(errors.New("nothing is set for blue or green, want one such as blue: {link: /srv/myapp/blue}"))
+	}
+	if r.Timeout <= 0 || r.Timeout > releaseTimeoutLimit {
+		m.Add(fmt.Errorf("%s is not allowed, want more than 0 and at most %s", health.Short(r.Timeout), health.Short(releaseTimeoutLimit)), "timeout")
+	}
+	if r.Folder != "" && r.Of[Blue].Link == "" && r.Of[Green].Link == "" {
+		m.Add(errors.New("it is what links lead into, and neither color has a link"), "folder")
+	}
+	return m.Found()
+}
+
+// Release is what a color carries, by name.
+type Release struct {
+	Name string // empty: it is not known
+	Err  error  // why it is not, where the settings say how to find it out
+	Said bool   // nobody has looked: it is what was said when it was switched to
+}
+
+func (r Release) String() string {
+	switch {
+	case r.Name != "":
+		return r.Name
+	case r.Err != nil:
+		return "unknown: " + r.Err.Error()
+	}
+	return "unknown"
+}
+
+// InBrackets is the name behind a color's own; empty where it is not known.
+func (r Release) InBrackets() string {
+	if r.Name == "" {
+		return ""
+	}
+	return " (" + r.Name + ")"
+}
+
+// carries finds out what a color carries, within the time that the settings give
+// it. A color for which they name no source carries what nobody knows.
+func (s *Switcher) carries(ctx context.Context, color Color) (r Release) {
+	if source, set := s.Site.Releases.Of[color]; set {
+		r.Name, r.Err = source.Read(ctx, s.Asker, s.Site.Releases.Timeout)
+	}
+	return r
+}
+
+// saidOf is what was said to be a color's release when it was switched to last.
+func (s *Switcher) saidOf(color Color) Release {
+	newest, _, err := s.newestDone()
+	if err != nil || newest == nil || newest.To != color || newest.ToRelease == "" {
+		return Release{}
+	}
+	return Release{Name: string(newest.ToRelease), Said: true}
+}
+
+// Carried are what both colors carry. Of the live one it is what was said, where
+// nobody can be asked.
+func (s *Switcher) Carried(ctx context.Context, live Color) map[Color]Release {
+	var blue, green Release
+	var both sync.WaitGroup
+	both.Go(func() { blue = s.carries(ctx, Blue) })
+	both.Go(func() { green = s.carries(ctx, Green) })
+	both.Wait()
+	all := map[Color]Release{Blue: blue, Green: green}
+	if _, set := s.Site.Releases.Of[live]; live != "" && !set {
+		all[live] = s.saidOf(live)
+	}
+	return all
+}
+
+// readings are the releases that are found out beside the rest of a survey.
+type readings map[Color]*reading
+
+// reading is one of them.
+type reading struct {
+	wait func() Release
+	came chan struct{} // is closed then
+}
+
+func (p *part) beginReading(ctx context.Context) {
+	p.readings = readings{}
+	for color := range p.Site.Releases.Of {
+		r := &reading{came: make(chan struct{})}
+		r.wait = begun(func() Release {
+			defer close(r.came)
+			return p.carries(ctx, color)
+		})
+		p.readings[color] = r
+	}
+}
+
+// now is what has been found out by now.
+func (r readings) now(color Color) Release {
+	if of := r[color]; of != nil {
+		select {
+		case <-of.came:
+			return of.wait()
+		default:
+		}
+	}
+	return Release{}
+}
+
+// wait is now, when it has been found out.
+func (r readings) wait(color Color) Release {
+	if of := r[color]; of != nil {
+		return of.wait()
+	}
+	return Release{}
+}
+
+// carried is what the target carries: as it was read, and else as it was said.
+func (p *part) carried(read Release) Release {
+	if said := p.survey.request.Release; read.Name == "" && said != "" {
+		return Release{Name: said, Err: read.Err, Said: true}
+	}
+	return read
+}
+
+// left is what the color carries that is left. Its app may be the one that hangs:
+// what it does not tell at once is known from when it was switched to.
+func (p *part) left() Release {
+	if read := p.readings.now(p.plan.From); read.Name != "" {
+		return read
+	}
+	return p.saidOf(p.plan.From)
+}
+
+// addRelease waits for what the target carries, where it is the one that is live
+// now or would be. The switch is recorded by then: it is told once more.
+func (p *part) addRelease(r *Result) {
+	read := p.readings.now(p.plan.To)
+	if r.Outcome == Done || r.Outcome == Already || r.Outcome == Planned {
+		read = p.readings.wait(p.plan.To)
+	}
+	if r.Release = p.carried(read); read.Err != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("%swhat %s carries is unknown: %v", p.prefix(), p.plan.To, read.Err))
+	}
+	if name := statedir.Text(r.Release.Name); name != r.Record.ToRelease {
+		r.Record.ToRelease = name
+		if p.survey.recorded(*r) {
+			if failed := p.State.Append(r.Record); failed != nil {
+				r.Notes = append(r.Notes, fmt.Sprintf("%swhat %s carries could not be recorded: %v", p.prefix(), p.plan.To, failed))
+			}
+		}
+	}
+}
+
+// expected refuses a target that carries another release than the one that it is
+// switched to for, and one of which that cannot be told.
+func (p *part) expected() error {
+	to, want, said := p.plan.To, p.survey.request.Expect, p.survey.request.Release
+	_, set := p.Site.Releases.Of[to]
+	carries := Release{Name: said}
+	if set {
+		carries = p.readings.wait(to)
+	}
+	hint := fmt.Sprintf("neither the live file nor nginx was touched; `%s` shows what each color carries", p.Command("status"))
+	switch {
+	case said != "" && carries.Name != "" && carries.Name != said:
+		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, and not %s, as was said", to, carries.Name, said))
+	case want == "", carries.Name == want:
+		return nil
+	case carries.Name != "":
+		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, and not %s", to, carries.Name, want))
+	case set:
+		return refuse(Unexpected, hint, fmt.Errorf("whether %s carries %s is unknown: %w", to, want, carries.Err))
+	}
+	return refuse(Unexpected, "say with `release:` in the settings where it is to be found, or with --release what it is",
+		fmt.Errorf("whether %s carries %s is unknown: the settings do not say where its release is to be found", to, want))
+}
+
+const stepExpected = "make sure that it is the right release"
+
+// carriesStill makes sure that what was proved to be live is what was expected: it
+// may have been replaced since it was looked at.
+func (p *part) carriesStill(ctx context.Context) error {
+	want := p.survey.request.Expect
+	if _, set := p.Site.Releases.Of[p.plan.To]; want == "" || !set {
+		return nil
+	}
+	switch now := p.carries(ctx, p.plan.To); {
+	case now.Name == "":
+		return fmt.Errorf("whether %s still carries %s is unknown: %w", p.plan.To, want, now.Err)
+	case now.Name != want:
+		return fmt.Errorf("%s carries %s now, and not %s any more", p.plan.To, now.Name, want)
+	}
+	return nil
+}
+
+// expects says that a release is expected that can be looked at once more.
+func (s *Survey) expects() bool {
+	return s.request.Expect != "" && slices.ContainsFunc(s.parts, func(p *part) bool { return p.readings[p.plan.To] != nil })
+}
