@@ -117,6 +117,9 @@ func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.V
 		if err := p.enterNetwork(); err != nil {
 			return err
 		}
+		if _, err := sealedCopy(); err != nil { // of a file that may be anybody's
+			return err
+		}
 		if err := giveUpRights(); err != nil {
 			return fmt.Errorf("give up our rights: %w", err)
 		}
@@ -142,7 +145,11 @@ func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.V
 
 // giveUpRights leaves what this thread starts no right of root's but to connect to
 // a socket whoever owns it: programs of root's get what is inherited, and what
-// the bounding set has (capabilities(7)).
+// the bounding set has (capabilities(7)). The thread itself may not read the
+// sealed copy any more, which keeps that from being traced from its first
+// instruction on, before it has said so itself (would_dump in the kernel's
+// fs/exec.c): root in a container that has the host's pids may trace who can do
+// no more than he.
 func giveUpRights() error {
 	last, err := lastCapability()
 	if err != nil {
@@ -161,6 +168,7 @@ func giveUpRights() error {
 		return err
 	}
 	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	sets[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
 	return unix.Capset(&header, &sets[0])
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"bgswitch/health"
 	"bgswitch/switcher/aside"
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/nginxtest"
@@ -399,8 +400,16 @@ func TestNobodySeesWhoEnters(t *testing.T) {
 func TestNobodyGetsHoldOfWhoEnters(t *testing.T) {
 	t.Parallel()
 	c := newCell(t, cellOptions{Bounding: usual, Watch: "hunting", HostPIDs: true})
+	ctx, cancel := context.WithTimeout(t.Context(), nginxtest.Patience) // who is traced stands still
+	defer cancel()
+	check := health.Defaults()
+	check.Attempts = 1
 	for range 20 {
 		c.holds("descriptors")
+		c.Ask(ctx, health.Asker{}, check, []health.Backend{{Name: "nobody", Network: "tcp", Address: "127.0.0.1:1"}})
+		if ctx.Err() != nil {
+			t.Fatal("what asks stands still")
+		}
 	}
 	c.end.Close()
 	for line := c.hears(); line != "tried"; line = c.hears() {
