@@ -93,7 +93,7 @@ func TestNginxInAChrootIsNoSecondMaster(t *testing.T) {
 	t.Parallel()
 	rightstest.Needs(t, rightstest.Root, rightstest.OwnMounts)
 	r := start(t, rightstest.OpenFolder(t), shared, "")
-	r.second(append(rightstest.Chroot(t.TempDir()), binary(t))...)
+	r.second(append(rightstest.Chroot(t), binary(t))...)
 	r.isMaster()
 	r.isMasterToNobody(binary(t))
 }

@@ -59,22 +59,33 @@ func InsideChroot(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	argv := slices.Concat(Chroot(t.TempDir()), []string{binary}, justThis(t))
+	argv := slices.Concat(Chroot(t), []string{binary}, justThis(t))
 	passes(t, exec.Command(argv[0], argv[1:]...))
 	return false
 }
 
 // Chroot is the start of a command line that runs the rest of it, as root, with
-// an empty folder for its root folder that holds all that ours does.
-func Chroot(empty string) []string {
+// an empty folder for its root folder that holds all that ours does, but what
+// other tests keep in the folder for temporary files: an nginx in there must not
+// be taken for theirs.
+func Chroot(t *testing.T) []string {
+	t.Helper()
 	const enter = `set -e
 		for folder in /*; do
 			if [ -L "$folder" ]; then cp -P "$folder" "$0/"
 			elif [ -d "$folder" ]; then mkdir "$0$folder"; mount --rbind "$folder" "$0$folder"
 			fi
 		done
+		mount -t tmpfs none "$0$1"; shift
+		for own in "$1" "$2"; do mkdir -p "$0$own"; mount --bind "$own" "$0$own"; done
+		shift 2
 		exec chroot "$0" "$@"`
-	return []string{"unshare", "-m", "sh", "-c", enter, empty}
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := t.TempDir()
+	return []string{"unshare", "-m", "sh", "-c", enter, empty, os.TempDir(), filepath.Dir(empty), filepath.Dir(binary)}
 }
 
 // InsideMounts is Inside with mounts of its own; without root, in a user
