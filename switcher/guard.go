@@ -46,8 +46,11 @@ func (p *part) guarded() error {
 		p.against = nil
 		return nil
 	}
-	p.against = append(p.against, p.objections()...)
-	if len(p.against) == 0 {
+	against, err := p.objections()
+	if err != nil {
+		return err
+	}
+	if p.against = append(p.against, against...); len(p.against) == 0 {
 		return nil
 	}
 	if p.survey.request.Override == "" {
@@ -66,9 +69,15 @@ func (p *part) goesNowhere() bool {
 }
 
 // objections are those besides what was found when the file was read. What takes
-// its time was begun then.
-func (p *part) objections() (list Objections) {
-	return list
+// its time was begun then. Who only looks may have fewer rights than who switches:
+// of the way back an error says that it is unknown.
+func (p *part) objections() (Objections, error) {
+	against, unread := p.blocked(p.plan.To)
+	if unread != nil && !p.survey.request.wayBack {
+		p.note("%v", unread)
+		unread = nil
+	}
+	return against, unread
 }
 
 // overrode is what an override has passed.

@@ -36,10 +36,12 @@ type Status struct {
 	Releases map[Color]Release // what they carry
 	Last     *statedir.Record
 	LastErr  error
-	Holder   *lock.Holder // who is switching right now
-	Seen     Seen         // where the file is understood
-	Drain    *Drain       // what is open of the idle color; nil: no old worker is there, or that is not known
-	Warnings []string     // what others may write of the file
+	Blocks   []statedir.Block // that hold now
+	Unread   error            // why they are unknown
+	Holder   *lock.Holder     // who is switching right now
+	Seen     Seen             // where the file is understood
+	Drain    *Drain           // what is open of the idle color; nil: no old worker is there, or that is not known
+	Warnings []string         // what others may write of the file
 
 	HolderErr error // why that is unknown
 	Hooked    bool  // an earlier run was killed when its `before` had begun
@@ -90,6 +92,7 @@ func (s *Switcher) Status(ctx context.Context) Status {
 func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 	st := Status{Site: s.Site.Name, Path: s.Site.Files[0].Path, Server: s.Site.Server(), Through: s.Site.Through(), Colors: map[Color][]health.Verdict{}}
 	s.lastSwitch(&st) // first: whoever switches from here on is seen by it
+	st.Blocks, st.Unread = s.Blocks()
 	files := s.readStatus(&st)
 	is, err := s.findOnly(ctx, sync.OnceValues(nginx.Census), files)
 	if err == nil {
@@ -157,6 +160,16 @@ func (st *Status) Learn(way Way) {
 		*loaded = loaded.known(true, "%s", loaded.Why)
 		loaded.IfRead = false
 	}
+}
+
+// LiveColor is the one that the files name; empty where they are not understood.
+func (s *Switcher) LiveColor() Color {
+	files, err := s.Site.read()
+	if err != nil {
+		return ""
+	}
+	_, live, _ := s.Site.understand(files)
+	return live
 }
 
 func (s *Switcher) readStatus(st *Status) files {

@@ -30,7 +30,11 @@ func (t Typed) AsRoot() string {
 }
 
 func (t Typed) pasted(words, flags []string) string {
-	line := slices.Concat([]string{"bgswitch"}, words, flags)
+	return t.pastedAs(slices.Concat([]string{"bgswitch"}, words, flags)...)
+}
+
+// pastedAs is any command line, run by what we were run by.
+func (t Typed) pastedAs(line ...string) string {
 	if t.As != "" {
 		line = slices.Insert(line, 0, t.As)
 	}

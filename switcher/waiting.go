@@ -3,11 +3,13 @@ package switcher
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"bgswitch/health"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
 )
 
 // waiting is how somebody waits, and what he is told meanwhile: what for, when
@@ -74,11 +76,18 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 	if err != nil || !p.Changes() {
 		return "", false
 	}
-	var against Objections
+	return p.To, r.Override != "" || !s.refuses(r, p)
+}
+
+// refuses says whether the survey will, whatever the target's health is.
+func (s *Switcher) refuses(r Request, p Plan) bool {
 	if r.To == "" {
-		_, against = s.undoneAlready(p)
+		if _, undone := s.undoneAlready(p); len(undone) > 0 {
+			return true
+		}
 	}
-	return p.To, len(against) == 0 || r.Override != ""
+	holding, err := s.Blocks()
+	return err != nil || slices.ContainsFunc(holding, func(b statedir.Block) bool { return b.Color == p.To })
 }
 
 // minInterval keeps who waits from asking all the time.

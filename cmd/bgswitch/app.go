@@ -44,7 +44,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 }
 
 func commands() []*cli.Command {
-	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), historyCommand(), verifyCommand()}
+	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), blockCommand(), unblockCommand(), historyCommand(), verifyCommand()}
 	for _, command := range list {
 		command.Flags = append(command.Flags, commonFlags()...)
 		command.HideHelpCommand = true
@@ -59,7 +59,7 @@ func commands() []*cli.Command {
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "config", Usage: "the settings `FILE` (default: " + defaultSettings + ", if it is there)", EnvVars: []string{"BGSWITCH_CONFIG"}},
-		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several; to, back, status, check, verify: or several, as a,b"},
+		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several; to, back, status, check, block, unblock, verify: or several, as a,b"},
 		&cli.StringFlag{Name: "file", Usage: "the live `FILE`, in place of the settings'"},
 		&cli.StringFlag{Name: "selector", Usage: "what decides in the file, as `'set $url'`, in place of the settings'"},
 		&cli.StringSliceFlag{Name: "blue", Usage: "blue's `ADDRESS`, in place of the settings'; repeat it for several"},
@@ -136,7 +136,7 @@ func withoutCommand(c *cli.Context) error {
 		}
 		return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
 	}
-	return usage("the commands are to, back, status, check, drain, history, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
+	return usage("the commands are to, back, status, check, drain, block, unblock, history, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
 }
 
 func version() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/statedir"
@@ -29,6 +30,7 @@ type historyObject struct {
 	Schema  int               `json:"schema"`
 	Site    string            `json:"site"`
 	Records []statedir.Record `json:"records"`
+	Blocks  []statedir.Block  `json:"blocks"`
 }
 
 func history(c *cli.Context) error {
@@ -49,16 +51,50 @@ func history(c *cli.Context) error {
 	if unread > 0 {
 		t.say(unread.String())
 	}
+	blocks, err := switching.State.Blocks()
+	if err != nil {
+		t.say(fmt.Sprintf("what was blocked is unknown: %v", err))
+	} else {
+		blocks = append([]statedir.Block{}, blocks...)
+	}
 	if t.json {
-		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...)})
+		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...), blocks})
 	}
 	for _, record := range records {
+		blocks = t.showSince(record.Time, blocks)
 		t.result("%s", recordWords(record))
+	}
+	if n := c.Int("n"); n == 0 || len(records) < n {
+		t.showSince(time.Time{}, blocks)
 	}
 	if len(records) == 0 {
 		t.say("no switch of " + site.Name + " is recorded")
 	}
 	return nil
+}
+
+// showSince shows the blocks since a time, and returns those before it.
+func (t *terminal) showSince(at time.Time, blocks []statedir.Block) (before []statedir.Block) {
+	for i, b := range blocks {
+		if b.Time.Before(at) {
+			return blocks[i:]
+		}
+		t.result("%s", blockedWords(b))
+	}
+	return nil
+}
+
+// blockedWords are a block in one line of the history.
+func blockedWords(b statedir.Block) string {
+	words := fmt.Sprintf("%s  %s blocked  by %s on %s", b.Time.Local().Format(time.DateTime), b.Color, b.Who, b.Host)
+	if !b.Until.IsZero() {
+		words += ", until " + switcher.InZone(b.Until.Time)
+	}
+	words += fmt.Sprintf(", %q", b.Reason)
+	if l := b.Lifted; l != nil {
+		words += fmt.Sprintf("; lifted %s by %s", switcher.InZone(l.Time), l.Who)
+	}
+	return words
 }
 
 // mendHistory: who is root already is not told to be.

@@ -206,6 +206,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		v.prints(c, "status", "status")
 	})
 	v.drains(c)
+	v.blocked(c)
 	v.prints(c, "history", "history")
 	v.failsOver(c, func() { set(teal) }, func() { set(v.ConfirmText()) })
 	conf := v.read(v.Conf)
@@ -276,6 +277,21 @@ func (v *victim) drains(c *contract) {
 	_ = held.Body.Close()
 	v.switches(c, switcher.Done, "to", "green", "--drain", "1m")
 	v.prints(c, "drain", "drain")
+}
+
+// blocked blocks a color, and lifts it when others have seen it; and where that
+// cannot be done.
+func (v *victim) blocked(c *contract) {
+	c.t.Helper()
+	v.prints(c, "block, unblock", "block", "blue", "--reason", "the column is gone", "--until", "2h")
+	v.prints(c, "status", "status")
+	v.prints(c, "block, unblock", "unblock", "blue")
+	path := statedir.Of(v.StateDir, "myapp").BlocksPath()
+	kept := v.read(path)
+	v.write(path, "{")
+	v.prints(c, "block, unblock", "block", "blue", "--reason", "the column is gone")
+	v.prints(c, "history", "history")
+	v.write(path, kept)
 }
 
 // environment holds the names that a command gets against those of a webhook.

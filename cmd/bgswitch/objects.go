@@ -145,6 +145,7 @@ type siteObject struct {
 	Hooked     bool             `json:"hooked"`
 	Drain      *drainedObject   `json:"drain"`
 	Releases   []releaseObject  `json:"releases"`
+	Blocks     []statedir.Block `json:"blocks"`
 }
 
 type fileObject struct {
@@ -169,8 +170,16 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases),
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st),
 	}
+}
+
+// blocksOf is nil where they are unknown.
+func blocksOf(st switcher.Status) []statedir.Block {
+	if st.Unread != nil {
+		return nil
+	}
+	return append([]statedir.Block{}, st.Blocks...)
 }
 
 func drainOfStatus(st switcher.Status) *drainedObject {

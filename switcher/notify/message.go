@@ -120,6 +120,18 @@ func verdictOf(result switcher.Result) statedir.Text {
 	return statedir.Text(result.Verdicts[0].String())
 }
 
+// ofBlock is the message of a block, or of those that were lifted.
+func ofBlock(block *statedir.Block, lifted []statedir.Block) (m Message, ok bool) {
+	switch {
+	case block != nil:
+		return Message{Event: "blocked", Text: switcher.BlockWords(*block), Verdict: statedir.Text(block.Reason), Time: block.Time}, true
+	case len(lifted) > 0:
+		by, color := lifted[0].Lifted, lifted[0].Color
+		return Message{Event: "unblocked", Text: fmt.Sprintf("%s is not blocked any more, by %s on %s", color, by.Who, by.Host), Time: by.Time}, true
+	}
+	return m, false
+}
+
 // ofFinding is the message of what verify found on a host.
 func ofFinding(f verify.Finding, host string) Message {
 	m := Message{

@@ -37,6 +37,20 @@ func (t *Teller) Switched(result switcher.Result, failed error) {
 	t.send(ctx, m)
 }
 
+// Blocked tells that a color was blocked; or, where block is nil, of the blocks
+// that were lifted.
+func (t *Teller) Blocked(site string, live switcher.Color, block *statedir.Block, lifted []statedir.Block) {
+	m, ok := ofBlock(block, lifted)
+	if !ok {
+		return
+	}
+	m.Site, m.Live, m.Host = site, live, t.Host
+	m.Text = site + ": " + m.Text
+	ctx, cancel := context.WithTimeout(context.Background(), tellLimit)
+	defer cancel()
+	t.send(ctx, m)
+}
+
 // Found tells of what a run of verify found, where it is news.
 func (t *Teller) Found(ctx context.Context, f verify.Finding) {
 	if f.Event != "" {

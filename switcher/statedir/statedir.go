@@ -73,6 +73,9 @@ func (f Folder) Store(name string, value any) error {
 	if err != nil {
 		return err
 	}
+	if len(text) >= loadLimit {
+		return fmt.Errorf("%s would be larger than %d bytes", filepath.Join(f.Path, name), loadLimit)
+	}
 	folder, err := f.found()
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/statedir"
 )
 
 func failing(s *stand) { s.Options.Failover = true }
@@ -41,6 +42,33 @@ func isLive(color switcher.Color, failovers int) func(*stand) {
 }
 
 func strict(s *stand) { s.Strict = true }
+
+func blocked(color switcher.Color) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		by := statedir.Signature{Who: "alice", Host: "web1", Time: time.Now()}
+		if _, err := s.Switcher.Block(s.t.Context(), color, "v43 dropped a column", time.Time{}, by); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func unblocked(color switcher.Color) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		if lifted, err := s.Switcher.Unblock(s.t.Context(), color, statedir.Signature{Time: time.Now()}); err != nil || len(lifted) != 1 {
+			s.t.Fatalf("lifted %v, %v", lifted, err)
+		}
+	}
+}
+
+// torn leaves half of a file.
+func (s *stand) torn(path string) {
+	s.t.Helper()
+	if err := os.Truncate(path, 40); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // shared gives the live file's folder a mode.
 func shared(mode os.FileMode) func(*stand) {
@@ -114,6 +142,30 @@ func TestFailover(t *testing.T) {
 			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, Warning, EventFailover, failedOver, 0},
+		},
+		"the idle color is blocked": {
+			{"blocked", blocked(switcher.Green), Warning, EventChange, `^blue live .*, green idle .*, no way back: green is blocked by alice on web1 since .+: v43 dropped a column$`, 0},
+			{"down", sick(blue), Critical, "", `no way back: green is blocked by alice`, 2},
+			{"held", nil, Critical, EventChange, `no way back: green is blocked by .+, no failover: the way is not open`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
+			{"lifted", unblocked(switcher.Green), Warning, EventFailover, failedOver, 0},
+		},
+		"blocked in the last moment": {
+			{"down", sick(blue), Critical, "", ``, 2},
+			{"refused", inTheLastMoment(blocked(switcher.Green)), Critical, EventFailover, `failing over from blue to green was refused at .*: cannot go to green: green is blocked by alice on web1 `, 0},
+			{"", isLive(switcher.Blue, 1), Critical, EventChange, `no way back: green is blocked by alice`, 0},
+		},
+		"nobody knows of blocks": {
+			{"torn", func(s *stand) { blocked(switcher.Green)(s); s.torn(s.Switcher.State.BlocksPath()) }, Warning, EventChange, `no way back: whether green is blocked is unknown: \S+blocks.json: unexpected end of JSON input$`, 0},
+			{"down", sick(blue), Critical, "", ``, 2},
+			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+		},
+		"the live color is blocked": {
+			{"for later", blocked(switcher.Blue), OK, "", `way back open`, 2},
+			{"down", sick(blue), Critical, "", ``, 2},
+			{"left", nil, Warning, EventFailover, failedOver, 0},
+			{"and nobody goes back", well(blue), Warning, EventChange, `no way back: blue is blocked by alice`, 0},
 		},
 		"a folder that others may write": {
 			{"only named", shared(0o777), OK, "", `way back open`, 0},

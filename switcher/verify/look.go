@@ -38,6 +38,7 @@ const (
 	keyNginx     = "nginx"
 	keyCandidate = "candidate"
 	keyLock      = "lock"
+	keyBlocked   = "blocked"
 	keyOther     = "verify"
 	keyTime      = "time"
 	keyFailover  = "failover"
@@ -185,6 +186,9 @@ func (f *facts) judgeWay(ownTest bool) {
 	switch {
 	case err == nil:
 		known(true)
+	case errors.As(err, new(switcher.Objections)):
+		known(false)
+		f.add(keyBlocked, Warning, "no way back: "+err.Error())
 	case errors.Is(err, switcher.ErrNoMaster):
 		if !f.status.Running.Matters {
 			known(true)

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"bgswitch/nginxconf"
+	"bgswitch/switcher"
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+func blockCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "block",
+		Usage:     "let nobody go to a color, and say why",
+		ArgsUsage: "blue|green --reason WHY [FLAGS]",
+		Description: "From now on whatever would go to the color is refused (exit 7) with the reason, who\n" +
+			"gave it, and when: to, back, what goes back by itself, verify's failover. For the\n" +
+			"day on which the database has moved on, and the old release cannot live with it:\n\n" +
+			"   bgswitch block blue --reason \"v43 dropped users.legacy_email\"\n\n" +
+			"`bgswitch unblock blue` lifts it, and --override with a reason passes it once. The\n" +
+			"live color may be blocked: that is for when it is left. A switch that has begun is\n" +
+			"not stopped. Several blocks of a color hold side by side.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "reason", Usage: "`WHY`, for whoever is refused"},
+			&cli.StringFlag{Name: "until", Usage: "it ends by itself: after a duration as 90m or 2h, or at a `TIME` with its zone, as 2026-11-24T09:00+01:00 or 2026-11-24T08:00Z"},
+		},
+		Action: blockColor,
+	}
+}
+
+func unblockCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "unblock",
+		Usage:       "lift all blocks of a color",
+		ArgsUsage:   "blue|green [FLAGS]",
+		Description: "Lifts every block of the color, and says which there were. The history keeps them.",
+		Action:      unblockColor,
+	}
+}
+
+func blockColor(c *cli.Context) error {
+	until, err := untilOf(c.String("until"), time.Now())
+	if err != nil {
+		return err
+	}
+	reason := strings.TrimSpace(c.String("reason"))
+	switch {
+	case reason == "":
+		return usage("say why, for whoever is refused: --reason 'v43 dropped users.legacy_email'", "block needs a reason")
+	case len(reason) > statedir.ReasonLimit:
+		return usage("say it in fewer words", "--reason is longer than %d bytes", statedir.ReasonLimit)
+	}
+	return blocking(c, func(s *switcher.Switcher, o *blockedObject) error {
+		b, err := s.Block(c.Context, o.Color, reason, until, signature())
+		if err == nil {
+			o.Block = &b
+		}
+		return err
+	})
+}
+
+func unblockColor(c *cli.Context) error {
+	return blocking(c, func(s *switcher.Switcher, o *blockedObject) (err error) {
+		o.Lifted, err = s.Unblock(c.Context, o.Color, signature())
+		return err
+	})
+}
+
+// blocking does it at each of the sites, and says of each what came of it.
+func blocking(c *cli.Context, do func(*switcher.Switcher, *blockedObject) error) error {
+	t := terminalOf(c)
+	color, err := nginxconf.ParseColor(c.Args().First())
+	if err != nil || c.Args().Len() != 1 {
+		return usage("`"+typedOf(c).Command(c.Command.Name, "blue")+"`", "%s needs blue or green, not %q", c.Command.Name, strings.Join(c.Args().Slice(), " "))
+	}
+	s, err := switchingOf(c, t)
+	if err != nil {
+		return err
+	}
+	o, code := blocksObject{Schema: schema}, exitDone
+	for _, site := range s.of {
+		b := blockedObject{Site: site.Site.Name, Color: color, Live: site.LiveColor()}
+		if err := do(site, &b); err != nil {
+			b.Error, b.Hint = whyOf(err)
+			code = t.exit(err)
+		} else {
+			t.showBlocked(site, b, len(s.of) > 1)
+			s.teller(t).Blocked(b.Site, b.Live, b.Block, b.Lifted)
+		}
+		o.Sites = append(o.Sites, b)
+	}
+	if t.json {
+		t.showObject(o)
+	}
+	return exitCode(code)
+}
+
+func whyOf(err error) (why, hint statedir.Text) {
+	var failed *switcher.Error
+	if errors.As(err, &failed) {
+		hint = statedir.Text(failed.Hint)
+	}
+	return errorText(err), hint
+}
+
+func signature() statedir.Signature {
+	return statedir.Signature{Who: who(), Host: hostname(), Time: time.Now().UTC()}
+}
+
+// showBlocked is one site's; where there are several, it is named.
+func (t *terminal) showBlocked(s *switcher.Switcher, b blockedObject, named bool) {
+	site := ""
+	if named {
+		site = b.Site + ": "
+	}
+	if b.Block == nil {
+		for _, lifted := range b.Lifted {
+			t.result("%s%s is not blocked any more: it was, by %s", site, b.Color, switcher.GivenWords(lifted))
+		}
+		if len(b.Lifted) == 0 {
+			t.result("%s%s is not blocked", site, b.Color)
+		}
+		return
+	}
+	t.result("%s%s", site, switcher.BlockWords(*b.Block))
+	if b.Live == b.Color {
+		t.result("%s%s is live: it stays so, and once it is left nobody goes back to it", site, b.Color)
+	}
+	if holder, held, err := s.Holder(); held && err == nil {
+		t.say(site + "another bgswitch is at work (" + holder.String() + "): a switch that has begun is not stopped")
+	}
+}
+
+// blocksObject is what `block` and `unblock` print with --json.
+type blocksObject struct {
+	Schema int             `json:"schema"`
+	Sites  []blockedObject `json:"sites"`
+}
+
+type blockedObject struct {
+	Site   string           `json:"site"`
+	Color  switcher.Color   `json:"color"`
+	Live   switcher.Color   `json:"live"`
+	Block  *statedir.Block  `json:"block"`
+	Lifted []statedir.Block `json:"lifted"`
+	Error  statedir.Text    `json:"error"`
+	Hint   statedir.Text    `json:"hint"`
+}
+
+// untilOf is when a block ends: after a duration, or at a time with its zone. The
+// zero time: never.
+func untilOf(text string, now time.Time) (until time.Time, err error) {
+	if text == "" {
+		return until, nil
+	}
+	if lasts, err := time.ParseDuration(text); err == nil {
+		until = now.Add(lasts).Truncate(time.Second)
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			until = at
+		}
+	}
+	switch {
+	case until.IsZero():
+		return until, usage("write --until 2h, or --until 2026-11-24T09:00+01:00", "--until: %q is neither a duration nor a time with its zone", text)
+	case !until.After(now):
+		return until, usage("give a time that is still to come, or leave it out", "--until: %s is over already", switcher.InZone(until))
+	}
+	return until, nil
+}
