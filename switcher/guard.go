@@ -2,6 +2,7 @@ package switcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,8 @@ func (p *part) goesNowhere() bool {
 // of the way back an error says that it is unknown.
 func (p *part) objections() (Objections, error) {
 	against, unread := p.blocked(p.plan.To)
+	fled, err := p.afterFlight()
+	against, unread = append(against, fled...), errors.Join(unread, err)
 	if unread != nil && !p.survey.request.wayBack {
 		p.note("%v", unread)
 		unread = nil

@@ -27,6 +27,7 @@ type part struct {
 	already   bool
 	unmoved   bool                 // `back`, where the newest switch of several had left the site as it was
 	stays     bool                 // `back`, where the files name again what a killed run was to leave
+	marked    string               // the release that was marked as bad; empty: none
 	against   Objections           // what speaks against the switch
 	elsewhere []statedir.Elsewhere // nil: unknown
 }

@@ -116,6 +116,9 @@ func (p *Prepared) would() []string {
 	if p.anyHook(func(h Hooks) [][]string { return h.Before }) {
 		names = append(names, stepBefore)
 	}
+	if p.request.Bad != "" {
+		names = append(names, stepFlee)
+	}
 	if p.changed() {
 		names = append(names, stepPrepare)
 	}

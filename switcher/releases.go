@@ -46,10 +46,13 @@ type Release struct {
 	Name string // empty: it is not known
 	Err  error  // why it is not, where the settings say how to find it out
 	Said bool   // nobody has looked: it is what was said when it was switched to
+	Fled *Fled  // it was; nil: it was not
 }
 
 func (r Release) String() string {
 	switch {
+	case r.Fled != nil:
+		return fmt.Sprintf("%s (%s)", r.Name, r.Fled)
 	case r.Name != "":
 		return r.Name
 	case r.Err != nil:
@@ -85,8 +88,8 @@ func (s *Switcher) saidOf(color Color) Release {
 }
 
 // Carried are what both colors carry. Of the live one it is what was said, where
-// nobody can be asked.
-func (s *Switcher) Carried(ctx context.Context, live Color) map[Color]Release {
+// nobody can be asked. The error is about which of them were fled.
+func (s *Switcher) Carried(ctx context.Context, live Color) (map[Color]Release, error) {
 	var blue, green Release
 	var both sync.WaitGroup
 	both.Go(func() { blue = s.carries(ctx, Blue) })
@@ -96,7 +99,7 @@ func (s *Switcher) Carried(ctx context.Context, live Color) map[Color]Release {
 	if _, set := s.Site.Releases.Of[live]; live != "" && !set {
 		all[live] = s.saidOf(live)
 	}
-	return all
+	return all, s.findFled(all)
 }
 
 // readings are the releases that are found out beside the rest of a survey.

@@ -34,6 +34,7 @@ type Status struct {
 	Drift    []Drift
 	Colors   map[Color][]health.Verdict
 	Releases map[Color]Release // what they carry
+	FledErr  error             // why it is not known which of them were fled
 	Last     *statedir.Record
 	LastErr  error
 	Blocks   []statedir.Block // that hold now
@@ -108,7 +109,7 @@ func (s *Switcher) Inspect(ctx context.Context, check health.Check) Status {
 			st.Colors[color] = verdicts
 		})
 	}
-	asking.Go(func() { st.Releases = s.Carried(ctx, st.Live) })
+	asking.Go(func() { st.Releases, st.FledErr = s.Carried(ctx, st.Live) })
 	if s.Site.Confirm != nil {
 		asking.Go(func() {
 			st.Answers, st.Answered, st.Nobody = s.answer(ctx, statusTimeout)

@@ -47,6 +47,9 @@ func (s *Survey) switchOver(ctx context.Context) (Outcome, Proof, error) {
 		return Interrupted, Proof{}, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	if err := s.flee(); err != nil {
+		return outcomeOf(err), Proof{}, err
+	}
 	prepared, err := s.Prepare()
 	if err != nil {
 		return outcomeOf(err), Proof{}, err

@@ -41,6 +41,7 @@ type Request struct {
 	Reason   string
 	Override string        // why to go there although something speaks against it; empty: then not
 	Release  string        // what the target carries, as is said; where it can be read, it has to be the same
+	Bad      string        // why the release that is left is bad: it is marked, and nobody goes to it again; empty: it is not
 	Expect   string        // refuse a target that carries another release; empty: any will do
 	Wait     time.Duration // keep asking until the target is healthy, at most this long
 	WaitLock time.Duration // wait for another bgswitch, at most this long

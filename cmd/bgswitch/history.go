@@ -120,6 +120,9 @@ func recordWords(r statedir.Record) string {
 	if len(r.Overrode) > 0 {
 		words += fmt.Sprintf(", over %q: %q", strings.Join(r.Overrode, "; "), r.Override)
 	}
+	if r.Fled != "" {
+		words += fmt.Sprintf(", %s marked as bad", r.Fled)
+	}
 	if r.Reason != "" {
 		words += fmt.Sprintf(", %q", r.Reason)
 	}

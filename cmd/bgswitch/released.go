@@ -51,6 +51,7 @@ type releaseObject struct {
 	Color   switcher.Color `json:"color"`
 	Release statedir.Text  `json:"release"`
 	Said    bool           `json:"said"`
+	Fled    *switcher.Fled `json:"fled"`
 	Unknown statedir.Text  `json:"unknown"`
 }
 
@@ -58,7 +59,7 @@ func releasesOf(all map[switcher.Color]switcher.Release) []releaseObject {
 	list := []releaseObject{}
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		r := all[color]
-		list = append(list, releaseObject{color, statedir.Text(r.Name), r.Said, errorText(r.Err)})
+		list = append(list, releaseObject{color, statedir.Text(r.Name), r.Said, r.Fled, errorText(r.Err)})
 	}
 	return list
 }

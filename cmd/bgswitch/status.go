@@ -142,6 +142,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 	if words := t.releaseWords(st.Releases); words != "" {
 		t.line("carries", words)
 	}
+	if st.FledErr != nil {
+		t.line("fled", "unknown: "+st.FledErr.Error())
+	}
 	t.line("last", t.lastWords(st))
 	if st.Last != nil {
 		for _, e := range st.Last.Elsewhere {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -38,7 +39,8 @@ func backCommand() *cli.Command {
 		ArgsUsage: "[FLAGS]",
 		Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
 			"is enough; the color that is live now is not asked at all.",
-		Flags:  switchFlags(),
+		Flags: append(switchFlags(),
+			&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
 		Action: back,
 	}
 }
@@ -185,8 +187,10 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
 		return switcher.Request{}, usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
 	}
-	if c.IsSet("override") && strings.TrimSpace(c.String("override")) == "" {
-		return switcher.Request{}, usage("say why: it is kept in the history", "--override needs a reason")
+	for _, flag := range []string{"override", "bad"} {
+		if c.IsSet(flag) && strings.TrimSpace(c.String(flag)) == "" {
+			return switcher.Request{}, usage("say why: it is kept in the history", "--%s needs a reason", flag)
+		}
 	}
 	for _, flag := range []string{"expect", "release"} {
 		if name, err := release.Name(c.String(flag)); c.String(flag) != "" && (err != nil || name != c.String(flag)) {
@@ -195,11 +199,12 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	}
 	return switcher.Request{
 		To:       color,
+		Bad:      c.String("bad"),
 		Release:  c.String("release"),
 		Expect:   c.String("expect"),
 		Override: c.String("override"),
 		Force:    c.Bool("force"),
-		Reason:   c.String("reason"),
+		Reason:   cmp.Or(c.String("bad"), c.String("reason")),
 		Wait:     c.Duration("wait"),
 		WaitLock: c.Duration("wait-lock"),
 		DryRun:   c.Bool("dry-run"),

@@ -30,6 +30,7 @@ type Record struct {
 	Overrode    []string        `json:"overrode"`
 	FromRelease Text            `json:"from_release"`
 	ToRelease   Text            `json:"to_release"`
+	Fled        Text            `json:"fled"`
 	Outcome     string          `json:"outcome"`
 	Proof       Text            `json:"proof"`
 	Error       Text            `json:"error"`
