@@ -70,7 +70,7 @@ func TestLeftReleaseIsTheRecordedOne(t *testing.T) {
 // recorded waits for the record of a switch that was done, and holds its release.
 func (s *stand) recorded(release string) {
 	s.t.Helper()
-	if err := nginxtest.Eventually(time.Minute, func() error {
+	if err := nginxtest.Eventually(30*time.Second, func() error {
 		newest, err := s.State.Newest()
 		if err == nil && (newest == nil || newest.Outcome != string(switcher.Done) || string(newest.ToRelease) != release) {
 			err = fmt.Errorf("the newest record is %+v, want one of %q", newest, release)
