@@ -301,11 +301,7 @@ func TestNewWorkersKilledAtOnce(t *testing.T) {
 // last look: one that ended later was proved all the same.
 func (s *stand) recordedLived(result switcher.Result, workers int, ended map[int]time.Time) {
 	s.t.Helper()
-	r := result.Record
-	looked := r.Time // at the earliest: when the steps before the last one had been taken
-	for _, step := range r.Steps[:len(r.Steps)-1] {
-		looked = looked.Add(time.Duration(step.TookMS * float64(time.Millisecond)))
-	}
+	r, looked := result.Record, lookedAgain(result)
 	for _, pid := range r.Generation.Workers {
 		if at, is := ended[pid]; is && !at.IsZero() && at.Before(looked) {
 			s.t.Errorf("worker %d is recorded, and had ended %s before the last look", pid, looked.Sub(at))
@@ -314,6 +310,16 @@ func (s *stand) recordedLived(result switcher.Result, workers int, ended map[int
 	if len(r.Generation.Workers) != workers {
 		s.t.Errorf("recorded workers %v, want %d", r.Generation.Workers, workers)
 	}
+}
+
+// lookedAgain is when the last look of a switch began, at the earliest: when the
+// steps before it had been taken. What is done after that may be too late for it.
+func lookedAgain(result switcher.Result) time.Time {
+	at := result.Record.Time
+	for _, step := range result.Record.Steps[:len(result.Record.Steps)-1] {
+		at = at.Add(time.Duration(step.TookMS * float64(time.Millisecond)))
+	}
+	return at
 }
 
 // stopsTheMaster is a test of the operator's that passes and stops nginx.
