@@ -88,7 +88,7 @@ func TestKilledWhileWritingInPlace(t *testing.T) {
 				v.inside = []string{"nsenter", "-m", "-t", fmt.Sprint(v.PID)}
 				left = filepath.Join(v.StateDir, ".mounted-*")
 			}
-			v.killedInPlace(left)
+			v.killedInPlace(left, 1)
 		})
 	}
 }
@@ -97,7 +97,7 @@ func TestKilledWhileWritingInPlace(t *testing.T) {
 func TestKilledWhileWritingInPlaceForAContainer(t *testing.T) {
 	t.Parallel()
 	v := victimOf(t, containerSite(t, nginxtest.ContainerOptions{Workers: 1, Mount: nginxtest.MountFile, ReadOnly: true}))
-	v.killedInPlace(filepath.Dir(v.Live))
+	v.killedInPlace(filepath.Dir(v.Live), stride())
 }
 
 const mountedReadOnly = `f=${0%/*} && mount --bind $f $f && mount --bind "$0" "$0" && mount -o remount,ro,bind $f`
@@ -135,9 +135,9 @@ func TestMountedFileHasOneLock(t *testing.T) {
 	}
 }
 
-// killedInPlace kills switches at each of their steps; left is where what they
-// leave has to be.
-func (v *victim) killedInPlace(left string) {
+// killedInPlace kills switches at every stride-th of their steps; left is where
+// what they leave has to be.
+func (v *victim) killedInPlace(left string, stride int) {
 	v.t.Helper()
 	if code, out := v.bgswitch("to", "green", "--verbose"); code != exitDone || !strings.Contains(out, "in place") {
 		v.t.Fatalf("exits %d, and not by writing in place: %s", code, out)
@@ -147,7 +147,7 @@ func (v *victim) killedInPlace(left string) {
 	stop := v.steady()
 	colors := []string{"green", "blue"}
 	round, found := 0, 0
-	v.everyStep(0, 1, func(p point) bool {
+	v.everyStep(0, stride, func(p point) bool {
 		if !soaking() && !writing[p.call] {
 			return true
 		}

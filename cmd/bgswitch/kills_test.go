@@ -90,9 +90,9 @@ func TestKilledBeforeEveryStep(t *testing.T) {
 	for name, victimOf := range victims {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			every := 1
-			if name == "one of two in place" { // what is written in place has a test of its own
-				every = stride()
+			every := stride()
+			if name == "one file" {
+				every = 1
 			}
 			victimOf(t).killedBeforeEveryStep(every)
 		})

@@ -131,7 +131,7 @@ func TestKilledWhileRollingBack(t *testing.T) {
 	stop := v.steady()
 	halves := 0
 	args := []string{"to", "green", "--config", failing}
-	v.everyStepOf(exitRolledBack, args, 0, 1, func(p point) bool {
+	v.everyStepOf(exitRolledBack, args, 0, stride(), func(p point) bool {
 		r := v.at(p, killed, args...)
 		what := "killed before " + p.String()
 		if v.whole(what) == half {

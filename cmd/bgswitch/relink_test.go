@@ -68,11 +68,7 @@ func TestLinkKilledBeforeEveryStep(t *testing.T) {
 			stop := v.steady()
 			colors := []string{"green", "blue"}
 			round := 0
-			every := 1
-			if folder {
-				every = stride()
-			}
-			v.everyStep(0, every, func(p point) bool {
+			v.everyStep(0, stride(), func(p point) bool {
 				round++
 				from, to := colors[round%2], colors[(round+1)%2]
 				v.agree("before", from)
@@ -148,7 +144,7 @@ func TestLinkBesideWordsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	round := 0
-	v.everyStep(0, 2, func(p point) bool {
+	v.everyStep(0, stride(), func(p point) bool {
 		round++
 		from, to := []string{"green", "blue"}[round%2], []string{"green", "blue"}[(round+1)%2]
 		v.agree("before", from)
