@@ -199,7 +199,7 @@ func ss(pids []int, address string) (n int, err error) {
 func TestDrainAgreesWithSS(t *testing.T) {
 	t.Parallel()
 	rightstest.Needs(t, rightstest.SS)
-	n := 60
+	n := 20
 	if soaking() {
 		n = 500
 	}
