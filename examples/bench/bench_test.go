@@ -32,6 +32,7 @@ func TestRun(t *testing.T) {
 	}
 	for _, line := range []string{
 		inContainer,
+		"(?m)^`bgswitch back`, proved by identity, 2 workers, 1 site, 2 rounds",
 		`(?m)^2 workers, 1 site, 2 rounds`, `(?m)^3 workers, 1 site, 2 rounds`, `(?m)^  to exit +\d+\.\d`, `(?m)^  last old answer +\d+\.\d`,
 		`(?m)^  exit too early +\d +0 `, `(?m)^  failed requests +0 +0 `, `(?m)^  peak memory +\d+\.\d MiB`, `(?m)^  status +\d+\.\d`,
 		`(?m)^  3 +2 .* x 1\.0 .*0, 0`, `(?m)^  5 +2 .*0, 0`,
@@ -74,7 +75,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := with(ctx, 1, 0, func(b *bench) error {
 		cancel()
-		_, err := b.compare(ctx, 1)
+		_, err := b.compare(ctx, 1, b.to)
 		return err
 	})
 	if err == nil || err.Error() != "interrupted" {

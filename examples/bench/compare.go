@@ -13,9 +13,9 @@ type comparison struct {
 	recipe, bgswitch []switched
 }
 
-// compare measures rounds pairs. The recipe goes to green and bgswitch back to
-// blue; one switch is done before, which warms the caches.
-func (b *bench) compare(ctx context.Context, rounds int) (comparison, error) {
+// compare measures rounds pairs. The recipe goes to green and bgswitch to blue, by
+// one of its commands; one switch is done before, which warms the caches.
+func (b *bench) compare(ctx context.Context, rounds int, by command) (comparison, error) {
 	load := &nginxtest.Load{URL: b.site.URL(), Clients: 4, Pause: time.Millisecond}
 	load.Start()
 	defer load.Stop()
@@ -25,7 +25,7 @@ func (b *bench) compare(ctx context.Context, rounds int) (comparison, error) {
 		if err != nil {
 			return c, err
 		}
-		bgswitch, err := b.measure(ctx, load, b.bgswitch, b.site.Green, b.site.Blue)
+		bgswitch, err := b.measure(ctx, load, by, b.site.Green, b.site.Blue)
 		if err != nil {
 			return c, err
 		}

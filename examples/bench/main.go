@@ -82,6 +82,9 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 	if err := usual(ctx, o, stdout); err != nil {
 		return err
 	}
+	if err := goingBack(ctx, o, stdout); err != nil {
+		return err
+	}
 	for _, workers := range o.workers {
 		if err := withWorkers(ctx, o, workers, stdout); err != nil {
 			return err

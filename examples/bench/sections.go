@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 
 	"bgswitch/switcher/nginxtest"
@@ -22,7 +23,7 @@ func (t table) row(format string, args ...any) { fmt.Fprintf(t, "  "+format+"\n"
 // usual is the set-up of most machines: few workers, few sites.
 func usual(ctx context.Context, o options, stdout io.Writer) error {
 	return with(ctx, 2, 0, func(b *bench) error {
-		c, err := b.compare(ctx, o.rounds)
+		c, err := b.compare(ctx, o.rounds, b.to)
 		if err != nil {
 			return err
 		}
@@ -39,9 +40,26 @@ func usual(ctx context.Context, o options, stdout io.Writer) error {
 	})
 }
 
+// goingBack is the way back, from Enter to the proved answers of the old color.
+func goingBack(ctx context.Context, o options, stdout io.Writer) error {
+	return with(ctx, 2, 0, func(b *bench) error {
+		if err := os.WriteFile(b.site.Settings, []byte(b.site.SettingsText(b.site.ConfirmText())), 0o600); err != nil {
+			return err
+		}
+		c, err := b.compare(ctx, o.rounds, b.back)
+		if err != nil {
+			return err
+		}
+		t := newTable(stdout, "\n`bgswitch back`, proved by identity, 2 workers, 1 site, %d rounds, times in ms", o.rounds)
+		t.header()
+		t.compared(c)
+		return t.Flush()
+	})
+}
+
 func withWorkers(ctx context.Context, o options, workers int, stdout io.Writer) error {
 	return with(ctx, workers, 0, func(b *bench) error {
-		c, err := b.compare(ctx, o.rounds)
+		c, err := b.compare(ctx, o.rounds, b.to)
 		if err != nil {
 			return err
 		}
@@ -59,7 +77,7 @@ func contained(ctx context.Context, o options, stdout io.Writer) error {
 		return nil
 	}
 	return inContainer(ctx, 2, func(b *bench) error {
-		c, err := b.compare(ctx, o.rounds)
+		c, err := b.compare(ctx, o.rounds, b.to)
 		if err != nil {
 			return err
 		}
@@ -89,8 +107,8 @@ func (t table) compared(c comparison) {
 	sentB, failedB := requests(c.bgswitch)
 	t.row("exit too early\t%d\t\t%d\t\t\tswitches after whose exit the old color still answered, of %d each", count(c.recipe, early), count(c.bgswitch, early), len(c.recipe))
 	t.row("failed requests\t%d\t\t%d\t\t\tof %d and %d, each on a fresh connection", failedA, failedB, sentA, sentB)
-	t.row("nginx's own\t\t\t%.1f\t%.1f\t\tin `to`: the steps that only wait for nginx, its test and its load", median(each(c.bgswitch, nginx)), p90(each(c.bgswitch, nginx)))
-	t.row("added\t\t\t%.1f\t%.1f\t%.0f %%\tin `to`: all the rest, and its share of nginx's own", median(each(c.bgswitch, added)), p90(each(c.bgswitch, added)), median(each(c.bgswitch, share)))
+	t.row("nginx's own\t\t\t%.1f\t%.1f\t\tin bgswitch: the steps that only wait for nginx, its test and its load", median(each(c.bgswitch, nginx)), p90(each(c.bgswitch, nginx)))
+	t.row("added\t\t\t%.1f\t%.1f\t%.0f %%\tin bgswitch: all the rest, and its share of nginx's own", median(each(c.bgswitch, added)), p90(each(c.bgswitch, added)), median(each(c.bgswitch, share)))
 }
 
 // growth shows how both ways grow with the configuration.
@@ -104,7 +122,7 @@ func growth(ctx context.Context, o options, stdout io.Writer) error {
 	var first comparison
 	for i, sites := range o.sites {
 		err := with(ctx, 2, sites, func(b *bench) error {
-			c, err := b.compare(ctx, o.roundsFor(sites))
+			c, err := b.compare(ctx, o.roundsFor(sites), b.to)
 			if err != nil {
 				return err
 			}

@@ -55,9 +55,18 @@ func (b *bench) nginx(args ...string) ([]string, error) {
 	return append([]string{binary, "-p", b.site.Dir, "-c", b.site.Conf}, args...), nil
 }
 
-// bgswitch is the one command.
-func (b *bench) bgswitch(ctx context.Context, _, to *nginxtest.App) (time.Duration, error) {
-	out, err := output(b.program.Command(ctx, "to", to.Color, "--json"))
+// to is the one command.
+func (b *bench) to(ctx context.Context, _, to *nginxtest.App) (time.Duration, error) {
+	return b.switches(ctx, "to", to.Color)
+}
+
+// back is the one that nobody has to think about.
+func (b *bench) back(ctx context.Context, _, _ *nginxtest.App) (time.Duration, error) {
+	return b.switches(ctx, "back")
+}
+
+func (b *bench) switches(ctx context.Context, args ...string) (time.Duration, error) {
+	out, err := output(b.program.Command(ctx, append(args, "--json")...))
 	if err != nil {
 		return 0, err
 	}
