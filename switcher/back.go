@@ -14,6 +14,10 @@ import (
 // in the same incident would undo each other, and the bad release be live again.
 const backOnceWithin = 10 * time.Minute
 
+// isBack says that nobody has named a color: it is the one that had the traffic
+// before, and nothing of the live one is asked.
+func (r Request) isBack() bool { return r.To == "" && !r.wayBack }
+
 // target is the color to go to. With two colors, the one that had the traffic
 // before is always the other one: the history could name no third.
 func (r Request) target(live Color) Color {
@@ -27,20 +31,101 @@ func (r Request) target(live Color) Color {
 // that the files name, or name again, `back` is there already: it stays, has it
 // loaded once more, and proves it.
 func (p *part) target(live Color) Color {
-	r := p.survey.request
 	if p.unmoved {
 		return live
 	}
-	if p.stays = r.To == "" && !r.wayBack && slices.ContainsFunc(p.files, func(f *livefile.File) bool { return p.survey.undone[f.Home] }); p.stays {
+	if p.stays = p.staysOn(live); p.stays {
 		return live
 	}
-	return r.target(live)
+	return p.survey.request.target(live)
+}
+
+// staysOn: a killed switch is undone, and a `back` that was killed goes where it
+// went, not back from there.
+func (p *part) staysOn(live Color) bool {
+	if !p.survey.request.isBack() {
+		return false
+	}
+	if p.cut = p.cutBack(); p.cut != nil {
+		return p.cut.To == live && p.survey.request.Override == ""
+	}
+	return slices.ContainsFunc(p.files, func(f *livefile.File) bool { return p.survey.undone[f.Home] })
+}
+
+// cutBack is a `back` that began just now, and of which no record says that it was
+// done: it was killed, or what it did could not be recorded, or not be read.
+func (s *Switcher) cutBack() *statedir.Back {
+	b, err := s.State.NewestBack()
+	if err != nil || b == nil || time.Since(b.Time).Abs() >= backOnceWithin {
+		return nil
+	}
+	if r, _, err := s.newestDone(); err == nil && r != nil && !r.Time.Before(b.Time) {
+		return nil
+	}
+	return b
+}
+
+// cutWords tell of a `back` that was cut off.
+func (p *part) cutWords() string {
+	return fmt.Sprintf("%s began to go back from %s to %s %s, and no record says that it was done", p.cut.Who, p.cut.From, p.cut.To, Ago(time.Since(p.cut.Time).Abs()))
+}
+
+// noteBack notes that a `back` begins, so that the next one does not return to
+// what this one leaves.
+func (s *Survey) noteBack() error {
+	return s.each(func(p *part) error {
+		return p.State.NoteBack(statedir.Back{Time: s.began.UTC(), From: p.plan.From, To: p.plan.To, Who: s.request.Who})
+	})
+}
+
+// beginBack says where `back` goes, and begins to note it.
+func (s *Survey) beginBack() {
+	for _, p := range s.parts {
+		if s.request.isBack() || s.request.Restore {
+			p.say(p.prefix() + p.goingBack())
+		}
+	}
+	if s.request.isBack() && !s.request.DryRun {
+		s.noted = begun(s.noteBack)
+	}
+}
+
+// goingBack says it, with the releases as far as they are known at once: what is
+// left may be what hangs.
+func (p *part) goingBack() string {
+	going, staying := "going back", "staying"
+	if p.survey.request.DryRun {
+		going, staying = "would go back", "would stay"
+	}
+	to := inWords(p.plan.To, p.before())
+	text := fmt.Sprintf("%s from %s to %s", going, inWords(p.plan.From, p.left()), to)
+	if p.plan.From == p.plan.To {
+		text = fmt.Sprintf("%s on %s", staying, to)
+	}
+	if p.restoredAs != "" {
+		text += ": " + p.restoredAs
+	}
+	return text
+}
+
+func inWords(color Color, carries Release) string { return string(color) + carries.InBrackets() }
+
+// before is what the target carries or, where that is not known by now, carried
+// when it was left.
+func (p *part) before() Release {
+	if read := p.carried(p.readings.now(p.plan.To)); read.Name != "" {
+		return read
+	}
+	if r, _, err := p.newestDone(); err == nil && r != nil && r.From == p.plan.To {
+		return Release{Name: string(r.FromRelease), Said: true}
+	}
+	return Release{}
 }
 
 // findUnmoved finds the sites that a switch of several had left where they were:
 // to go back from it is to leave them there.
 func (s *Survey) findUnmoved() {
-	if s.request.To != "" || s.request.wayBack || len(s.parts) == 1 {
+	if !s.request.isBack() || len(s.parts) == 1 {
 		return
 	}
 	moved := func(r *statedir.Record) bool { return r != nil && r.From != r.To }
@@ -72,7 +157,7 @@ func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread
 // undoneAlready objects to a second `back`: one undoes the newest switch once. A
 // history that cannot be read keeps nobody from going back; how much of it could
 // not is told.
-func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, Objections) {
+func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Objections) {
 	r, unread, err := s.newestDone()
 	if r == nil || err != nil {
 		return unread, nil
@@ -81,8 +166,12 @@ func (s *Switcher) undoneAlready(p Plan) (statedir.Unread, Objections) {
 	if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
 		return unread, nil
 	}
+	hint := fmt.Sprintf("`%s` goes there all the same", s.to(p.To))
+	if restored {
+		hint = fmt.Sprintf("`%s` puts it back on %s, `%s` goes to %s all the same", s.toRestore(p.From), p.From, s.toRestore(p.To), p.To)
+	}
 	return unread, Objections{{
-		step: "go back once more", Hints: []string{fmt.Sprintf("`%s` goes there all the same", s.to(p.To))},
+		step: "go back once more", Hints: []string{hint},
 		What: fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
 	}}
 }

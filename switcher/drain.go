@@ -190,7 +190,7 @@ func (l *drainage) once(ctx context.Context, asking bool) (Drain, error) {
 	l.lastSwitch(&st)
 	files := l.readStatus(&st)
 	if st.FileErr != nil {
-		return Drain{Color: l.color}, l.notUnderstood(l.unreadable(st.FileErr))
+		return Drain{Color: l.color}, l.notUnderstood(l.unreadable(st.FileErr, Request{}), Request{})
 	}
 	open := Drain{Color: cmp.Or(l.color, st.Live.Other())}
 	if asking && l.Site.Confirm != nil {

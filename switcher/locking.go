@@ -36,7 +36,7 @@ func (s *Survey) takeLock(ctx context.Context) error {
 
 func (p *part) lockable() error {
 	if _, err := p.Site.read(); err != nil {
-		return asError(stepRead, p.unreadable(err)) // nothing is left beside what is no live file
+		return asError(stepRead, p.unreadable(err, p.survey.request)) // nothing is left beside what is no live file
 	}
 	if p.survey.request.DryRun {
 		return p.askForLock()
@@ -44,6 +44,10 @@ func (p *part) lockable() error {
 	err := p.State.Create()
 	if err == nil {
 		err = p.State.Usable()
+	}
+	if err != nil && p.survey.request.isBack() { // what it only remembers in keeps nobody from going back
+		p.note("the state folder cannot be used, and nothing keeps a second `back` from undoing this one: %v", err)
+		return nil
 	}
 	if err != nil {
 		return p.unusable(err)
@@ -79,7 +83,7 @@ func (s *Switcher) notLocked(err error) error {
 	case lock.IsBusy(err):
 		return refuse(Busy, fmt.Sprintf("`%s` waits for it; `%s` shows where the traffic is", s.Again("--wait-lock", "30s"), s.Command("status")), err)
 	case errors.Is(err, fs.ErrNotExist):
-		return s.unreadable(err)
+		return s.unreadable(err, Request{})
 	case errors.Is(err, unix.EACCES):
 		return refuse(Failed, s.AsRoot(), err)
 	}

@@ -29,7 +29,10 @@ type part struct {
 	stays     bool                 // `back`, where the files name again what a killed run was to leave
 	marked    string               // the release that was marked as bad; empty: none
 	against   Objections           // what speaks against the switch
+	cut       *statedir.Back       // `back`, where an earlier one was killed
 	elsewhere []statedir.Elsewhere // nil: unknown
+
+	restoredAs string // what the files are put back as; empty: they are not
 }
 
 // each does something for every site. An error says of which of several it is.
@@ -113,11 +116,16 @@ func (p *part) read(ctx context.Context) error {
 	switch {
 	case p.unmoved:
 		p.note("the newest switch of several left it on %s, and so does `back`", p.plan.To)
+	case p.cut != nil && p.stays:
+		p.note("%s: `back` stays on %s, and has it loaded once more", p.cutWords(), p.plan.To)
 	case p.stays:
 		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
-	case request.To == "" && !request.wayBack:
-		unread, undone := p.undoneAlready(p.plan)
-		if p.against = undone; unread > 0 {
+	case request.isBack():
+		unread, undone := p.undoneAlready(p.plan, request.Restore)
+		if p.against = undone; p.cut != nil && p.cut.To == p.plan.From {
+			p.against = Objections{{What: p.cutWords()}}
+		}
+		if unread > 0 {
 			p.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}
@@ -143,10 +151,10 @@ func (p *part) doubt() error {
 
 func (p *part) readFiles() (err error) {
 	if p.files, err = p.Site.read(); err != nil {
-		return p.unreadable(err)
+		return p.unreadable(err, p.survey.request)
 	}
-	if p.plan, err = plan(p.Site, p.files, p.target); err != nil {
-		return p.notUnderstood(err)
+	if p.plan, err = p.planned(); err != nil {
+		return p.notUnderstood(err, p.survey.request)
 	}
 	for i, edit := range p.plan.Edits {
 		f := p.Site.Files[i]
@@ -160,6 +168,13 @@ func (p *part) readFiles() (err error) {
 		}
 	}
 	return nil
+}
+
+func (p *part) planned() (Plan, error) {
+	if p.survey.request.Restore {
+		return p.restored()
+	}
+	return plan(p.Site, p.files, p.target)
 }
 
 // alreadySo is for files that name the target: only a record of ours, or the

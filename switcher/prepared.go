@@ -38,6 +38,9 @@ const stepPrepare = "write the new file"
 // Prepare writes the new files beside the live ones, and the journal. After an
 // error nothing of it is left.
 func (s *Survey) Prepare() (*Prepared, error) {
+	if err := s.noted(); err != nil { // before any journal tells of it: what is undone would be left there
+		s.note("that this goes back could not be noted, so that nothing keeps a second `back` from undoing it: %v", err)
+	}
 	if !s.changed() {
 		if err := s.prepareAll(); err != nil { // nothing is written here
 			return nil, asError(stepRead, err)

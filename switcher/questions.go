@@ -23,10 +23,7 @@ func (s *Switcher) ask(ctx context.Context, r Request) *questions {
 	}
 	ctx, q.cancel = context.WithCancel(ctx)
 	q.ctx = ctx
-	if r.wayBack {
-		return q
-	}
-	if s.Site.Confirm != nil {
+	if s.Site.Confirm != nil && !r.isBack() && !r.wayBack {
 		q.untold = begun(func() string { return s.untold(ctx) })
 	}
 	return q
@@ -57,7 +54,7 @@ func begun[T any](do func() T) func() T {
 // check asks once where one good answer is enough: on the way back.
 func (s *Switcher) check(r Request) health.Check {
 	check := s.Site.Check
-	if r.To == "" {
+	if r.isBack() {
 		check.Passes = 1
 	}
 	return check

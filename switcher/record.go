@@ -26,7 +26,17 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 			r.Steps = (&Prepared{Survey: s}).would()
 		}
 		if s.recorded(r) {
-			if failed := p.State.Append(r.Record); failed != nil {
+			kept := begun(func() error {
+				if outcome != Done {
+					return nil
+				}
+				return p.keepProved()
+			})
+			failed := p.State.Append(r.Record)
+			if err := kept(); err != nil {
+				r.Notes = append(r.Notes, fmt.Sprintf("%swhat was proved could not be kept for `--restore`: %v", p.prefix(), err))
+			}
+			if failed != nil {
 				r.Notes = append(r.Notes, fmt.Sprintf("%sthis could not be recorded: %v", p.prefix(), failed))
 			}
 		}
@@ -69,7 +79,7 @@ func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
 	}
 	r := statedir.Record{
 		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: p.Site.Name, Command: s.request.Command, From: p.plan.From, To: p.plan.To,
-		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force, Override: statedir.Text(s.request.Override), Overrode: p.overrode(),
+		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force, Restored: s.request.Restore, Override: statedir.Text(s.request.Override), Overrode: p.overrode(),
 		FromRelease: statedir.Text(p.left().Name), ToRelease: statedir.Text(p.carried(p.readings.now(p.plan.To)).Name), Fled: statedir.Text(p.marked),
 		Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: p.elsewhere, TookMS: milliseconds(time.Since(s.began)),
 	}

@@ -30,8 +30,11 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-func (s *Switcher) unreadable(err error) error {
+func (s *Switcher) unreadable(err error, r Request) error {
+	lost, gone := s.gone(r.To)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && gone && r.Command != "":
+		return refuse(Failed, lost, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse(Failed, "name the file with `--file`, or set `file:` in the settings", err)
 	case errors.Is(err, fs.ErrPermission):
@@ -44,7 +47,7 @@ func (s *Switcher) unreadable(err error) error {
 	return err
 }
 
-func (s *Switcher) notUnderstood(err error) error {
+func (s *Switcher) notUnderstood(err error, r Request) error {
 	var refusal *nginxconf.Refusal
 	if known := (*Error)(nil); errors.As(err, &known) || !errors.As(err, &refusal) {
 		return err
@@ -53,6 +56,9 @@ func (s *Switcher) notUnderstood(err error) error {
 		return refuse(NotAccepted, fmt.Sprintf("an earlier switch was cut off: `%s` mends what it left", s.to(last)), err)
 	}
 	advice := cmp.Or(refusal.Advice, "mend the file or the settings")
+	if !r.Restore && r.Command != "" && s.kept() {
+		advice = fmt.Sprintf("`%s` puts back what was last proved, and proves it again; or %s", s.toRestore(r.To), advice)
+	}
 	return refuse(NotAccepted, fmt.Sprintf("%s; `%s` reads both without touching anything", advice, s.Command("status")), err)
 }
 

@@ -34,6 +34,7 @@ type Survey struct {
 	running  running
 	tests    *tests
 	accepted acceptance
+	noted    func() error // waits until it is noted that a `back` begins
 }
 
 // Survey looks at everything that a switch depends on. What takes its time goes
@@ -52,7 +53,7 @@ func (s *Switcher) Survey(ctx context.Context, request Request) (*Survey, error)
 func newSurvey(typed Typed, sites []*Switcher, request Request) *Survey {
 	first := *sites[0]
 	first.Typed = typed
-	s := &Survey{Switcher: &first, story: &story{began: time.Now(), log: first.Log}, request: request, undone: map[string]bool{}, census: sync.OnceValues(nginx.Census)}
+	s := &Survey{noted: func() error { return nil }, Switcher: &first, story: &story{began: time.Now(), log: first.Log}, request: request, undone: map[string]bool{}, census: sync.OnceValues(nginx.Census)}
 	for _, site := range sites {
 		s.parts = append(s.parts, &part{Switcher: site, survey: s})
 	}
@@ -124,6 +125,7 @@ const (
 
 // Close lets go of everything: the lock, too.
 func (s *Survey) Close() {
+	_ = s.noted() // while the lock is held
 	s.tests.stop()
 	for _, p := range s.parts {
 		p.questions.stop()
@@ -220,7 +222,11 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *Survey) askTarget(context.Context) error { return s.each((*part).askTarget) }
+// askTarget is where a switch may wait for long: by then it is said where it goes.
+func (s *Survey) askTarget(context.Context) error {
+	s.beginBack()
+	return s.each((*part).askTarget)
+}
 
 // replaceable finds out before anything is written whether the files can be
 // replaced.

@@ -38,6 +38,7 @@ type Switcher struct {
 type Request struct {
 	To       Color // empty: back to the other color
 	Force    bool  // skip the target's health
+	Restore  bool  // put the files back as they were when the target was last proved
 	Reason   string
 	Override string        // why to go there although something speaks against it; empty: then not
 	Release  string        // what the target carries, as is said; where it can be read, it has to be the same

@@ -25,6 +25,8 @@ type tests struct {
 	cancel  context.CancelFunc
 	under   sync.WaitGroup
 	first   chan tested
+
+	restorable func() string // the command that puts in place what was proved; empty: there is none
 }
 
 // tested is what came of a test.
@@ -43,7 +45,7 @@ type acceptance struct {
 }
 
 func (s *Survey) beginTests(ctx context.Context) *tests {
-	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, first: make(chan tested, 1)}
+	t := &tests{Switcher: s.Switcher, story: s.story, running: s.running, changes: s.Changes, first: make(chan tested, 1), restorable: s.restorable}
 	ctx, t.cancel = context.WithCancel(ctx)
 	contents := t.contents()
 	t.under.Go(func() {
@@ -123,13 +125,16 @@ func (a acceptance) with(dump *nginx.Dump, err error) (acceptance, error) {
 
 // refused says whose fault it is that nginx refuses.
 func (t *tests) refused(ctx context.Context, refused error) error {
-	const mend = "mend the configuration until `nginx -t` passes, then type it again"
+	mend := "mend the configuration until `nginx -t` passes, then type it again"
 	if len(t.contents()) == 0 {
 		return refuse(NotAccepted, mend, refused)
 	}
 	_, err := t.running.testAsIs(ctx)
 	if !errors.Is(err, nginx.ErrRefused) {
 		return refuse(NotAccepted, fmt.Sprintf("`%s` shows the change; the live file was not touched", t.Again("--dry-run")), refused)
+	}
+	if restore := t.restorable(); restore != "" {
+		mend = fmt.Sprintf("`%s` puts back what was last proved, where it is the live file that nginx refuses; else %s", restore, mend)
 	}
 	return refuse(NotAccepted, mend, fmt.Errorf("%w; nginx refused it before this switch, too: %w", refused, err))
 }

@@ -72,7 +72,7 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 	if err != nil {
 		return "", false
 	}
-	p, err := plan(s.Site, files, r.target)
+	p, err := plan(s.Site, files, s.waitingFor(r))
 	if err != nil || !p.Changes() {
 		return "", false
 	}
@@ -81,13 +81,20 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 
 // refuses says whether the survey will, whatever the target's health is.
 func (s *Switcher) refuses(r Request, p Plan) bool {
-	if r.To == "" {
-		if _, undone := s.undoneAlready(p); len(undone) > 0 {
+	if r.isBack() {
+		if _, undone := s.undoneAlready(p, r.Restore); len(undone) > 0 {
 			return true
 		}
 	}
 	holding, err := s.Blocks()
 	return err != nil || slices.ContainsFunc(holding, func(b statedir.Block) bool { return b.Color == p.To })
+}
+
+func (s *Switcher) waitingFor(r Request) func(live Color) Color {
+	if cut := s.cutBack(); r.isBack() && cut != nil {
+		return func(Color) Color { return cut.To }
+	}
+	return r.target
 }
 
 // minInterval keeps who waits from asking all the time.

@@ -117,6 +117,9 @@ func recordWords(r statedir.Record) string {
 	if r.Forced {
 		words += ", forced"
 	}
+	if r.Restored {
+		words += ", restored"
+	}
 	if len(r.Overrode) > 0 {
 		words += fmt.Sprintf(", over %q: %q", strings.Join(r.Overrode, "; "), r.Override)
 	}

@@ -122,7 +122,8 @@ func pathMeant(pid int, folder, at uint64) string {
 }
 
 // lasts runs bgswitch and wants all that it has done on the disk when it ends,
-// and in the right order; moves is how many files it has to rename.
+// and in the right order; moves is how many files it has to rename: one keeps what
+// was proved, one notes that a back begins.
 func (v *victim) lasts(code, moves int, args ...string) {
 	v.t.Helper()
 	d := &disk{top: v.Dir, live: v.Live, loses: map[string]string{}}
@@ -144,15 +145,15 @@ func (v *victim) lasts(code, moves int, args ...string) {
 func TestWhatIsDoneLasts(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	v.lasts(exitDone, 1, "to", "green")
-	v.lasts(exitDone, 1, "back")
+	v.lasts(exitDone, 2, "to", "green")
+	v.lasts(exitDone, 3, "back")
 	found := verify.OK
 	if !rightstest.Mounts.Had() {
 		found = verify.Unknown
 	}
 	v.lasts(int(found), 1, "verify")
 	v.fillHistory()
-	v.lasts(exitDone, 2, "to", "green")
+	v.lasts(exitDone, 3, "to", "green")
 	if err := os.WriteFile(v.Settings, []byte(strings.Replace(v.SettingsText(""), "nginx:\n", "nginx:\n  reload: [\"false\"]\n", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +165,8 @@ func TestWhatIsDoneLasts(t *testing.T) {
 func TestWhatIsDoneToTwoFilesLasts(t *testing.T) {
 	t.Parallel()
 	v := pairVictim(t)
-	v.lasts(exitDone, 2, "to", "green")
-	v.lasts(exitDone, 2, "back")
+	v.lasts(exitDone, 3, "to", "green")
+	v.lasts(exitDone, 4, "back")
 	v.write(v.Settings, strings.Replace(v.read(v.Settings), "nginx:\n", "nginx:\n  reload: [\"false\"]\n", 1))
 	v.lasts(exitRolledBack, 4, "to", "green")
 }
@@ -178,8 +179,8 @@ func TestWhatIsDoneInPlaceLasts(t *testing.T) {
 		return
 	}
 	v := mountedVictim(t, `mount --bind "$0" "$0"`)
-	v.lasts(exitDone, 0, "to", "green")
-	v.lasts(exitDone, 0, "to", "blue")
+	v.lasts(exitDone, 1, "to", "green")
+	v.lasts(exitDone, 1, "to", "blue")
 }
 
 // fillHistory makes it so long that the next record has it looked at, which is

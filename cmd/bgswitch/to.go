@@ -38,7 +38,9 @@ func backCommand() *cli.Command {
 		Usage:     "switch to the color that had the traffic before",
 		ArgsUsage: "[FLAGS]",
 		Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
-			"is enough; the color that is live now is not asked at all.",
+			"is enough; the color that is live now is not asked at all. A second one within ten\n" +
+			"minutes is refused. Where somebody has made something of the live file that is not\n" +
+			"understood, --restore puts back what was last proved.",
 		Flags: append(switchFlags(),
 			&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
 		Action: back,
@@ -49,6 +51,7 @@ func switchFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "dry-run", Usage: "only look, and show what would change"},
 		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health, and go on where before fails (nginx's test and confirm are never skipped)"},
+		&cli.BoolFlag{Name: "restore", Usage: "put the live file back as it was when that color was last proved, whatever has become of it"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
 		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against it (exit 7); `WHY` is recorded"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
@@ -127,6 +130,11 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	if err != nil {
 		return err
 	}
+	if request.Restore {
+		if err := s.restorable(request.DryRun); err != nil {
+			return err
+		}
+	}
 	results, err := s.run(c.Context, request)
 	first := &results[0]
 	drains := c.Duration("drain") > 0 && err == nil
@@ -204,6 +212,7 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 		Expect:   c.String("expect"),
 		Override: c.String("override"),
 		Force:    c.Bool("force"),
+		Restore:  c.Bool("restore"),
 		Reason:   cmp.Or(c.String("bad"), c.String("reason")),
 		Wait:     c.Duration("wait"),
 		WaitLock: c.Duration("wait-lock"),
@@ -271,14 +280,17 @@ func (t *terminal) showDone(site string, r switcher.Result) {
 	if cut := r.Record.CutOverMS; cut != nil {
 		how = fmt.Sprintf(", cut over in %s", shortMS(*cut))
 	}
+	if r.Draining > 0 && r.Plan.From != r.Plan.To && r.Plan.Changes() {
+		t.result("%s%s: do not stop %s yet; `%s` waits until you may", site, draining(r.Draining), r.Plan.From, r.Stop)
+	}
 	verb := inked("%s is live%s, %s is idle", t.color(r.Plan.To), r.Release.InBrackets(), t.color(r.Plan.From))
-	if !r.Plan.Changes() {
+	switch {
+	case r.Record.Restored && r.Plan.From == r.Plan.To:
+		verb = inked("%s is live%s, with the %s put back", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"))
+	case !r.Plan.Changes():
 		verb = inked("%s is live%s: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"), r.Server)
 	}
 	t.result("%s%s (%s%s, proved by %s%s)", site, verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
-	if r.Draining > 0 && r.Plan.Changes() {
-		t.result("%s%s: do not stop %s yet; `%s` waits until you may", site, draining(r.Draining), r.Plan.From, r.Stop)
-	}
 }
 
 // provedFor says of how much a proof is one where nobody was asked through nginx,

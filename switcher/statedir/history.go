@@ -26,6 +26,7 @@ type Record struct {
 	Host        string          `json:"host"`
 	Reason      Text            `json:"reason"`
 	Forced      bool            `json:"forced"`
+	Restored    bool            `json:"restored"`
 	Override    Text            `json:"override"`
 	Overrode    []string        `json:"overrode"`
 	FromRelease Text            `json:"from_release"`

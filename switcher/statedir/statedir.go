@@ -91,12 +91,16 @@ func replace(folder trust.Folder, name string, write func(*os.File) error) error
 	return folder.Replace(name, "."+name+".new", write)
 }
 
-// loadLimit bounds what is read of a file that Store wrote, in bytes.
+// loadLimit bounds what Load reads, in bytes.
 const loadLimit = 1 << 20
 
 // Load reads a file that Store wrote. found is false where there is none; what
 // is damaged is an error, and value is worth nothing then.
 func (f Folder) Load(name string, value any) (found bool, err error) {
+	return f.load(name, loadLimit, value)
+}
+
+func (f Folder) load(name string, limit int64, value any) (found bool, err error) {
 	file, err := f.open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -105,7 +109,7 @@ func (f Folder) Load(name string, value any) (found bool, err error) {
 		return false, err
 	}
 	defer file.Close()
-	text, err := ordinary.ReadAll(file, loadLimit)
+	text, err := ordinary.ReadAll(file, limit)
 	if err != nil {
 		return false, err
 	}
