@@ -76,6 +76,9 @@ func (p *part) objections() (Objections, error) {
 	against, unread := p.blocked(p.plan.To)
 	fled, err := p.afterFlight()
 	against, unread = append(against, fled...), errors.Join(unread, err)
+	if why := p.unfit(); why != "" {
+		against = append(against, Objection{What: why})
+	}
 	if unread != nil && !p.survey.request.wayBack {
 		p.note("%v", unread)
 		unread = nil

@@ -30,6 +30,7 @@ type part struct {
 	marked    string               // the release that was marked as bad; empty: none
 	against   Objections           // what speaks against the switch
 	cut       *statedir.Back       // `back`, where an earlier one was killed
+	unfit     func() string        // why the target cannot live with the database, when that is known
 	elsewhere []statedir.Elsewhere // nil: unknown
 
 	restoredAs string // what the files are put back as; empty: they are not
@@ -130,6 +131,7 @@ func (p *part) read(ctx context.Context) error {
 		}
 	}
 	p.questions = p.ask(ctx, request)
+	p.beginMisfit(p.questions.ctx)
 	if !request.wayBack {
 		p.beginReading(p.questions.ctx)
 	}

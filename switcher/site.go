@@ -33,6 +33,7 @@ type Site struct {
 	Confirm *Confirm             // how to ask through nginx; nil: the proof is by generation
 	Restart []string             // argv that starts an app anew, which no nginx switches; empty: nginx does
 	Hooks   Hooks
+	Schema  Schema // of the database
 
 	Releases Releases // what its colors carry; the zero value: nobody says
 }
@@ -53,6 +54,9 @@ func (s Site) Validate() error {
 	m.Add(s.Check.Validate(), "check")
 	if s.Confirm != nil {
 		m.Add(s.Confirm.Validate(), "confirm")
+	}
+	if !s.Schema.IsZero() {
+		m.Add(s.Schema.Validate(), "schema")
 	}
 	if len(s.Hooks.Before)+len(s.Hooks.After) > 0 {
 		m.Add(s.Hooks.Validate())

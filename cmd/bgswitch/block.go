@@ -25,7 +25,7 @@ func blockCommand() *cli.Command {
 			"live color may be blocked: that is for when it is left. A switch that has begun is\n" +
 			"not stopped. Several blocks of a color hold side by side.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "reason", Usage: "`WHY`, for whoever is refused"},
+			&cli.StringFlag{Name: "reason", Usage: "`WHY`, for whoever is refused", EnvVars: []string{"BGSWITCH_REASON"}},
 			&cli.StringFlag{Name: "until", Usage: "it ends by itself: after a duration as 90m or 2h, or at a `TIME` with its zone, as 2026-11-24T09:00+01:00 or 2026-11-24T08:00Z"},
 		},
 		Action: blockColor,

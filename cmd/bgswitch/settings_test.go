@@ -14,6 +14,7 @@ import (
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
 	"bgswitch/switcher/notify"
+	"bgswitch/switcher/release"
 	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
 
@@ -72,6 +73,13 @@ func TestSettingsMistakes(t *testing.T) {
 		{"a release by a name in PATH", site(bothColors + "    release:\n      blue: {command: [git]}\n"), `f:7: command: "git": an absolute path is needed`},
 		{"a release for an hour", site(bothColors + "    release:\n      blue: {link: /a}\n      timeout: 1h\n"), `f:8: timeout: 1h0m is not allowed, want more than 0 and at most 1m`},
 		{"a folder of releases without a link", site(bothColors + "    release:\n      blue: {file: /a}\n      folder: /b\n"), `f:8: folder: it is what links lead into, and neither color has a link`},
+		{"no schema", site(bothColors + "    schema: {}\n"), "f:6: blue: a version stands in one place, want one of url, file and command\n  f:6: database: a .*\n  f:6: green: .*"},
+		{"a schema of one color", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b}\n"), `f:6: green: a version stands in one place, .*`},
+		{"a schema in two places", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b, command: [/c]}\n      green: {file: /d}\n"), `f:8: blue: a version stands in one place, .*`},
+		{"a schema without its field", site(bothColors + "    schema:\n      database:\n        url: http://a/?key=hunter2\n      blue: {file: /b}\n      green:\n        url: http://a/?key=hunter2\n"), "f:8: url: one of field and header .*\n  f:10: green: at_least, at_most or both say in which field .*"},
+		{"a field of what is no url", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b, at_least: c}\n      green: {file: /d}\n"), `f:8: blue: at_least and at_most are fields of what a url answers, and there is none`},
+		{"a schema by a name in PATH", site(bothColors + "    schema:\n      database: {command: [psql]}\n      blue: {file: /b}\n      green: {file: /d}\n"), `f:7: command: "psql": an absolute path is needed`},
+		{"a schema for no time", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b}\n      green: {file: /d}\n      timeout: 0s\n"), `f:10: timeout: 0ms is not allowed, want more than 0 and at most 1m`},
 		{"verify's rise", "verify: {rise: 0}\n", `f:1: rise: 0 is not allowed, want 1 to 100`},
 		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:2: deadline: 2m is not allowed, .*less than a minute`},
 		{"half a number", "verify:\n  fall: 1.5\n", `f:2: fall: expected a whole number, found "1.5"`},
@@ -385,6 +393,7 @@ sites:
     before: [/b, one]
     after: [[/a, two], [/c]]
     hook_timeout: 7s
+    schema: {database: {url: "http://d/?k=v", field: a.b}, blue: {command: [/n, blue]}, green: {url: "http://g/", at_least: l, at_most: m}, timeout: 3s}
 verify: {rise: 1, fall: 4, remind: 1h, deadline: 20s, failover: true, cooldown: 5m}
 notify:
   webhooks: [{url: "https://chat/", headers: {K: v, L: v}, headers_file: /h}]
@@ -417,6 +426,13 @@ notify:
 				switcher.Blue: "X: b", switcher.Green: "X: g",
 			}},
 			Hooks: switcher.Hooks{Before: [][]string{{"/b", "one"}}, After: [][]string{{"/a", "two"}, {"/c"}}, Timeout: 7 * time.Second},
+			Schema: switcher.Schema{
+				Database: release.Source{URL: health.MustParseURL("http://d/?k=v"), Field: "a.b"}, Timeout: 3 * time.Second,
+				Needs: map[switcher.Color]switcher.Need{
+					switcher.Blue:  {Source: release.Source{Command: []string{"/n", "blue"}}},
+					switcher.Green: {Source: release.Source{URL: health.MustParseURL("http://g/")}, AtLeast: "l", AtMost: "m"},
+				},
+			},
 		}},
 	}
 	options := cmp.AllowUnexported(settings{}, nginxSettings{}, nginxconf.Address{})

@@ -42,6 +42,7 @@ func (w written) site(name string) switcher.Site {
 		"after":        hooks(&site.Hooks.After),
 		"hook_timeout": duration(&site.Hooks.Timeout),
 		"release":      func(w written) { site.Releases = w.release() },
+		"schema":       func(w written) { site.Schema = w.schema() },
 	})
 	site.Files = d.files(w, path)
 	for i := range site.Files {

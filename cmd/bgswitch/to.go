@@ -24,7 +24,12 @@ func toCommand() *cli.Command {
 		Description: "Asks the color's health, tests the new configuration before the live file is\n" +
 			"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
 			"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
-			"rolled back.",
+			"rolled back.\n\n" +
+			"Refused (exit 7) are a color that is blocked, a release that was fled and, where the\n" +
+			"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
+			"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
+			"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
+			"is refused, too. --override with a reason passes all of it, once.",
 		Flags: append(switchFlags(),
 			&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it"},
 			&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),

@@ -14,6 +14,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/release"
 	"bgswitch/switcher/statedir"
 )
 
@@ -58,6 +59,22 @@ func unblocked(color switcher.Color) func(*stand) {
 		s.t.Helper()
 		if lifted, err := s.Switcher.Unblock(s.t.Context(), color, statedir.Signature{Time: time.Now()}); err != nil || len(lifted) != 1 {
 			s.t.Fatalf("lifted %v, %v", lifted, err)
+		}
+	}
+}
+
+// database gives the database a version; green lives with 41 and 42.
+func database(version string) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		has, needs := filepath.Join(s.Dir, "has"), filepath.Join(s.Dir, "needs")
+		if err := errors.Join(os.WriteFile(has, []byte(version), 0o600), os.WriteFile(needs, []byte("41 42"), 0o600)); err != nil {
+			s.t.Fatal(err)
+		}
+		need := switcher.Need{Source: release.Source{File: needs}}
+		s.Switcher.Site.Schema = switcher.Schema{
+			Database: release.Source{File: has}, Timeout: time.Minute,
+			Needs: map[switcher.Color]switcher.Need{switcher.Blue: need, switcher.Green: need},
 		}
 	}
 }
@@ -160,6 +177,18 @@ func TestFailover(t *testing.T) {
 			{"down", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+		},
+		"the database has moved on": {
+			{"43", database("43"), Warning, EventChange, `no way back: green can live with schema 41 to 42 \(/\S+\), and the database has 43 \(/\S+\)$`, 0},
+			{"down", sick(blue), Critical, "", ``, 2},
+			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+			{"fits", database("42"), Warning, EventFailover, failedOver, 0},
+		},
+		"the database moves on in the last moment": {
+			{"down", both(database("42"), sick(blue)), Critical, "", ``, 2},
+			{"refused", inTheLastMoment(database("43")), Critical, EventFailover, `was refused at .*: cannot go to green: green can live with schema 41 to 42 `, 0},
+			{"", isLive(switcher.Blue, 1), Critical, EventChange, `no way back: green can live with`, 0},
 		},
 		"the live color is blocked": {
 			{"for later", blocked(switcher.Blue), OK, "", `way back open`, 2},
