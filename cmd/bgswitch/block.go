@@ -83,8 +83,9 @@ func blocking(c *cli.Context, do func(*switcher.Switcher, *blockedObject) error)
 	}
 	o, code := blocksObject{Schema: schema}, exitDone
 	for _, site := range s.of {
-		b := blockedObject{Site: site.Site.Name, Color: color, Live: site.LiveColor()}
-		if err := do(site, &b); err != nil {
+		b := blockedObject{Site: site.Site.Name, Color: color}
+		err := do(site, &b)
+		if b.Live = site.LiveColor(); err != nil { // by now: a switch that had begun may have ended
 			b.Error, b.Hint = whyOf(err)
 			code = t.exit(err)
 		} else {

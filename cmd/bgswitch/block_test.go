@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,34 @@ func TestKilledWhileBlocking(t *testing.T) {
 	}
 	v.exits(exitDone, "", unblock...)
 	v.agree("in the end", "green")
+}
+
+// On a disk that is full or broken nothing is said to be blocked that is not.
+func TestBlockingErrorsAreHonest(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	v.agree("before", "blue")
+	failed := 0
+	for _, d := range []disturbance{
+		{"write,?pwrite64", "ENOSPC", ""}, {"fsync", "EIO", "+"}, {"?renameat,renameat2", "EIO", "+"}, {"openat", "EROFS", ""}, {"mkdirat", "ENOSPC", "+"},
+	} {
+		for k, times := 1, 1; times > 0; k++ {
+			v.exits(exitDone, "", "unblock", "green")
+			var code int
+			var out string
+			code, out, times = v.injected(fmt.Sprintf("%s:error=%s:when=%d%s", d.calls, d.errno, k, d.lasting), "block", "green", "--reason", "the column is gone")
+			n := v.blocks()
+			if code == exitDone && n != 1 || strings.Contains(out, "green is blocked by") && n != 1 {
+				t.Errorf("%s %s at call %d: exits %d with %d blocks: %s", d.calls, d.errno, k, code, n, out)
+			}
+			if code == exitFailed && strings.Contains(out, "bgswitch: cannot block green: ") {
+				failed++
+			}
+		}
+	}
+	if failed == 0 {
+		t.Error("no error was ever told")
+	}
 }
 
 // blocks is how many hold, as status tells.

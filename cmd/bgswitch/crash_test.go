@@ -71,9 +71,16 @@ func findStrace() (string, error) {
 // place: strace counts the calls of each thread, and of nginx, for themselves.
 func (v *victim) under(inject, color string) (code int, out string, times int) {
 	v.t.Helper()
+	return v.injected(inject, "to", color)
+}
+
+// injected is under for any command.
+func (v *victim) injected(inject string, args ...string) (code int, out string, times int) {
+	v.t.Helper()
 	trace := filepath.Join(v.Dir, "trace")
 	set, _, _ := strings.Cut(inject, ":")
-	code, out = v.run(exec.Command(v.strace, "-f", "-o", trace, "-e", "trace="+set, "-e", "inject="+inject, v.program, "to", color))
+	strace := []string{"-f", "-o", trace, "-e", "trace=" + set, "-e", "inject=" + inject, v.program}
+	code, out = v.run(exec.Command(v.strace, append(strace, args...)...))
 	return code, out, strings.Count(v.read(trace), "(INJECTED)")
 }
 
