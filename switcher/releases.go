@@ -102,6 +102,14 @@ func (s *Switcher) Carried(ctx context.Context, live Color) (map[Color]Release, 
 	return all, s.findFled(all)
 }
 
+// Released is the live color, and what both carry; each is known as far as the error
+// does not say that it is not.
+func (s *Switcher) Released(ctx context.Context) (live Color, carried map[Color]Release, err error) {
+	live, err = s.liveColor()
+	carried, unread := s.Carried(ctx, live)
+	return live, carried, errors.Join(err, unread)
+}
+
 // readings are the releases that are found out beside the rest of a survey.
 type readings map[Color]*reading
 

@@ -291,7 +291,7 @@ func (v *victim) truly(what string, code int, out string) {
 	v.t.Helper()
 	got := v.whole(what)
 	want := map[int]string{
-		exitDone: "green", exitFailed: "blue", exitUnhealthy: "blue", exitNotAccepted: "blue", exitRolledBack: "blue",
+		exitDone: "green", exitFailed: "blue", exitUnhealthy: "blue", exitNotAccepted: "blue", exitBlocked: "blue", exitRolledBack: "blue",
 	}[code]
 	if code == 2 || code == 127 {
 		return

@@ -244,6 +244,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.prints(c, "error", "history", "--config", "/nowhere")
 	v.prints(c, "verify", "verify", "nonsense")
 	c.inAContainer(v.program)
+	c.prunes()
 	mutex.Lock()
 	defer mutex.Unlock()
 	if unseen := c.unseen(); len(unseen) > 0 {

@@ -53,13 +53,15 @@ type releaseObject struct {
 	Said    bool           `json:"said"`
 	Fled    *switcher.Fled `json:"fled"`
 	Unknown statedir.Text  `json:"unknown"`
+
+	carried switcher.Release
 }
 
 func releasesOf(all map[switcher.Color]switcher.Release) []releaseObject {
 	list := []releaseObject{}
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		r := all[color]
-		list = append(list, releaseObject{color, statedir.Text(r.Name), r.Said, r.Fled, errorText(r.Err)})
+		list = append(list, releaseObject{color, statedir.Text(r.Name), r.Said, r.Fled, errorText(r.Err), r})
 	}
 	return list
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+func releasesCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "releases",
+		Usage:     "what each color carries, and which releases are there; prune removes the oldest",
+		ArgsUsage: "[prune] [FLAGS]",
+		Description: "Shows what each color carries, and which releases were fled. Where `release:` names\n" +
+			"a link for each color, also the folders beside those that the links lead to.\n\n" +
+			"`bgswitch releases prune` removes the oldest of those that are called <time>-<sha>,\n" +
+			"as 20261123-1a2b3c4, but for the newest (--keep), those that a color, another link\n" +
+			"beside them or a process uses, and the newest before the live one that was not\n" +
+			"fled. It follows no link, enters nothing that is mounted, and touches nothing else;\n" +
+			"what is another user's is removed with his rights. Nobody can switch meanwhile.",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "keep", Value: 5, Usage: "prune: keep the newest `N`, whatever they are"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "prune: only show what would be removed"},
+			&cli.DurationFlag{Name: "wait-lock", Usage: "prune: wait this `DURATION` for another bgswitch"},
+		},
+		Action: releases,
+	}
+}
+
+func releases(c *cli.Context) error {
+	t := terminalOf(c)
+	prunes := c.Args().Len() == 1 && c.Args().First() == "prune"
+	switch line := typedOf(c); {
+	case c.Args().Len() > 0 && !prunes:
+		return usage("`"+line.Command("releases", "prune", "--dry-run")+"` shows what would be removed", "releases takes prune or nothing, not %q", strings.Join(c.Args().Slice(), " "))
+	case !prunes && (c.IsSet("keep") || c.IsSet("dry-run") || c.IsSet("wait-lock")):
+		return usage("`"+line.Again("prune")+"`", "--keep, --dry-run and --wait-lock are for releases prune")
+	case c.Int("keep") < 1 || c.Duration("wait-lock") < 0:
+		return usage("write it as --keep 5", "prune keeps one release at least, and waits for no negative time")
+	}
+	s, site, err := setupSite(c, t)
+	if err != nil {
+		return err
+	}
+	switching := s.switcherFor(site, t)
+	if prunes {
+		return t.prune(c, switching)
+	}
+	o, p, _ := t.releasesNow(c, switching, 0)
+	return t.showReleases(o, p)
+}
+
+// releasesNow is what there is. Folders there are only where links lead to them.
+func (t *terminal) releasesNow(c *cli.Context, s *switcher.Switcher, keep int) (o releasesObject, p switcher.Pruning, err error) {
+	live, carried, unread := s.Released(c.Context)
+	p, err = s.PruningOf(keep)
+	if !errors.Is(err, switcher.ErrNoLinks) {
+		unread = errors.Join(unread, err)
+	}
+	o = releasesObject{Schema: schema, Site: s.Site.Name, Live: live, Releases: releasesOf(carried), Fled: []switcher.Fled{}, Error: errorText(unread)}
+	if fled, err := s.Fled(); err == nil {
+		o.Fled = append(o.Fled, fled...)
+	}
+	o.take(p)
+	return o, p, err
+}
+
+func (t *terminal) showReleases(o releasesObject, p switcher.Pruning) error {
+	if t.json {
+		return t.object(o)
+	}
+	t.result("%s", t.painted(sgrBold, o.Site))
+	for _, r := range o.Releases {
+		is := ""
+		if r.Color == o.Live {
+			is = ", live"
+		}
+		t.line(string(r.Color), string(r.carried.String()+is))
+	}
+	t.showFolders(p, "")
+	if o.Error != "" {
+		t.say(string(o.Error))
+	}
+	return nil
+}
+
+func (t *terminal) showFolders(p switcher.Pruning, otherwise string) {
+	if p.Folder != "" {
+		t.line("folder", p.Folder)
+	}
+	for _, f := range p.Folders {
+		words := f.Kept
+		if words == "" {
+			words = otherwise
+		}
+		if f.Fled != nil {
+			words = strings.TrimPrefix(words+"; "+f.Fled.String(), "; ")
+		}
+		t.result("  %s", strings.TrimSpace(string(inked("%-24s %s", f.Name, words))))
+	}
+}
+
+func (t *terminal) prune(c *cli.Context, s *switcher.Switcher) error {
+	o, pruning, err := t.releasesNow(c, s, c.Int("keep"))
+	if c.Bool("dry-run") {
+		if err == nil {
+			o.Would = append([]string{}, pruning.ToRemove()...)
+			t.showFolders(pruning, "would be removed")
+			t.result("dry run: nothing was removed")
+		} else {
+			err = &switcher.Error{Outcome: switcher.Failed, Step: switcher.StepPrune, Err: err}
+		}
+	} else {
+		pruning, err = t.pruned(c, s)
+		o.take(pruning)
+		o.Removed = append([]string{}, pruning.Removed...)
+	}
+	if t.json {
+		o.Error = errorText(err)
+		t.showObject(o)
+	}
+	return err
+}
+
+// pruned removes them, and tells of each.
+func (t *terminal) pruned(c *cli.Context, s *switcher.Switcher) (switcher.Pruning, error) {
+	progress := t.progress()
+	pruning, err := s.Prune(c.Context, c.Int("keep"), c.Duration("wait-lock"), func(release string, gone int) {
+		progress.tell("removing "+release, switcher.Counted(gone, "name")+" gone")
+	})
+	progress.end()
+	for _, name := range pruning.Removed {
+		t.result("removed %s", name)
+	}
+	if err == nil && len(pruning.Removed) == 0 {
+		t.result("nothing was removed: all that are there are kept (%s)", switcher.Counted(len(pruning.Folders), "release"))
+	}
+	return pruning, err
+}
+
+// releasesObject is what `releases` prints with --json.
+type releasesObject struct {
+	Schema   int             `json:"schema"`
+	Site     string          `json:"site"`
+	Live     switcher.Color  `json:"live"`
+	Releases []releaseObject `json:"releases"`
+	Fled     []switcher.Fled `json:"fled"`
+	Folder   statedir.Text   `json:"folder"`
+	Folders  []folderObject  `json:"folders"`
+	Would    []string        `json:"would"`
+	Removed  []string        `json:"removed"`
+	Error    statedir.Text   `json:"error"`
+}
+
+type folderObject struct {
+	Release string         `json:"release"`
+	Kept    statedir.Text  `json:"kept"`
+	Fled    *switcher.Fled `json:"fled"`
+}
+
+func (o *releasesObject) take(p switcher.Pruning) {
+	o.Folder, o.Folders = statedir.Text(p.Folder), []folderObject{}
+	for _, f := range p.Folders {
+		o.Folders = append(o.Folders, folderObject{f.Name, statedir.Text(f.Kept), f.Fled})
+	}
+}
