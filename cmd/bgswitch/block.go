@@ -136,6 +136,16 @@ func (t *terminal) showBlocked(s *switcher.Switcher, b blockedObject, named bool
 	}
 }
 
+// showBlocks are the lines of a status.
+func (t *terminal) showBlocks(st switcher.Status) {
+	for _, b := range st.Blocks {
+		t.line("block", switcher.BlockWords(b))
+	}
+	if st.Unread != nil {
+		t.line("block", "unknown: "+st.Unread.Error())
+	}
+}
+
 // blocksObject is what `block` and `unblock` print with --json.
 type blocksObject struct {
 	Schema int             `json:"schema"`

@@ -60,17 +60,22 @@ func history(c *cli.Context) error {
 	if t.json {
 		return t.object(historyObject{schema, site.Name, append([]statedir.Record{}, records...), blocks})
 	}
-	for _, record := range records {
-		blocks = t.showSince(record.Time, blocks)
-		t.result("%s", recordWords(record))
-	}
-	if n := c.Int("n"); n == 0 || len(records) < n {
-		t.showSince(time.Time{}, blocks)
-	}
+	t.showHistory(records, blocks, c.Int("n"))
 	if len(records) == 0 {
 		t.say("no switch of " + site.Name + " is recorded")
 	}
 	return nil
+}
+
+// showHistory shows at most n records (0: all), and between them the blocks.
+func (t *terminal) showHistory(records []statedir.Record, blocks []statedir.Block, n int) {
+	for _, record := range records {
+		blocks = t.showSince(record.Time, blocks)
+		t.result("%s", recordWords(record))
+	}
+	if n == 0 || len(records) < n {
+		t.showSince(time.Time{}, blocks)
+	}
 }
 
 // showSince shows the blocks since a time, and returns those before it.

@@ -151,12 +151,7 @@ func (t *terminal) showStatus(st switcher.Status) {
 			t.line("besides", switcher.ElsewhereWords(e)+" (seen then)")
 		}
 	}
-	for _, b := range st.Blocks {
-		t.line("block", switcher.BlockWords(b))
-	}
-	if st.Unread != nil {
-		t.line("block", "unknown: "+st.Unread.Error())
-	}
+	t.showBlocks(st)
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
