@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,6 +39,29 @@ func isLive(color switcher.Color, failovers int) func(*stand) {
 		}
 		if got := len(s.records(command)); got != failovers {
 			s.t.Fatalf("%d switches by verify are recorded, want %d", got, failovers)
+		}
+	}
+}
+
+// stays makes sure that the file and the traffic are a color's, and that what
+// verify has tried was refused for something spoke against it.
+func stays(color switcher.Color, tried int) func(*stand) {
+	return func(s *stand) {
+		s.t.Helper()
+		isLive(color, tried)(s)
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		response, err := client.Get(s.URL())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		response.Body.Close()
+		if got := response.Header.Get("X-Color"); got != string(color) {
+			s.t.Fatalf("%s answers, want %s", got, color)
+		}
+		for _, r := range s.records(command) {
+			if switcher.Outcome(r.Outcome) != switcher.Blocked || r.Overrode != nil {
+				s.t.Fatalf("recorded: %+v", r)
+			}
 		}
 	}
 }
@@ -164,31 +188,31 @@ func TestFailover(t *testing.T) {
 			{"blocked", blocked(switcher.Green), Warning, EventChange, `^blue live .*, green idle .*, no way back: green is blocked by alice on web1 since .+: v43 dropped a column$`, 0},
 			{"down", sick(blue), Critical, "", `no way back: green is blocked by alice`, 2},
 			{"held", nil, Critical, EventChange, `no way back: green is blocked by .+, no failover: the way is not open`, 0},
-			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
+			{"", stays(switcher.Blue, 0), Critical, "", ``, 5},
 			{"lifted", unblocked(switcher.Green), Warning, EventFailover, failedOver, 0},
 		},
 		"blocked in the last moment": {
 			{"down", sick(blue), Critical, "", ``, 2},
 			{"refused", inTheLastMoment(blocked(switcher.Green)), Critical, EventFailover, `failing over from blue to green was refused at .*: cannot go to green: green is blocked by alice on web1 `, 0},
-			{"", isLive(switcher.Blue, 1), Critical, EventChange, `no way back: green is blocked by alice`, 0},
+			{"", stays(switcher.Blue, 1), Critical, EventChange, `no way back: green is blocked by alice`, 0},
 		},
 		"nobody knows of blocks": {
 			{"torn", func(s *stand) { blocked(switcher.Green)(s); s.torn(s.Switcher.State.BlocksPath()) }, Warning, EventChange, `no way back: whether green is blocked is unknown: \S+blocks.json: unexpected end of JSON input$`, 0},
 			{"down", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
-			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+			{"", stays(switcher.Blue, 0), Critical, "", ``, 0},
 		},
 		"the database has moved on": {
 			{"43", database("43"), Warning, EventChange, `no way back: green can live with schema 41 to 42 \(/\S+\), and the database has 43 \(/\S+\)$`, 0},
 			{"down", sick(blue), Critical, "", ``, 2},
 			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
-			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
+			{"", stays(switcher.Blue, 0), Critical, "", ``, 0},
 			{"fits", database("42"), Warning, EventFailover, failedOver, 0},
 		},
 		"the database moves on in the last moment": {
 			{"down", both(database("42"), sick(blue)), Critical, "", ``, 2},
 			{"refused", inTheLastMoment(database("43")), Critical, EventFailover, `was refused at .*: cannot go to green: green can live with schema 41 to 42 `, 0},
-			{"", isLive(switcher.Blue, 1), Critical, EventChange, `no way back: green can live with`, 0},
+			{"", stays(switcher.Blue, 1), Critical, EventChange, `no way back: green can live with`, 0},
 		},
 		"the live color is blocked": {
 			{"for later", blocked(switcher.Blue), OK, "", `way back open`, 2},
