@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -163,4 +165,27 @@ func (c *contract) prunes() {
 	e.prints(c, "releases", pruning...)
 	e.must(os.Remove(filepath.Join(e.app, "blue")))
 	e.prints(c, "releases", pruning...)
+}
+
+// What a process runs in stays, and what a link is led to at the last moment.
+func TestReleasesInUseStay(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	runs := exec.Command("/bin/sleep", "600")
+	runs.Dir = e.release(2)
+	e.must(runs.Start())
+	t.Cleanup(func() { _, _ = runs.Process.Kill(), runs.Wait() })
+	r := e.at(point{"renameat2", 1}, func(int) {
+		led := filepath.Join(e.app, ".blue")
+		_ = errors.Join(os.Symlink("releases/"+releaseOf(1), led), os.Rename(led, filepath.Join(e.app, "blue")))
+	}, pruning...)
+	e.whole("led there meanwhile", 1, 2, 3, 4, 5, 6)
+	if !r.met || r.code != exitFailed || !strings.Contains(r.out, "blue's link was led to "+releaseOf(1)+" meanwhile, or nowhere: ") {
+		t.Errorf("exits %d (met: %t):\n%s", r.code, r.met, r.out)
+	}
+	code, out := e.bgswitch(pruning...)
+	e.whole("what is in use", 1, 2, 5, 6)
+	if _, err := os.Lstat(e.release(3)); code != 0 || !os.IsNotExist(err) {
+		t.Errorf("exits %d, %v: %s", code, err, out)
+	}
 }
