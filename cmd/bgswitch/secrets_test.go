@@ -35,6 +35,7 @@ func secretSettings(s *nginxtest.Site, green, hook string) string {
       headers: {X-Token: "Bearer t0ken-of-the-check"}
       green_url: http://ops:pa55word-of-green@` + green + `?key=t0ken-of-green
     confirm: {url: "http://ops:pa55word-of-the-proof@` + s.Addr + `/?key=t0ken-of-the-proof", blue: "X-Color: blue", green: "X-Color: green"}
+    release: {green: {url: "http://ops:pa55word-of-the-release@` + green + `?key=t0ken-of-the-release", header: X-Release}}
 verify: {rise: 1, fall: 1, metrics_file: ` + s.Dir + `/metrics}
 notify:
   webhooks:
@@ -108,6 +109,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		for _, args := range [][]string{
 			{"to", "green", "--json"}, {"to", "blue", "--verbose", "--json"}, {"back", "--dry-run", "--verbose"}, {"to", "blue"},
 			{"check"}, {"check", "--json"}, {"check", "--verbose"}, {"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify"}, {"verify", "--json", "--verbose"},
+			{"releases", "--json", "--verbose"}, {"to", "green", "--expect", "v43"},
 		} {
 			_, out := v.bgswitch(args...)
 			v.keepsSecrets(name+": "+strings.Join(args, " "), out)
