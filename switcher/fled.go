@@ -79,6 +79,9 @@ func (p *part) flee() {
 	}
 	block := fmt.Sprintf("nothing is marked; `%s` keeps everybody from it", p.Command("block", string(from), "--reason", p.survey.request.Bad))
 	switch {
+	case from == "":
+		p.note("which color is left is not known: nothing is marked")
+		return
 	case left.Name == "":
 		p.note("what %s carries is not known: %s", from, block)
 		return

@@ -178,6 +178,9 @@ func (p *part) addRelease(r *Result) {
 	if r.Release = p.carried(read); read.Err != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("%swhat %s carries is unknown: %v", p.prefix(), p.plan.To, read.Err))
 	}
+	if r.Outcome == Already && r.Release.Said {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s%s was live before: that it carries %s is not recorded", p.prefix(), p.plan.To, r.Release.Name))
+	}
 	if name := statedir.Text(r.Release.Name); name != r.Record.ToRelease {
 		r.Record.ToRelease = name
 		if p.survey.recorded(*r) {

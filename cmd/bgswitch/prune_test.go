@@ -188,4 +188,16 @@ func TestReleasesInUseStay(t *testing.T) {
 	if _, err := os.Lstat(e.release(3)); code != 0 || !os.IsNotExist(err) {
 		t.Errorf("exits %d, %v: %s", code, err, out)
 	}
+	e.lay()
+	if e.at(point{"renameat2", 1}, killed, "to", "blue"); !e.journaled() {
+		t.Fatal("the killed switch has left no journal")
+	}
+	if code, out := e.bgswitch(append(pruning, "--wait-lock", "20s")...); code != exitFailed || !strings.Contains(out, "an earlier switch was killed") {
+		t.Errorf("after a killed switch it exits %d: %s", code, out)
+	}
+	if !e.journaled() {
+		t.Error("it has taken the journal of the killed switch away")
+	}
+	e.whole("after a killed switch", 1, 2, 3, 4, 5, 6)
+	e.agree("in the end", "blue")
 }
