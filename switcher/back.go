@@ -18,6 +18,10 @@ const backOnceWithin = 10 * time.Minute
 // before, and nothing of the live one is asked.
 func (r Request) isBack() bool { return r.To == "" && !r.wayBack }
 
+// short is the way back, in earnest or in a drill: one good answer is enough, and
+// the color that is left is asked nothing.
+func (r Request) short() bool { return r.isBack() || r.returning }
+
 // target is the color to go to. With two colors, the one that had the traffic
 // before is always the other one: the history could name no third.
 func (r Request) target(live Color) Color {
@@ -48,6 +52,9 @@ func (p *part) staysOn(live Color) bool {
 	}
 	if p.cut = p.cutBack(); p.cut != nil {
 		return p.cut.To == live && p.survey.request.Override == ""
+	}
+	if p.drill = p.cutDrill(); p.drill != nil && time.Since(p.drill.Time).Abs() < backOnceWithin {
+		return p.drill.From == live
 	}
 	return slices.ContainsFunc(p.files, func(f *livefile.File) bool { return p.survey.undone[f.Home] })
 }
@@ -147,7 +154,7 @@ func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread
 		if err != nil {
 			return nil, unread, err
 		}
-		if Outcome(r.Outcome) == Done {
+		if Outcome(r.Outcome) == Done && !r.Drill() {
 			return &r, unread, nil
 		}
 	}

@@ -51,7 +51,11 @@ func (p *part) guarded() error {
 	if err != nil {
 		return err
 	}
-	if p.against = append(p.against, against...); len(p.against) == 0 {
+	comingBack, err := p.comingBack()
+	if err != nil {
+		return err
+	}
+	if p.against = slices.Concat(p.against, against, comingBack); len(p.against) == 0 {
 		return nil
 	}
 	if p.survey.request.Override == "" {
@@ -61,6 +65,17 @@ func (p *part) guarded() error {
 		p.note("%s: passed by --override", o.What)
 	}
 	return nil
+}
+
+// comingBack is what speaks against the way back of a drill.
+func (p *part) comingBack() (Objections, error) {
+	if !p.survey.request.returns {
+		return nil, nil
+	}
+	home := *p
+	home.plan.From, home.plan.To = p.plan.To, p.plan.From
+	home.beginMisfit(p.questions.ctx)
+	return home.objections()
 }
 
 // goesNowhere: the color has the traffic already. A file that merely names it may

@@ -21,6 +21,10 @@ func (s *Survey) takeLock(ctx context.Context) error {
 	if err := s.each((*part).lockable); err != nil || s.request.DryRun {
 		return err
 	}
+	if h := s.request.held; h != nil {
+		s.journals = h.Set
+		return nil
+	}
 	taken, err := lockAll(ctx, sites, s.request.WaitLock, s.request.Command)
 	s.journals = taken
 	if err != nil && ctx.Err() == nil {

@@ -31,6 +31,7 @@ type part struct {
 	against   Objections           // what speaks against the switch
 	cut       *statedir.Back       // `back`, where an earlier one was killed
 	unfit     func() string        // why the target cannot live with the database, when that is known
+	drill     *statedir.Drill      // `back`, where a drill was killed
 	elsewhere []statedir.Elsewhere // nil: unknown
 
 	restoredAs string // what the files are put back as; empty: they are not
@@ -119,6 +120,8 @@ func (p *part) read(ctx context.Context) error {
 		p.note("the newest switch of several left it on %s, and so does `back`", p.plan.To)
 	case p.cut != nil && p.stays:
 		p.note("%s: `back` stays on %s, and has it loaded once more", p.cutWords(), p.plan.To)
+	case p.drill != nil && p.stays:
+		p.note("a drill was killed that began with %s live: `back` stays there", p.drill.From)
 	case p.stays:
 		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
 	case request.isBack():
@@ -208,6 +211,9 @@ func (p *part) alreadySo(ctx context.Context) bool {
 // askTarget never asks the live color: going back does not depend on the side
 // that is broken.
 func (p *part) askTarget() error {
+	if err := p.wouldReturn(); err != nil {
+		return err
+	}
 	to := p.plan.To
 	if p.survey.request.Force {
 		p.note("%s was not asked whether it is healthy (--force)", to)
@@ -231,6 +237,18 @@ func (p *part) askTarget() error {
 	return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers; mend %s and type it again; `%s` waits for it, `%s` %s",
 		p.Command("check", string(to)), to, p.Again("--wait", "1m"), p.Again("--force"), force),
 		fmt.Errorf("%s: %s", to, firstUnhealthy(p.verdicts)))
+}
+
+// wouldReturn refuses a drill that would find no way back.
+func (p *part) wouldReturn() error {
+	if p.questions.home == nil {
+		return nil
+	}
+	if verdicts := p.questions.home(); !health.Healthy(verdicts) {
+		return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers", p.Command("check", string(p.plan.From))),
+			fmt.Errorf("%s, which the drill would come back to: %s", p.plan.From, firstUnhealthy(verdicts)))
+	}
+	return nil
 }
 
 func firstUnhealthy(verdicts []health.Verdict) string {

@@ -11,6 +11,7 @@ import (
 // time and needs no master. Each answer is waited for where it is needed.
 type questions struct {
 	verdicts func() []health.Verdict // of the target
+	home     func() []health.Verdict // of the live color; nil: it is not asked
 	untold   func() string           // what came through nginx that tells no color; empty: it told one, or was not asked
 	ctx      context.Context         // ends them
 	cancel   context.CancelFunc
@@ -23,7 +24,7 @@ func (s *Switcher) ask(ctx context.Context, r Request) *questions {
 	}
 	ctx, q.cancel = context.WithCancel(ctx)
 	q.ctx = ctx
-	if s.Site.Confirm != nil && !r.isBack() && !r.wayBack {
+	if s.Site.Confirm != nil && !r.short() && !r.wayBack {
 		q.untold = begun(func() string { return s.untold(ctx) })
 	}
 	return q
@@ -34,6 +35,9 @@ func (p *part) beginAsking() {
 	q, to, request := p.questions, p.plan.To, p.survey.request
 	if !request.wayBack && !request.Force {
 		q.verdicts = begun(func() []health.Verdict { return p.askColor(q.ctx, p.survey.running.asks(), p.check(request), to) })
+	}
+	if home := p.plan.From; request.returns && len(p.Site.Backends(home)) > 0 {
+		q.home = begun(func() []health.Verdict { return p.askColor(q.ctx, p.survey.running.asks(), p.check(request), home) })
 	}
 }
 
@@ -54,7 +58,7 @@ func begun[T any](do func() T) func() T {
 // check asks once where one good answer is enough: on the way back.
 func (s *Switcher) check(r Request) health.Check {
 	check := s.Site.Check
-	if r.isBack() {
+	if r.short() {
 		check.Passes = 1
 	}
 	return check

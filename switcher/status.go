@@ -43,6 +43,7 @@ type Status struct {
 	Seen     Seen             // where the file is understood
 	Drain    *Drain           // what is open of the idle color; nil: no old worker is there, or that is not known
 	Warnings []string         // what others may write of the file
+	Drills   *Drills          // what is known of drills; nil: the site has no `confirm`, which they need
 
 	HolderErr error // why that is unknown
 	Hooked    bool  // an earlier run was killed when its `before` had begun
@@ -217,6 +218,9 @@ func (s *Switcher) lastSwitch(st *Status) {
 	holder, held, err := s.Holder()
 	if st.HolderErr = err; err == nil && held {
 		st.Holder = &holder
+	}
+	if s.Site.Confirm != nil {
+		st.Drills = s.drills(held)
 	}
 	places, err := s.places()
 	st.Hooked = err == nil && !held && slices.ContainsFunc(places, journal.Place.WasHooked)

@@ -137,7 +137,12 @@ func (s *Survey) Close() {
 		s.running.close()
 	}
 	end := s.journals.Close
-	if s.leftover {
+	switch h := s.request.held; {
+	case h != nil && s.leftover:
+		h.leftover, end = true, func() error { return nil }
+	case h != nil:
+		end = h.forget
+	case s.leftover:
 		end = s.journals.Leave
 	}
 	if err := end(); err != nil {

@@ -53,7 +53,10 @@ type Request struct {
 	Who      string
 	Still    *Seen // refuse where this is no longer so when the lock is held; nil: it was decided on nothing
 
-	wayBack bool // only verify's question whether a switch would be possible
+	wayBack   bool  // only verify's question whether a switch would be possible
+	held      *held // locks that were taken before; nil: they have to be
+	returns   bool  // a drill goes there, and will come back
+	returning bool  // and comes back
 }
 
 // Result is what came of a request.

@@ -8,6 +8,7 @@ USAGE
    bgswitch status            where the traffic is, and what stands ready
    bgswitch check [COLOR]     ask a color now, and show every question and answer
    bgswitch drain [COLOR]     whether the idle color may be stopped
+   bgswitch drill             practise: there and back, measured
    bgswitch block COLOR       let nobody go to a color, and say why; unblock lifts it
    bgswitch releases [prune]  what the colors carry; prune removes the oldest releases
    bgswitch history           the switches so far

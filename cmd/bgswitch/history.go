@@ -119,6 +119,9 @@ func recordWords(r statedir.Record) string {
 	if r.Proof != "" {
 		words += ", proof by " + string(r.Proof)
 	}
+	if r.Drill() {
+		words += ", a drill"
+	}
 	if r.Forced {
 		words += ", forced"
 	}

@@ -208,6 +208,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		v.prints(c, "status", "status")
 	})
 	v.drains(c)
+	v.drilled(c, func() { set(teal) }, func() { set(v.ConfirmText()) })
 	v.blocked(c)
 	v.prints(c, "history", "history")
 	v.failsOver(c, func() { set(teal) }, func() { set(v.ConfirmText()) })
@@ -229,6 +230,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.switches(c, switcher.Failed, "to", "green")
+	v.prints(c, "drill", drilling...)
 	status := v.prints(c, "status", "status")
 	running := status["sites"].([]any)[0].(map[string]any)["running"].(map[string]any)
 	if running["pid"] != nil || running["workers"] != nil || running["draining"] != nil {
@@ -280,6 +282,31 @@ func (v *victim) drains(c *contract) {
 	_ = held.Body.Close()
 	v.switches(c, switcher.Done, "to", "green", "--drain", "1m")
 	v.prints(c, "drain", "drain")
+}
+
+// drilled practises, and cannot; and leaves what a killed one has left.
+func (v *victim) drilled(c *contract, wrong, right func()) {
+	c.t.Helper()
+	args := append(drilling, "--reason", "before the release")
+	v.switches(c, switcher.Done, "to", "blue")
+	wrong()
+	v.prints(c, "drill", args...)
+	right()
+	v.prints(c, "drill", args...)
+	v.switches(c, switcher.Done, "to", "green")
+	state := statedir.Of(v.StateDir, "myapp")
+	last := v.drillState().Last
+	last.Time = time.Now().UTC()
+	if err := state.KeepDrills(statedir.Drills{Begun: last, Last: last}); err != nil {
+		c.t.Fatal(err)
+	}
+	v.prints(c, "status", "status")
+	path := filepath.Join(state.Path, "drill.json")
+	v.write(path, "{")
+	v.prints(c, "status", "status")
+	if err := os.Remove(path); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // blocked blocks a color, and lifts it when others have seen it; and where that

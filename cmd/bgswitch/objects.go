@@ -146,6 +146,7 @@ type siteObject struct {
 	Drain      *drainedObject   `json:"drain"`
 	Releases   []releaseObject  `json:"releases"`
 	Blocks     []statedir.Block `json:"blocks"`
+	Drills     *drillsObject    `json:"drills"`
 }
 
 type fileObject struct {
@@ -170,7 +171,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st),
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st), Drills: drillsObjectOf(st.Drills),
 	}
 }
 

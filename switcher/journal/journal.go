@@ -167,7 +167,7 @@ func notUnderstood(err error) error { return fmt.Errorf("%w: %w", ErrNotUndersto
 // Begin notes what is about to be done, before any of it is. It lasts over a
 // kill from here on, over a power cut once Sync has returned.
 func (j *Journal) Begin(e Entry) error {
-	e.Schema = e.version()
+	e.Schema, j.whole = e.version(), 0
 	return j.lock.Append(e)
 }
 

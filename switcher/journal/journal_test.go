@@ -44,6 +44,8 @@ func TestLeft(t *testing.T) {
 	whole := entry
 	link := Entry{Kept: entry.Kept, Before: "b4", After: "af", Link: true, Led: "blue.conf", Leads: "green.conf"}
 	whole.Whole = true
+	second := entry
+	second.Before, second.After = "af", "b4"
 	for _, test := range []struct {
 		name  string
 		noted func(*Journal) error
@@ -57,6 +59,9 @@ func TestLeft(t *testing.T) {
 		{"not whole, and whole again", func(j *Journal) error {
 			return errors.Join(j.Begin(entry), j.Whole(), j.NotWhole(), j.Whole())
 		}, whole},
+		{"a second one, never whole", func(j *Journal) error {
+			return errors.Join(j.Begin(entry), j.Whole(), j.Forget(), j.Begin(second), j.NotWhole())
+		}, second},
 		{"never whole", func(j *Journal) error { return errors.Join(j.Begin(entry), j.NotWhole()) }, entry},
 		{"forgotten", func(j *Journal) error { return errors.Join(j.Begin(entry), j.Whole(), j.Forget()) }, Entry{}},
 		{"begun again", func(j *Journal) error {

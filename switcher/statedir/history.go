@@ -46,6 +46,12 @@ type Record struct {
 	After      *Hook             `json:"after"`
 }
 
+// DrillCommand is how a record names a switch of a drill: it is none in earnest.
+const DrillCommand = "drill"
+
+// Drill says whether it was one of a drill.
+func (r Record) Drill() bool { return r.Command == DrillCommand }
+
 // OldWorker is one of nginx's that finishes its connections, and the color that
 // it passes to; empty where that is not known.
 type OldWorker struct {

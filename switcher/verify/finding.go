@@ -85,6 +85,9 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	for _, e := range f.Way.Elsewhere {
 		f.note(switcher.ElsewhereWords(e))
 	}
+	if d := f.Status.Drills; d != nil && !f.switching {
+		f.note("last drill: " + d.String())
+	}
 	if f.forgetful == nil {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}

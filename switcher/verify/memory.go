@@ -194,10 +194,11 @@ func (t *tally) add(r statedir.Record) {
 	if t.Until.IsZero() {
 		t.Until = statedir.Moment{Time: r.Time}
 	}
-	switch switcher.Outcome(r.Outcome) {
-	case switcher.RolledBack:
+	switch outcome := switcher.Outcome(r.Outcome); {
+	case r.Drill(): // it ends where it began
+	case outcome == switcher.RolledBack:
 		t.RollBacks++
-	case switcher.Done:
+	case outcome == switcher.Done:
 		t.Switches++
 		if t.Switched.IsZero() {
 			t.Switched = statedir.Moment{Time: r.Time}

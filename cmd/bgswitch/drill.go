@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+// started is when this program was: a way back begins with Enter.
+var started = time.Now()
+
+func drillCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "drill",
+		Usage:     "practise: switch to the other color and back, and measure both",
+		ArgsUsage: "[FLAGS]",
+		Description: "Switches to the other color and back, under requests of its own to the url of\n" +
+			"confirm, which has to be set, and reports how long each way took, when the color that\n" +
+			"was left gave its last answer, how many requests failed, and how long the way back\n" +
+			"takes from Enter. Visitors are on the other color meanwhile, and before and after run.\n" +
+			"Both colors have to be healthy, and nothing may speak against either. It asks first;\n" +
+			"--yes, or --live in production, answers. It is recorded as a drill: no release is\n" +
+			"fled, and a later back is not held up. Ctrl-C shortens the stay.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
+			&cli.BoolFlag{Name: "live", Usage: "do not ask: this is production, and I mean it (recorded)"},
+			&cli.IntFlag{Name: "rate", Value: switcher.DrillRate, Usage: "`N` requests a second"},
+			&cli.DurationFlag{Name: "stay", Value: switcher.DrillStay, Usage: "leave the traffic with the other color for this `DURATION`"},
+			&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
+			&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
+		},
+		Action: drill,
+	}
+}
+
+func drill(c *cli.Context) error {
+	t := terminalOf(c)
+	if c.Args().Len() != 0 {
+		return usage("`"+typedOf(c).Command("drill")+"` goes to the color that is idle", "drill takes no argument")
+	}
+	request := switcher.DrillRequest{
+		Rate: c.Int("rate"), Stay: c.Duration("stay"), Live: c.Bool("live"), Reason: c.String("reason"),
+		WaitLock: c.Duration("wait-lock"), Strict: c.Bool("strict"), Who: who(), Handover: nginx.HandoverFast,
+	}
+	if err := request.Validate(); err != nil {
+		return usage("`--rate 50 --stay 2s` is what holds without them", "%v", err)
+	}
+	s, site, err := setupSite(c, t)
+	if err != nil {
+		return err
+	}
+	request.Started = time.Since(started)
+	if !c.Bool("yes") && !c.Bool("live") {
+		if err := t.agreed(c, site.Name); err != nil {
+			return err
+		}
+	}
+	d, err := s.switcherFor(site, t).Drill(c.Context, request)
+	if t.json {
+		t.showObject(drillObjectOf(d, err))
+	} else {
+		t.showDrill(d, err)
+	}
+	code := exitDone
+	if err != nil {
+		code = t.exit(err)
+		if n := len(d.Legs); n > 0 {
+			s.teller(t).Switched(d.Legs[n-1], err)
+		}
+	}
+	return exitCode(code)
+}
+
+// agreed asks on the terminal.
+func (t *terminal) agreed(c *cli.Context, site string) error {
+	yes := usage(fmt.Sprintf("`%s` does not ask; in production `%s` says so", typedOf(c).Again("--yes"), typedOf(c).Again("--live")),
+		"a drill switches %s there and back, and nobody has agreed to that", site)
+	if !isTerminal(os.Stdin) || !isTerminal(t.stderr) || t.json {
+		return yes
+	}
+	fmt.Fprintf(t.stderr, "bgswitch: visitors of %s will be on the other color for a moment. Go on? [y/N] ", site)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(os.Stdin, 100)).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case said := <-answer:
+		if said == "y" || said == "yes" {
+			return nil
+		}
+	case <-c.Context.Done():
+		fmt.Fprintln(t.stderr)
+		return &switcher.Error{Outcome: switcher.Interrupted, Step: "begin the drill", Err: errors.New("interrupted before anything changed"), Hint: "type it again when you are ready"}
+	}
+	return yes
+}
+
+func (t *terminal) showDrill(d switcher.Drilled, err error) {
+	for _, note := range drillObjectOf(d, err).Notes {
+		t.say(note)
+	}
+	if d.There == nil {
+		return
+	}
+	t.showLeg("there", d.From, d.To, *d.There)
+	if d.Back != nil {
+		t.showLeg("back", d.To, d.From, *d.Back)
+	}
+	failed := "none failed"
+	if d.Failed > 0 {
+		failed = fmt.Sprintf("%d FAILED, the first: %s", d.Failed, d.FirstFailure)
+	}
+	t.line("asked", fmt.Sprintf("%s, %d a second: %s", switcher.Counted(d.Requests, "request"), d.Rate, failed))
+	if err == nil {
+		t.result("%s is live again: the way back takes %s from Enter (proved by %s)", t.color(d.From), shortMS(*d.WayBackMS), d.Back.Proof)
+	}
+}
+
+func (t *terminal) showLeg(name string, from, to switcher.Color, leg statedir.Leg) {
+	words := fmt.Sprintf("%s to %s: %s in %s", from, to, leg.Outcome, shortMS(leg.TookMS))
+	if leg.CutOverMS != nil {
+		words += ", cut over in " + shortMS(*leg.CutOverMS)
+	}
+	if leg.LastOldMS != nil {
+		words += fmt.Sprintf(", last answer of %s after %s", from, shortMS(*leg.LastOldMS))
+	}
+	if leg.Late > 0 {
+		words += fmt.Sprintf(", %d of them LATE", leg.Late)
+	}
+	if leg.Proof != "" {
+		words += ", proved by " + string(leg.Proof)
+	}
+	t.line(name, words)
+}
+
+// drillObject is what `drill` prints with --json.
+type drillObject struct {
+	Schema  int            `json:"schema"`
+	Site    string         `json:"site"`
+	Drill   statedir.Drill `json:"drill"`
+	Notes   []string       `json:"notes"`
+	Traffic statedir.Text  `json:"traffic"`
+	Hint    statedir.Text  `json:"hint"`
+}
+
+func drillObjectOf(d switcher.Drilled, err error) drillObject {
+	o := drillObject{Schema: schema, Site: d.Site, Drill: d.Drill, Notes: []string{}}
+	for _, r := range d.Legs {
+		o.Notes = append(o.Notes, r.Notes...)
+	}
+	o.Notes = append(o.Notes, d.Notes...)
+	if failed := (*switcher.Error)(nil); errors.As(err, &failed) {
+		o.Traffic, o.Hint = statedir.Text(failed.Traffic), statedir.Text(failed.Hint)
+	}
+	return o
+}
+
+// drillsObject is what a status says of them.
+type drillsObject struct {
+	Last  *statedir.Drill `json:"last"`
+	Cut   *statedir.Drill `json:"cut"`
+	Error statedir.Text   `json:"error"`
+}
+
+func drillsObjectOf(d *switcher.Drills) *drillsObject {
+	if d == nil {
+		return nil
+	}
+	return &drillsObject{d.Last, d.Cut, errorText(d.Err)}
+}
