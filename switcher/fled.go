@@ -61,7 +61,9 @@ func (s *Survey) flee() error {
 	}
 	return s.take(stepFlee, func() error {
 		return s.each(func(p *part) error {
-			if p.plan.From != p.plan.To {
+			if p.plan.From == p.plan.To {
+				p.note("%s is not left: nothing is marked", p.plan.From)
+			} else {
 				p.flee()
 			}
 			return nil

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"bgswitch/switcher/lock"
 	"bgswitch/switcher/trust"
 
 	"github.com/moby/sys/mountinfo"
@@ -219,11 +220,14 @@ func (s *Switcher) used(folder string, leads map[Color]string) (uses []use) {
 // StepPrune is how an error of it begins.
 const StepPrune = "prune the releases"
 
-// Prune removes what nothing keeps, the oldest first, with the locks of the live
-// files: no switch comes in between. tell hears of every name that is gone. What a
-// killed run had begun to remove is gone on with. An error is an *Error.
+// pruneLock keeps those who prune apart. A switch does not wait for it: there may be
+// much to remove.
+const pruneLock = "prune.lock"
+
+// Prune removes what nothing keeps, the oldest first, and what a killed run had
+// begun to remove. tell hears of every name that is gone. An error is an *Error.
 func (s *Switcher) Prune(ctx context.Context, keep int, wait time.Duration, tell func(release string, gone int)) (Pruning, error) {
-	p, err := s.pruneLocked(ctx, keep, wait, tell)
+	p, err := s.prune(ctx, keep, wait, tell)
 	if err == nil {
 		return p, nil
 	}
@@ -234,7 +238,38 @@ func (s *Switcher) Prune(ctx context.Context, keep int, wait time.Duration, tell
 	return p, failed
 }
 
-func (s *Switcher) pruneLocked(ctx context.Context, keep int, wait time.Duration, tell func(string, int)) (p Pruning, err error) {
+func (s *Switcher) prune(ctx context.Context, keep int, wait time.Duration, tell func(string, int)) (p Pruning, err error) {
+	alone, err := s.State.TryLock(pruneLock)
+	switch {
+	case lock.IsBusy(err):
+		return p, refuse(Busy, "type it again when that one is through", err)
+	case err != nil:
+		return p, s.unusable(err)
+	}
+	defer func() { err = errors.Join(err, alone.Release()) }()
+	if p, err = s.hideUnused(ctx, keep, wait); err != nil {
+		return p, err
+	}
+	slices.Sort(p.Half)
+	return p, p.inFolder(func(folder trust.Folder) error {
+		for _, name := range p.Half {
+			gone, release := 0, strings.TrimPrefix(name, half)
+			err := folder.RemoveFolder(ctx, name, func() {
+				gone++
+				tell(release, gone)
+			})
+			if err != nil {
+				return err
+			}
+			p.Removed = append(p.Removed, release)
+		}
+		return nil
+	})
+}
+
+// hideUnused hides what nothing keeps, with the locks of the live files: no switch
+// comes in between, and none waits for longer than this takes.
+func (s *Switcher) hideUnused(ctx context.Context, keep int, wait time.Duration) (p Pruning, err error) {
 	locks, err := s.Lock(ctx, wait, "releases prune")
 	if err != nil {
 		return p, s.notLocked(err)
@@ -249,45 +284,32 @@ func (s *Switcher) pruneLocked(ctx context.Context, keep int, wait time.Duration
 	if p, err = s.PruningOf(keep); err != nil {
 		return p, err
 	}
-	user, err := trust.Behind(p.Folder)
-	if err != nil {
-		return p, refuse(Failed, trust.Mend(err), err)
-	}
-	return p, trust.As(user, func() error { return s.prune(ctx, &p, tell) })
+	return p, p.inFolder(func(folder trust.Folder) error {
+		for _, name := range p.ToRemove() {
+			if err := s.hide(folder, name); err != nil {
+				return err
+			}
+			p.Half = append(p.Half, half+name)
+		}
+		return nil
+	})
 }
 
-func (s *Switcher) prune(ctx context.Context, p *Pruning, tell func(name string, gone int)) error {
-	folder, err := trust.OpenFolder(p.Folder)
+// inFolder does something in the folder of all releases, with the rights of whoever
+// has it in his hands.
+func (p Pruning) inFolder(do func(trust.Folder) error) error {
+	user, err := trust.Behind(p.Folder)
 	if err != nil {
-		return err
+		return refuse(Failed, trust.Mend(err), err)
 	}
-	defer folder.Close()
-	remove := func(name string) error {
-		gone := 0
-		return folder.RemoveFolder(ctx, name, func() {
-			if gone++; tell != nil {
-				tell(strings.TrimPrefix(name, half), gone)
-			}
-		})
-	}
-	for _, name := range p.Half {
-		if err := remove(name); err != nil {
+	return trust.As(user, func() error {
+		folder, err := trust.OpenFolder(p.Folder)
+		if err != nil {
 			return err
 		}
-	}
-	for _, name := range p.ToRemove() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.hide(folder, name); err != nil {
-			return err
-		}
-		if err := remove(half + name); err != nil {
-			return err
-		}
-		p.Removed = append(p.Removed, name)
-	}
-	return nil
+		defer folder.Close()
+		return do(folder)
+	})
 }
 
 // hide gives a folder a name that no link leads to, for good, before anything of it

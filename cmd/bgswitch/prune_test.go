@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"bgswitch/switcher"
+
+	"golang.org/x/sys/unix"
 )
 
 // estate is the releases of a site, six of them: green carries the fifth, blue the
@@ -153,6 +155,38 @@ func TestLinksInThePlaceOfReleases(t *testing.T) {
 			e.must(os.RemoveAll(path))
 		}
 	}
+}
+
+// However much there is to remove, nobody waits for it who wants to go back; only
+// who prunes, too, is sent away.
+func TestNobodyWaitsForPruning(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	meanwhile := func(int) {
+		if code, out := e.bgswitch("back"); code != exitDone {
+			t.Errorf("while something is removed, back exits %d: %s", code, out)
+		}
+		if code, out := e.bgswitch(pruning...); code != exitBusy || !strings.Contains(out, "cannot prune the releases: another bgswitch is at work: ") {
+			t.Errorf("while something is removed, one more exits %d: %s", code, out)
+		}
+	}
+	seen := false
+	e.traced(&tracer{each: func(pid int, call uint64, args [6]uint64) {
+		if hidden, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch*")); !seen && len(hidden) == 3 && call == unix.SYS_UNLINKAT && len(e.locks()) == 0 {
+			seen = true
+			meanwhile(pid)
+		}
+	}}, pruning...)
+	if !seen {
+		t.Error("nothing was removed without the lock of the live file")
+	}
+	e.whole("in the end", 4, 5, 6)
+}
+
+// locks are those beside the live file.
+func (e *estate) locks() []string {
+	found, _ := filepath.Glob(filepath.Join(filepath.Dir(e.Live), ".*journal"))
+	return found
 }
 
 // prunes holds what `releases` prints against the contract.

@@ -21,7 +21,7 @@ func releasesCommand() *cli.Command {
 			"as 20261123-1a2b3c4, but for the newest (--keep), those that a color, another link\n" +
 			"beside them or a process uses, and the newest before the live one that was not\n" +
 			"fled. It follows no link, enters nothing that is mounted, and touches nothing else;\n" +
-			"what is another user's is removed with his rights. Nobody can switch meanwhile.",
+			"what is another user's is removed with his rights. A switch waits for none of it.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "keep", Value: 5, Usage: "prune: keep the newest `N`, whatever they are"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "prune: only show what would be removed"},
