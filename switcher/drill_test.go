@@ -88,6 +88,18 @@ func TestDrillIsRefused(t *testing.T) {
 	s.Blue.Sicken(true)
 	refused("blue is sick", switcher.Unhealthy)
 	s.Blue.Sicken(false)
+	for _, color := range bothColors { // the way there, and the way back
+		if _, err := s.Block(t.Context(), color, "the column is gone", time.Time{}, statedir.Signature{Time: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		refused(string(color)+" is blocked", switcher.Blocked)
+		if _, err := s.Unblock(t.Context(), color, statedir.Signature{Time: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Switcher.Site.Schema = schemaOf(s.URL()) // which answers with no JSON
+	refused("nobody knows what the database has", switcher.Blocked)
+	s.Switcher.Site.Schema = switcher.Schema{}
 	s.answers(switcher.Blue, 10)
 	if now := s.Workers(); len(now) != len(workers) || now[0] != workers[0] {
 		t.Errorf("nginx has loaded: workers %v, before %v", now, workers)
