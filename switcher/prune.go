@@ -13,10 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/trust"
-
-	"github.com/moby/sys/mountinfo"
 )
 
 // ReleaseFolder is the folder of one release, below that of all.
@@ -124,7 +123,7 @@ func (p *Pruning) read(folder trust.Folder, fled []Fled) error {
 	if err != nil {
 		return err
 	}
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(p.Folder))
+	mounts, err := livefile.MountsBelow(p.Folder)
 	if err != nil {
 		return err
 	}
@@ -140,7 +139,7 @@ func (p *Pruning) read(folder trust.Folder, fled []Fled) error {
 			if i := slices.IndexFunc(fled, func(f Fled) bool { return f.Release == name }); i >= 0 {
 				f.Fled = &fled[i]
 			}
-			if slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool { return isBelow(m.Mountpoint, filepath.Join(p.Folder, name)) }) {
+			if slices.ContainsFunc(mounts, func(at string) bool { return isBelow(at, filepath.Join(p.Folder, name)) }) {
 				f.Kept = "something is mounted there"
 			}
 			p.Folders = append(p.Folders, f)

@@ -19,6 +19,15 @@ import (
 // which /proc/self would speak.
 func (f *File) MountPoint() (bool, error) { return mountinfo.Mounted(f.Path) }
 
+// MountsBelow are the paths at and below a folder where something is mounted.
+func MountsBelow(folder string) (paths []string, err error) {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(folder))
+	for _, m := range mounts {
+		paths = append(paths, m.Mountpoint)
+	}
+	return paths, err
+}
+
 // SeenBy says where another process sees this very file, among its own mounts
 // and below its own root folder; empty where it does not. alone says that the
 // file is mounted there by itself, as for a container that was given a single
