@@ -1,0 +1,84 @@
+package accesslog
+
+import "bytes"
+
+// count counts a line. An empty one is none.
+func (c *Counts) count(line []byte) {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 {
+		return
+	}
+	find := inCombined
+	if line[0] == '{' {
+		find = inJSON
+	}
+	switch status := find(line); {
+	case status == 0:
+		c.Unknown++
+	case status >= 500 && status <= 599:
+		c.Errors++
+		fallthrough
+	default:
+		c.Requests++
+	}
+}
+
+// inCombined finds the status in nginx's combined format, and in whatever has it
+// behind the request line, too: the first number of three digits that follows a
+// quoted text. What a client sends brings no quote into it (log_format, escape).
+func inCombined(line []byte) int {
+	quoted := false
+	for i, c := range line {
+		if c != '"' {
+			continue
+		}
+		if quoted && i+1 < len(line) && line[i+1] == ' ' {
+			if status := statusAt(line[i+2:]); status > 0 {
+				return status
+			}
+		}
+		quoted = !quoted
+	}
+	return 0
+}
+
+// inJSON finds the field `status` of an object, written as a number or as a text.
+// In a text of the client's a quote has a backslash before it.
+func inJSON(line []byte) int {
+	key := []byte(`"status"`)
+	for {
+		_, rest, found := bytes.Cut(line, key)
+		if !found {
+			return 0
+		}
+		line = rest
+		value, is := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte{':'})
+		if !is {
+			continue
+		}
+		if status := statusAt(bytes.TrimLeft(value, ` "`)); status > 0 {
+			return status
+		}
+	}
+}
+
+// statusAt is the status that a text begins with; 0: none.
+func statusAt(text []byte) (status int) {
+	if len(text) < 3 || len(text) > 3 && isWord(text[3]) {
+		return 0
+	}
+	for _, c := range text[:3] {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		status = status*10 + int(c-'0')
+	}
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return status
+}
+
+func isWord(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.' || c == '_'
+}
