@@ -170,7 +170,7 @@ func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Object
 		return unread, nil
 	}
 	ago := time.Since(r.Time).Abs()
-	if r.Command != "back" || ago >= backOnceWithin || r.To != p.From {
+	if r.Command != "back" && r.Command != BakeCommand || ago >= backOnceWithin || r.To != p.From {
 		return unread, nil
 	}
 	hint := fmt.Sprintf("`%s` goes there all the same", s.to(p.To))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"bgswitch/health"
 )
 
 // How answers through nginx are believed: several in a row on fresh
@@ -96,11 +98,17 @@ func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (color Col
 	if err != nil {
 		return "", err.Error(), page.Nobody
 	}
-	color = s.Site.Confirm.answers(page)
+	color, said = s.Site.Confirm.tells(page)
+	return color, said, false
+}
+
+// tells says which color a page came from, and what came in words.
+func (c Confirm) tells(page health.Page) (Color, string) {
+	color := c.answers(page)
 	if color == "" {
-		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted()), false
+		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted())
 	}
-	return color, fmt.Sprintf("%s answered", color), false
+	return color, fmt.Sprintf("%s answered", color)
 }
 
 // untold asks once and returns what came that tells no color, if anything did.

@@ -142,7 +142,7 @@ func (p *part) runHooks(ctx context.Context, event string, commands [][]string) 
 // told is what a hook finds in its environment.
 func (p *part) told(event string) []command.Told {
 	s, live := p.survey, p.plan.From
-	if event == "after" {
+	if event != "before" {
 		live = p.plan.To
 	}
 	return []command.Told{

@@ -25,6 +25,7 @@ const (
 	NotDrained  Outcome = "not drained"  // the other color may not be stopped: something of it is open, or it is live
 	Interrupted Outcome = "interrupted"  // by a signal
 	RolledBack  Outcome = "rolled back"  // tried, failed: the traffic is where it was
+	WentBack    Outcome = "went back"    // done, and undone by its bake: the traffic is where it was
 	Stuck       Outcome = "stuck"        // tried, failed, and could not be put back
 )
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bgswitch/health"
+	"bgswitch/switcher/accesslog"
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 )
@@ -33,6 +34,7 @@ type part struct {
 	unfit     func() string        // why the target cannot live with the database, when that is known
 	drill     *statedir.Drill      // `back`, where a drill was killed
 	elsewhere []statedir.Elsewhere // nil: unknown
+	log       *accesslog.Log       // that a bake is to read
 
 	restoredAs string // what the files are put back as; empty: they are not
 }
@@ -114,6 +116,7 @@ func (p *part) read(ctx context.Context) error {
 	if err := p.readFiles(); err != nil {
 		return err
 	}
+	p.findBaking()
 	request := p.survey.request
 	switch {
 	case p.unmoved:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"bgswitch/health"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
@@ -132,6 +133,9 @@ func (p *Prepared) would() []string {
 	}
 	if p.anyHook(func(h Hooks) [][]string { return h.After }) {
 		names = append(names, stepAfter)
+	}
+	if bake := p.request.Bake; bake != nil {
+		names = append(names, fmt.Sprintf("let %s bake for %s", p.targets(), health.Short(bake.For)))
 	}
 	return names
 }

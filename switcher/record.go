@@ -22,6 +22,7 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 		if outcome == Done && len(p.hooks().After) > 0 {
 			r.Record.After = &statedir.Hook{Outcome: statedir.HookBegun}
 		}
+		p.bakes(&r)
 		if outcome == Planned {
 			r.Steps = (&Prepared{Survey: s}).would()
 		}
@@ -49,6 +50,9 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 		if s.recorded(*r) {
 			if r.Record.After != nil {
 				p.runAfter(ctx, r)
+			}
+			if r.Baker != nil {
+				r.Baker.record = r.Record
 			}
 			r.Draining = len(s.old())
 			r.Stop = p.Command("drain", string(r.Plan.From), "--wait", "5m")

@@ -34,6 +34,7 @@ type Site struct {
 	Restart []string             // argv that starts an app anew, which no nginx switches; empty: nginx does
 	Hooks   Hooks
 	Schema  Schema // of the database
+	Bake    Bake   // for a switch by `to`
 
 	Releases Releases // what its colors carry; the zero value: nobody says
 }
@@ -63,6 +64,9 @@ func (s Site) Validate() error {
 	}
 	if len(s.Releases.Of) > 0 {
 		m.Add(s.Releases.Validate(), "release")
+	}
+	if s.Bake.For > 0 {
+		m.Add(s.Bake.Validate(), "bake")
 	}
 	return m.Found()
 }

@@ -45,8 +45,9 @@ type Status struct {
 	Warnings []string         // what others may write of the file
 	Drills   *Drills          // what is known of drills; nil: the site has no `confirm`, which they need
 
-	HolderErr error // why that is unknown
-	Hooked    bool  // an earlier run was killed when its `before` had begun
+	HolderErr error   // why that is unknown
+	Hooked    bool    // an earlier run was killed when its `before` had begun
+	Baking    *Baking // that is under way, or was cut off; nil: none, or that may not be read
 }
 
 // FileSays is what one of the live files says.
@@ -222,6 +223,7 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if s.Site.Confirm != nil {
 		st.Drills = s.drills(held)
 	}
+	st.Baking = s.Baking()
 	places, err := s.places()
 	st.Hooked = err == nil && !held && slices.ContainsFunc(places, journal.Place.WasHooked)
 }

@@ -2,6 +2,7 @@ package switcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,6 +49,12 @@ func (s *Switcher) See() (Seen, error) {
 // still refuses where the decision was made on something that is no longer so:
 // what somebody does by hand is never overridden. The lock is held.
 func (s *Survey) still(context.Context) error {
+	if b := s.request.baker; b != nil && b.lock.Lost() {
+		return refuse(Overtaken, s.hintStatus(), errors.New(b.overtaker()))
+	}
+	if s.request.Still == nil {
+		return nil
+	}
 	last, err := s.State.Newest()
 	if err != nil {
 		return err

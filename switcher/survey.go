@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"bgswitch/switcher/accesslog"
 	"bgswitch/switcher/journal"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
@@ -76,11 +77,12 @@ func (s *Survey) look(ctx context.Context) error {
 	}{
 		{"take the lock", s.takeLock, never},
 		{stepRead, s.read, never},
-		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil }},
+		{"make sure that nothing came in between", s.still, func() bool { return s.request.Still == nil && s.request.baker == nil }},
 		{s.Site.worded(stepFind, "find what answers"), s.findNginx, never},
 		{"make sure that nothing speaks against it", s.guard, already},
 		{stepExpected, func(context.Context) error { return s.each((*part).expected) }, func() bool { return s.request.Expect == "" && s.request.Release == "" }},
 		{"find the target healthy", s.askTarget, func() bool { return s.Already || s.request.wayBack }},
+		{"open the access log", s.openLogs, func() bool { return s.Already || s.request.Bake == nil }},
 		{stepReplaceable, s.replaceable, same},
 		{"make sure that new workers will live", s.survivable, already},
 		{"test the configuration as it stands", s.test, func() bool { return untested || s.changed() }},
@@ -129,6 +131,7 @@ func (s *Survey) Close() {
 	s.tests.stop()
 	for _, p := range s.parts {
 		p.questions.stop()
+		p.log.Close()
 	}
 	for _, c := range s.Changes {
 		c.close()
@@ -231,6 +234,39 @@ func (s *Survey) findNginx(ctx context.Context) (err error) {
 func (s *Survey) askTarget(context.Context) error {
 	s.beginBack()
 	return s.each((*part).askTarget)
+}
+
+// openLogs: a bake that cannot read what it is to judge by is none.
+func (s *Survey) openLogs(context.Context) error {
+	path := s.request.Bake.AccessLog
+	if path == "" {
+		return nil
+	}
+	return s.each(func(p *part) (err error) {
+		p.log, err = accesslog.Open(path)
+		switch {
+		case errors.Is(err, fs.ErrPermission) && s.request.DryRun:
+			p.note("you may not read the access log: %v", err)
+			return nil
+		case errors.Is(err, fs.ErrPermission):
+			return refuse(Failed, s.AsRoot(), err)
+		case err != nil:
+			return refuse(Failed, "set `access_log:` below `bake:` to the file that nginx writes for this site, by its path on this host", err)
+		}
+		return nil
+	})
+}
+
+// skipLogs leaves out what visitors were answered before the switch.
+func (s *Survey) skipLogs() {
+	for _, p := range s.parts {
+		if p.log == nil {
+			continue
+		}
+		if err := p.log.Skip(); err != nil {
+			p.note("the access log may be judged from before the switch on: %v", err)
+		}
+	}
 }
 
 // replaceable finds out before anything is written whether the files can be

@@ -57,6 +57,8 @@ func (s *Survey) switchOver(ctx context.Context) (Outcome, Proof, error) {
 	_, err = prepared.Commit(ctx)
 	if err != nil {
 		err = prepared.Undo(ctx)
+	} else {
+		s.skipLogs()
 	}
 	s.carried() // to look at every file takes longer than to switch, and keeps nobody from it
 	if err != nil {

@@ -52,11 +52,13 @@ type Request struct {
 	Command  string // as it is recorded: to, back
 	Who      string
 	Still    *Seen // refuse where this is no longer so when the lock is held; nil: it was decided on nothing
+	Bake     *Bake // watch the target afterwards; nil: nobody does
 
-	wayBack   bool  // only verify's question whether a switch would be possible
-	held      *held // locks that were taken before; nil: they have to be
-	returns   bool  // a drill goes there, and will come back
-	returning bool  // and comes back
+	wayBack   bool   // only verify's question whether a switch would be possible
+	held      *held  // locks that were taken before; nil: they have to be
+	returns   bool   // a drill goes there, and will come back
+	returning bool   // and comes back
+	baker     *Baker // who goes back; nil: it is no bake that does
 }
 
 // Result is what came of a request.
@@ -73,6 +75,7 @@ type Result struct {
 	Notes    []string // what the operator has to know besides
 	Draining int      // old workers that still finish connections, in the end
 	Stop     string   // what to type before the color that was left is stopped
+	Baker    *Baker   // who watches the target, and has to; nil: nobody does
 }
 
 // Lock takes the locks of the site's live files: nobody switches them meanwhile,

@@ -42,6 +42,7 @@ var exitCodes = map[switcher.Outcome]int{
 	switcher.NotDrained:  exitNotDrained,
 	switcher.Overtaken:   exitFailed,
 	switcher.RolledBack:  exitRolledBack,
+	switcher.WentBack:    exitRolledBack,
 	switcher.Stuck:       exitStuck,
 	switcher.Interrupted: exitInterrupted,
 }
@@ -65,7 +66,7 @@ const exitStatus = `EXIT STATUS
    7    refused: something speaks against going there; --override goes all the same
    8    not drained: something of the idle color is open still, or it is not idle (drain, --drain)
    9    the live color is not healthy (status --exit-code)
-   10   tried, failed, rolled back: the traffic is where it was
+   10   tried, failed, rolled back, or the bake went back: the traffic is where it was
    11   stuck: failed and could not be put back, or done over another's edit
    130  interrupted before anything changed`
 

@@ -140,7 +140,25 @@ func recordWords(r statedir.Record) string {
 	if r.Error != "" {
 		words += ": " + string(r.Error)
 	}
-	return words + afterWords(r.After)
+	return words + afterWords(r.After) + bakedWords(r)
+}
+
+// bakedWords tell of the bake that followed a switch; what ended with the next one is
+// said by that.
+func bakedWords(r statedir.Record) string {
+	if r.Bake == nil || r.Command == switcher.BakeCommand || r.Bake.TookMS == nil {
+		return ""
+	}
+	took := shortMS(*r.Bake.TookMS)
+	switch r.Bake.Outcome {
+	case statedir.BakePassed:
+		return "; it has baked for " + took
+	case statedir.BakeEnded:
+		return "; its bake was ended by hand after " + took
+	case statedir.BakeWentBack:
+		return "; its bake went back after " + took
+	}
+	return "; it failed after " + took + ", and its bake could not go back"
 }
 
 // afterWords tell of what followed a switch where that did not go well.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -177,6 +178,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	teal := strings.Replace(v.ConfirmText(), "X-Color: green", "X-Color: teal", 1)
 
 	v.prints(c, "status", "status")
+	v.bakesAll(c, func(bake string) { set(v.ConfirmText() + bake) })
+	set(v.ConfirmText())
 	v.switches(c, switcher.Done, "to", "green", "--reason", "release 42")
 	v.switches(c, switcher.Already, "to", "green")
 	v.switches(c, switcher.Planned, "to", "blue", "--dry-run")
@@ -253,6 +256,33 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		t.Errorf("documented, but never printed: %s", strings.Join(unseen, ", "))
 	}
 	c.environment(v.read(told))
+}
+
+// bakesAll has green bake in every way, and ends with blue.
+func (v *victim) bakesAll(c *contract, set func(bake string)) {
+	c.t.Helper()
+	log := filepath.Join(v.Dir, "bake.log")
+	v.write(log, "")
+	set("    bake: {for: 100ms, interval: 100ms, access_log: " + log + "}\n")
+	v.switches(c, switcher.Done, "to", "green")
+	set("    bake: {for: 1h, interval: 100ms}\n")
+	cmd := exec.Command(v.program, "to", "blue")
+	cmd.Env = append(os.Environ(), "BGSWITCH_CONFIG="+v.Settings)
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	v.eventually(func() error {
+		if s := (&switcher.Switcher{State: statedir.Of(v.StateDir, "myapp")}); s.Baking() == nil {
+			return errors.New("nothing bakes")
+		}
+		return nil
+	})
+	v.prints(c, "status", "status")
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	v.prints(c, "status", "status") // cut off
+	set("    bake: {for: 1h, interval: 100ms, command: [/bin/false]}\n")
+	v.switches(c, switcher.Done, "to", "green")
 }
 
 // inAContainer looks at an nginx that runs in one, where that may be started.

@@ -49,7 +49,11 @@ func (d *disk) watch(pid int, call uint64, args [6]uint64) {
 	case unix.SYS_MKDIRAT:
 		d.loseName(pathMeant(pid, args[0], args[1]))
 	case unix.SYS_UNLINKAT:
-		delete(d.loses, pathMeant(pid, args[0], args[1]))
+		path := pathMeant(pid, args[0], args[1])
+		delete(d.loses, path)
+		if folder := filepath.Dir(path) + "/"; d.loses[folder] == "the name "+filepath.Base(path) { // nobody misses it
+			delete(d.loses, folder)
+		}
 	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
 		d.rename(pathMeant(pid, args[0], args[1]), pathMeant(pid, args[2], args[3]))
 	case unix.SYS_PIDFD_SEND_SIGNAL:

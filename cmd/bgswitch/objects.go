@@ -18,14 +18,15 @@ const schema = 1
 // it does not keep.
 type switchObject struct {
 	statedir.Record
-	Draining *int           `json:"draining"`
-	Drain    *drainedObject `json:"drain"`
-	Would    []string       `json:"would"`
-	Diff     statedir.Text  `json:"diff"`
-	Target   *colorObject   `json:"target"`
-	Notes    []string       `json:"notes"`
-	Traffic  statedir.Text  `json:"traffic"`
-	Hint     statedir.Text  `json:"hint"`
+	Draining *int             `json:"draining"`
+	Return   *statedir.Record `json:"return"`
+	Drain    *drainedObject   `json:"drain"`
+	Would    []string         `json:"would"`
+	Diff     statedir.Text    `json:"diff"`
+	Target   *colorObject     `json:"target"`
+	Notes    []string         `json:"notes"`
+	Traffic  statedir.Text    `json:"traffic"`
+	Hint     statedir.Text    `json:"hint"`
 }
 
 // switchesObject is what they print where they switch several sites.
@@ -36,23 +37,29 @@ type switchesObject struct {
 
 func switchesObjectOf(results []switcher.Result, err error) any {
 	if len(results) == 1 {
-		return switchObjectOf(results[0], err, nil)
+		return switchObjectOf(results[0], err, aftermath{})
 	}
 	o := switchesObject{Schema: schema}
 	for _, r := range results {
-		o.Sites = append(o.Sites, switchObjectOf(r, err, nil))
+		o.Sites = append(o.Sites, switchObjectOf(r, err, aftermath{}))
 	}
 	return o
 }
 
-func switchObjectOf(r switcher.Result, err error, d *drained) switchObject {
+func switchObjectOf(r switcher.Result, err error, after aftermath) switchObject {
 	o := switchObject{Record: r.Record, Would: r.Steps, Notes: append([]string{}, r.Notes...)}
 	if r.Record.Generation != nil {
 		o.Draining = &r.Draining
 	}
-	if d != nil {
-		drained := drainedObjectOf(*d)
+	if after.drain != nil {
+		drained := drainedObjectOf(*after.drain)
 		o.Drain = &drained
+	}
+	if baked := after.bake; baked != nil {
+		err, o.Notes = baked.Err, append(o.Notes, baked.Notes...)
+		if baked.Return != nil {
+			o.Return = &baked.Return.Record
+		}
 	}
 	if r.Outcome == switcher.Planned {
 		o.Diff = statedir.Text(r.Plan.Diff())
@@ -143,6 +150,7 @@ type siteObject struct {
 	LastSwitch *statedir.Record `json:"last_switch"`
 	Switching  *lock.Holder     `json:"switching"`
 	Hooked     bool             `json:"hooked"`
+	Bake       *bakingObject    `json:"bake"`
 	Drain      *drainedObject   `json:"drain"`
 	Releases   []releaseObject  `json:"releases"`
 	Blocks     []statedir.Block `json:"blocks"`
@@ -171,7 +179,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st), Drills: drillsObjectOf(st.Drills),
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Bake: bakingOf(st.Baking), Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st), Drills: drillsObjectOf(st.Drills),
 	}
 }
 
@@ -181,6 +189,23 @@ func blocksOf(st switcher.Status) []statedir.Block {
 		return nil
 	}
 	return append([]statedir.Block{}, st.Blocks...)
+}
+
+// bakingObject is a bake that has not ended.
+type bakingObject struct {
+	From   switcher.Color `json:"from"`
+	To     switcher.Color `json:"to"`
+	Began  time.Time      `json:"began"`
+	Until  time.Time      `json:"until"`
+	CutOff bool           `json:"cut_off"`
+	By     *lock.Holder   `json:"watched_by"`
+}
+
+func bakingOf(b *switcher.Baking) *bakingObject {
+	if b == nil {
+		return nil
+	}
+	return &bakingObject{b.From, b.To, b.Began, b.Until, b.CutOff(), b.Holder}
 }
 
 func drainOfStatus(st switcher.Status) *drainedObject {

@@ -31,7 +31,7 @@ func (p *progress) tell(what, moment string) {
 	case p.quiet:
 	case p.inPlace:
 		p.shown = true
-		fmt.Fprintf(p.stderr, "\r\x1b[2K%s", cut(string(inked("%s, %s", what, moment)), p.width()))
+		fmt.Fprintf(p.stderr, "\r"+eraseRight+"%s", cut(string(inked("%s, %s", what, moment)), p.width()))
 	case what != p.said && time.Since(p.saidAt) >= sayAtMost:
 		p.said, p.saidAt = what, time.Now()
 		p.say(what + ", " + moment)
@@ -41,7 +41,7 @@ func (p *progress) tell(what, moment string) {
 // end removes the line.
 func (p *progress) end() {
 	if p.shown {
-		fmt.Fprint(p.stderr, "\r\x1b[2K")
+		fmt.Fprint(p.stderr, "\r"+eraseRight)
 	}
 }
 

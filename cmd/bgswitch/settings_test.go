@@ -80,6 +80,13 @@ func TestSettingsMistakes(t *testing.T) {
 		{"a field of what is no url", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b, at_least: c}\n      green: {file: /d}\n"), `f:8: blue: at_least and at_most are fields of what a url answers, and there is none`},
 		{"a schema by a name in PATH", site(bothColors + "    schema:\n      database: {command: [psql]}\n      blue: {file: /b}\n      green: {file: /d}\n"), `f:7: command: "psql": an absolute path is needed`},
 		{"a schema for no time", site(bothColors + "    schema:\n      database: {file: /a}\n      blue: {file: /b}\n      green: {file: /d}\n      timeout: 0s\n"), `f:10: timeout: 0ms is not allowed, want more than 0 and at most 1m`},
+		{"a bake's share", site(bothColors + "    bake:\n      access_log: /a.log\n      max_5xx: 0.05\n"), `f:8: max_5xx: "0.05" is no share: write 5% or 0.5%`},
+		{"a bake's whole share", site(bothColors + "    bake: {access_log: /a.log, max_5xx: 100%}\n"), `f:6: max_5xx: 100% is not allowed, want 0% or more, and less than 100%`},
+		{"a share of no log", site(bothColors + "    bake:\n      max_5xx: 5%\n      min_requests: 7\n"), "f:7: max_5xx: it is about the access log, and `access_log` is not set\n  f:8: min_requests: it is about the access log, .*"},
+		{"a bake's log below the caller's folder", site(bothColors + "    bake: {access_log: a.log, min_requests: 0}\n"), "f:6: access_log: \"a.log\": an absolute path is needed\n  f:6: min_requests: at least one request is needed to judge by"},
+		{"a bake's times", site(bothColors + "    bake:\n      for: 25h\n      interval: 1ms\n      fall: 0\n"), "f:7: for: 25h0m is not allowed, want at most 24h\n  f:8: interval: 1ms is not allowed, want 0.1s to 1h\n  f:9: fall: 0 is not allowed, want 1 to 100"},
+		{"a bake of less than its interval", site(bothColors + "    bake: {for: 1s, interval: 2s}\n"), `f:6: interval: 2s is longer than the bake, which is 1s`},
+		{"a bake's command", site(bothColors + "    bake: {command: smoke}\n"), `f:6: command: a command is a list: .*`},
 		{"verify's rise", "verify: {rise: 0}\n", `f:1: rise: 0 is not allowed, want 1 to 100`},
 		{"verify's deadline", "verify:\n  deadline: 2m\n", `f:2: deadline: 2m is not allowed, .*less than a minute`},
 		{"half a number", "verify:\n  fall: 1.5\n", `f:2: fall: expected a whole number, found "1.5"`},
@@ -393,6 +400,7 @@ sites:
     before: [/b, one]
     after: [[/a, two], [/c]]
     hook_timeout: 7s
+    bake: {for: 5m, interval: 2s, fall: 4, access_log: /l, max_5xx: 0.5%, min_requests: 9, command: [/k, one]}
     schema: {database: {url: "http://d/?k=v", field: a.b}, blue: {command: [/n, blue]}, green: {url: "http://g/", at_least: l, at_most: m}, timeout: 3s}
 verify: {rise: 1, fall: 4, remind: 1h, deadline: 20s, failover: true, cooldown: 5m}
 notify:
@@ -426,6 +434,7 @@ notify:
 				switcher.Blue: "X: b", switcher.Green: "X: g",
 			}},
 			Hooks: switcher.Hooks{Before: [][]string{{"/b", "one"}}, After: [][]string{{"/a", "two"}, {"/c"}}, Timeout: 7 * time.Second},
+			Bake:  switcher.Bake{For: 5 * time.Minute, Interval: 2 * time.Second, Fall: 4, AccessLog: "/l", Max5xx: 0.5, MinRequests: 9, Command: []string{"/k", "one"}},
 			Schema: switcher.Schema{
 				Database: release.Source{URL: health.MustParseURL("http://d/?k=v"), Field: "a.b"}, Timeout: 3 * time.Second,
 				Needs: map[switcher.Color]switcher.Need{

@@ -86,6 +86,7 @@ func (s *settings) withoutSites(c *cli.Context) error {
 		Name:  siteOfFile(file),
 		Files: []switcher.LiveFile{{Path: file, Layout: nginxconf.Layout{place}}},
 		Check: health.Defaults(),
+		Bake:  switcher.DefaultBake(),
 	}
 	if err := site.Validate(); err != nil {
 		return usage("`--file`, `--blue` and `--green` say what differs from the defaults", "%v", err)

@@ -16,7 +16,7 @@ import (
 // site reads one site. What is not set has its default.
 func (w written) site(name string) switcher.Site {
 	site := switcher.Site{Name: name, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
-	site.Hooks.Timeout = switcher.DefaultHookTimeout
+	site.Hooks.Timeout, site.Bake = switcher.DefaultHookTimeout, switcher.DefaultBake()
 	w.wrong(switcher.ValidateName(name))
 	if w.node == nil {
 		w.wrong(errors.New("nothing is set for this site"))
@@ -43,6 +43,7 @@ func (w written) site(name string) switcher.Site {
 		"hook_timeout": duration(&site.Hooks.Timeout),
 		"release":      func(w written) { site.Releases = w.release() },
 		"schema":       func(w written) { site.Schema = w.schema() },
+		"bake":         func(w written) { w.bake(&site.Bake) },
 	})
 	site.Files = d.files(w, path)
 	for i := range site.Files {

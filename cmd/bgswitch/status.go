@@ -158,6 +158,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
+	if st.Baking != nil {
+		t.line(bakingLine(st.Baking), st.Baking)
+	}
 	if st.Hooked {
 		t.line("note", switcher.KilledBefore)
 	}

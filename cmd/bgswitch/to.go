@@ -12,6 +12,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/release"
+	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
 )
@@ -29,8 +30,8 @@ func toCommand() *cli.Command {
 			"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
 			"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
 			"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
-			"is refused, too. --override with a reason passes all of it, once.",
-		Flags: append(switchFlags(),
+			"is refused, too. --override with a reason passes all of it, once.\n\n" + bakeHelp,
+		Flags: append(switchFlags(), bakeFlag(),
 			&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it"},
 			&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),
 		Action: to,
@@ -93,6 +94,7 @@ type switching struct {
 	settings
 	of    []*switcher.Switcher
 	typed switcher.Typed // leads to all of them
+	bake  *switcher.Bake // nil: nothing bakes
 }
 
 func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
@@ -108,6 +110,9 @@ func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
 		if c.Duration("drain") > 0 {
 			return s, usage(fmt.Sprintf("wait for each of them afterwards: `%s`", s.typedFor(sites[0]).Command("drain", "--wait", "60s")), "--drain waits for one site, and --site names several")
 		}
+	}
+	if s.bake, err = bakeOf(c, s, sites); err != nil {
+		return s, err
 	}
 	for _, site := range sites {
 		s.of = append(s.of, s.switcherFor(site, t))
@@ -140,13 +145,15 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 			return err
 		}
 	}
+	request.Bake = s.bake
 	results, err := s.run(c.Context, request)
 	first := &results[0]
 	drains := c.Duration("drain") > 0 && err == nil
 	if drains && request.DryRun {
 		first.Steps = append(first.Steps, "wait until nothing of "+string(first.Plan.To.Other())+" is open")
 	}
-	if !t.json || !drains || request.DryRun {
+	goesOn := (drains || first.Baker != nil) && !request.DryRun
+	if !t.json || !goesOn {
 		t.showSwitches(results, err)
 	}
 	code := codeOf(first.Outcome)
@@ -160,26 +167,57 @@ func switchTo(c *cli.Context, color switcher.Color) error {
 	for _, result := range results {
 		s.teller(t).Switched(result, err)
 	}
-	if drains {
-		code = t.drainAfter(c, s.of[0], *first)
+	if goesOn {
+		code = t.goOn(c, s, *first, drains)
 	}
 	return exitCode(code)
 }
 
-// drainAfter waits for the color that was left. The switch is done, whatever comes
-// of it: the exit code is that of a drain that has no answer, or that answer no.
-func (t *terminal) drainAfter(c *cli.Context, s *switcher.Switcher, result switcher.Result) int {
-	d := t.drain(c, s, result.Plan.To.Other(), c.Duration("drain"))
+// goOn is what follows a switch that is done: its bake, and then the wait for the
+// color that was left, where that is to be stopped still.
+func (t *terminal) goOn(c *cli.Context, s switching, result switcher.Result, drains bool) int {
+	after := aftermath{}
+	if result.Baker != nil {
+		after.bake = t.bakes(c.Context, result.Baker)
+		result.Record = after.bake.Record
+		if after.bake.Return != nil {
+			s.teller(t).Switched(*after.bake.Return, after.bake.Err)
+		}
+		drains = drains && after.bake.Record.Bake.Outcome == statedir.BakePassed
+	}
+	if drains {
+		d := t.drain(c, s.of[0], result.Plan.To.Other(), c.Duration("drain"))
+		after.drain = &d
+	}
+	return t.showAfter(result, after)
+}
+
+// aftermath is what came after a switch; nil: nothing did.
+type aftermath struct {
+	bake  *switcher.Baked
+	drain *drained
+}
+
+// showAfter: a switch that is done stays so, whatever came of the wait: its exit code
+// is that of a drain that has no answer, or that answer no.
+func (t *terminal) showAfter(result switcher.Result, after aftermath) int {
 	if t.json {
-		t.showObject(switchObjectOf(result, nil, &d))
-	} else {
-		t.showDrained(d)
+		t.showObject(switchObjectOf(result, nil, after))
 	}
-	if d.err == nil {
-		return exitDone
+	if after.bake != nil && !t.json {
+		t.showBaked(*after.bake)
 	}
-	t.exit(d.err)
-	return exitNotDrained
+	if after.drain != nil && !t.json {
+		t.showDrained(*after.drain)
+	}
+	switch {
+	case after.bake != nil && after.bake.Err != nil:
+		return t.exit(after.bake.Err)
+	case after.drain != nil && after.drain.err != nil:
+		t.exit(after.drain.err)
+		return exitNotDrained
+	}
+	return exitDone
 }
 
 // touched are the outcomes of a switch that had begun to change something.

@@ -127,6 +127,12 @@ func (j *Journal) Left() (e Entry, found bool, err error) {
 	return j.entry(lines, damaged)
 }
 
+// Tells says whether the next run has to read it: a killed one had left something.
+func (j *Journal) Tells() bool {
+	_, found, err := j.Left()
+	return found || err != nil || j.WasHooked()
+}
+
 func (p Place) entry(lines [][]byte, damaged bool) (e Entry, found bool, err error) {
 	for _, line := range lines {
 		if err := json.Unmarshal(line, &e); err != nil {

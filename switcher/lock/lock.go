@@ -180,6 +180,25 @@ func (l *Lock) Leave() error {
 	return errors.Join(l.File.Close(), l.Folder.Close())
 }
 
+// Lost says that the lock's name leads to another file by now, or to none: see Expel.
+func (l *Lock) Lost() bool {
+	_, err := l.named()
+	return errors.Is(err, errLost)
+}
+
+// Expel takes a lock's file away, whoever holds it: the next one to take the lock
+// gets it, and its holder finds that he has Lost it.
+func Expel(path string) error {
+	l, err := open(path, (*Lock).openToLook)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Folder.Remove(l.name), l.Leave())
+}
+
 // Held says who holds a lock now; ok is false when it is free. It takes nothing
 // and creates nothing. The error wraps fs.ErrPermission where somebody may hold
 // it who cannot be asked.

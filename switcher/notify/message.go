@@ -56,6 +56,9 @@ var told = map[switcher.Outcome]string{
 func ofSwitch(result switcher.Result, failed error) (m Message, ok bool) {
 	event, ok := told[result.Outcome]
 	r := result.Record
+	if r.Command == switcher.BakeCommand {
+		event, ok = ofBake(result.Outcome)
+	}
 	if !ok || r.Site == "" {
 		return Message{}, false
 	}
@@ -77,6 +80,9 @@ func switchText(result switcher.Result, failed error) string {
 	if len(r.Overrode) > 0 {
 		by += fmt.Sprintf(", over: %s (%s)", strings.Join(r.Overrode, "; "), r.Override)
 	}
+	if r.Command == switcher.BakeCommand {
+		return bakeText(r, failed)
+	}
 	if failed == nil {
 		return fmt.Sprintf("%s: switched from %s to %s%s %s%s", r.Site, r.From, r.To, result.Release.InBrackets(), by, afterText(r))
 	}
@@ -86,6 +92,27 @@ func switchText(result switcher.Result, failed error) string {
 		text += "; " + detail.Traffic
 	}
 	return text
+}
+
+// ofBake is the event of a bake that was to go back: it did, or somebody has to look.
+func ofBake(outcome switcher.Outcome) (event string, ok bool) {
+	switch outcome {
+	case switcher.Done:
+		return "went back", true
+	case switcher.Interrupted:
+		return "", false
+	}
+	return "stuck", true
+}
+
+// bakeText tells why the color was left, or cannot be.
+func bakeText(r statedir.Record, failed error) string {
+	text := fmt.Sprintf("%s: %v", r.Site, failed)
+	var detail *switcher.Error
+	if errors.As(failed, &detail) {
+		text += "; " + detail.Traffic
+	}
+	return text + " (on " + r.Host + ")" + afterText(r)
 }
 
 // afterText tells of what should have followed, and did not.

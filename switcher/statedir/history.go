@@ -44,6 +44,7 @@ type Record struct {
 	Old        []OldWorker       `json:"old_workers"`
 	Elsewhere  []Elsewhere       `json:"elsewhere"`
 	After      *Hook             `json:"after"`
+	Bake       *Bake             `json:"bake"`
 }
 
 // DrillCommand is how a record names a switch of a drill: it is none in earnest.

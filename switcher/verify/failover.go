@@ -79,6 +79,8 @@ func (v *Verifier) held(f *Finding) string {
 	switch {
 	case f.switching:
 		return "it decides"
+	case f.Status.Baking != nil && !f.Status.Baking.CutOff():
+		return "the bake decides"
 	case len(f.unasked) > 0:
 		return "not everything was asked"
 	case f.Status.LastErr != nil:

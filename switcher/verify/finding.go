@@ -155,6 +155,9 @@ func (v *Verifier) judge(f *Finding, found facts) {
 		}
 	}
 	v.acknowledge(f)
+	if b := f.Status.Baking; b.CutOff() {
+		f.add(keyBake, Warning, fmt.Sprintf("%s (`%s` says that this was seen)", b, v.Switcher.Command("to", string(b.To))))
+	}
 	if busy := (*lock.BusyError)(nil); errors.As(f.forgetful, &busy) {
 		f.add(keyOther, Warning, "another verify does not end: "+busy.Holder.String())
 	}
@@ -177,6 +180,9 @@ func (f *Finding) words(colors []string) []string {
 	}
 	if f.switching {
 		others = append(others, "a switch is at work")
+	}
+	if b := f.Status.Baking; b != nil && !b.CutOff() {
+		others = append(others, b.String())
 	}
 	return slices.Concat(outage, colors, others)
 }

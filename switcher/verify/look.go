@@ -42,6 +42,7 @@ const (
 	keyOther     = "verify"
 	keyTime      = "time"
 	keyFailover  = "failover"
+	keyBake      = "bake"
 )
 
 // looks is how often a switch may come between before what was seen is taken

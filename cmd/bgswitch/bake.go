@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"bgswitch/switcher"
+	"bgswitch/switcher/statedir"
+
+	"github.com/urfave/cli/v2"
+)
+
+const bakeHelp = "With --bake the color is watched from then on, and left again if it fails: `fall` bad\n" +
+	"answers in a row, directly or through nginx; too many 5xx in `access_log`; or a\n" +
+	"`command` that fails, as they are set below `bake:`. Going back is a switch like any\n" +
+	"other (exit 10); where the other color is not healthy, or blocked, it stays (exit 11).\n" +
+	"Nobody is kept from switching meanwhile, which ends the bake. So does Ctrl-C, or\n" +
+	"SIGTERM: the color stays live (exit 0). The end of the session does not.\n\n" +
+	"   bgswitch to green --bake 5m"
+
+func bakeFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "bake", Usage: "watch the color for this `DURATION`, and go back by itself if it fails; 0s: not at all"}
+}
+
+// bake lays what is written over the defaults.
+func (w written) bake(b *switcher.Bake) {
+	var log, share, fewest written
+	w.has(takes{
+		"for":          duration(&b.For),
+		"interval":     duration(&b.Interval),
+		"fall":         number(&b.Fall),
+		"access_log":   keep(&log),
+		"max_5xx":      keep(&share),
+		"min_requests": keep(&fewest),
+		"command":      func(w written) { b.Command = w.command() },
+	})
+	if log.node != nil {
+		absolute(&b.AccessLog)(log)
+	}
+	for _, of := range []written{share, fewest} {
+		if of.node != nil && b.AccessLog == "" && !w.bad[log.node] {
+			of.wrongf("it is about the access log, and `access_log` is not set")
+		}
+	}
+	if share.node != nil {
+		share.percent(&b.Max5xx)
+	}
+	if fewest.node != nil {
+		number(&b.MinRequests)(fewest)
+	}
+	w.judge(b.Validate())
+}
+
+// percent is written with its sign, so that nobody has to guess whether 0.05 is
+// five of a hundred.
+func (w written) percent(into *float64) {
+	text, is := strings.CutSuffix(w.text(), "%")
+	share, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if !is || err != nil {
+		w.wrongf("%q is no share: write 5%% or 0.5%%", w.text())
+		return
+	}
+	*into = share
+}
+
+// bakeOf is how the sites are to bake after a switch; nil: they are not. The flag
+// goes before what is set.
+func bakeOf(c *cli.Context, s switching, sites []switcher.Site) (*switcher.Bake, error) {
+	if c.Command.Name != "to" {
+		return nil, nil
+	}
+	bake := sites[0].Bake
+	if c.IsSet("bake") {
+		bake.For = c.Duration("bake")
+	}
+	for _, site := range sites[1:] {
+		if !c.IsSet("bake") && bake.For == 0 {
+			bake.For = site.Bake.For
+		}
+	}
+	if bake.For == 0 {
+		return nil, nil
+	}
+	if len(sites) > 1 {
+		return nil, usage("`--bake 0s` switches them together, and watches none; or switch each by itself", "a bake watches one site, and --site names several")
+	}
+	if err := bake.Validate(); err != nil {
+		return nil, usage("write it as --bake 5m; the rest is set below `bake:` in the settings", "--bake: %v", err)
+	}
+	return &bake, nil
+}
+
+// bakes watches, and tells what it sees.
+func (t *terminal) bakes(ctx context.Context, baker *switcher.Baker) *switcher.Baked {
+	// A run that lasts is to stay small: see gcPercent.
+	debug.SetGCPercent(bakeGCPercent)
+	telling := t.progress()
+	baker.Say = func(text string) {
+		telling.end()
+		t.say(text)
+	}
+	t.say(baker.String())
+	baked := baker.Bake(ctx, func(look switcher.BakeLook) {
+		if look.Questions > 0 {
+			telling.tell(bakeWords(look), bakeMoment(look))
+		}
+	})
+	telling.end()
+	return &baked
+}
+
+const bakeGCPercent = 50
+
+// bakeWords are what is so, and stay the same as long as it does.
+func bakeWords(look switcher.BakeLook) string {
+	words := fmt.Sprintf("%s bakes: %s", look.To, healthWords(look.To, look.Why))
+	if look.InRow > 0 {
+		words = fmt.Sprintf("%s bakes: it failed, %d of %d times", look.To, look.InRow, look.Fall)
+	}
+	words += ", " + healthWords(look.From, look.IdleWhy)
+	if look.LogErr != nil {
+		words += ", the access log cannot be read"
+	}
+	return words
+}
+
+func bakingLine(b *switcher.Baking) string {
+	if b.CutOff() {
+		return "note"
+	}
+	return "bake"
+}
+
+func healthWords(color switcher.Color, why string) string {
+	if why != "" {
+		return string(color) + " unhealthy"
+	}
+	return string(color) + " healthy"
+}
+
+// bakeMoment is how it stands: how much time is left, and what was counted.
+func bakeMoment(look switcher.BakeLook) string {
+	words := fmt.Sprintf("%s left, %s", look.Left.Round(time.Second), countedWords(look))
+	for _, why := range []string{look.Why, look.IdleWhy} {
+		if why != "" {
+			return words + ": " + why
+		}
+	}
+	if look.LogErr != nil {
+		words += ": " + look.LogErr.Error()
+	}
+	return words
+}
+
+// countedWords tell of the visitors' requests, where the access log does, and else of
+// our own questions.
+func countedWords(look switcher.BakeLook) string {
+	if log := look.Log; log != nil {
+		return fmt.Sprintf("%s, %s 5xx", switcher.Counted(log.Requests, "request"), switcher.Share(log.Errors, log.Requests))
+	}
+	return fmt.Sprintf("%s, %d failed", switcher.Counted(look.Questions, "question"), look.Failed)
+}
+
+// showBaked prints what came of it. Where the color was left, what follows says so.
+func (t *terminal) showBaked(baked switcher.Baked) {
+	for _, note := range baked.Notes {
+		t.say(note)
+	}
+	if r := baked.Return; r != nil && baked.Err != nil {
+		t.showSwitch("", *r)
+	}
+	for _, note := range logNotes(baked.Look) {
+		t.say(note)
+	}
+	if bake := baked.Record.Bake; bake.Outcome == statedir.BakePassed {
+		t.result("%s has baked for %s: %s", t.color(baked.Record.To), shortMS(*bake.TookMS), countedWords(baked.Look))
+	}
+}
+
+// logNotes say where an access log has not told what it was read for.
+func logNotes(look switcher.BakeLook) (notes []string) {
+	log := look.Log
+	switch {
+	case log == nil:
+	case log.Requests == 0 && log.Unknown > 0:
+		notes = append(notes, fmt.Sprintf("no line of the access log was understood, of %d: see `access_log` in the README for the formats", log.Unknown))
+	case log.Requests == 0:
+		notes = append(notes, "the access log told of no request: is it this site's, and does nginx write it at once (`flush`)?")
+	case log.Unknown > 0:
+		notes = append(notes, switcher.Counted(log.Unknown, "line")+" of the access log had no status")
+	}
+	return notes
+}

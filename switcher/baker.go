@@ -1,0 +1,359 @@
+package switcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"bgswitch/health"
+	"bgswitch/switcher/accesslog"
+	"bgswitch/switcher/command"
+	"bgswitch/switcher/lock"
+	"bgswitch/switcher/nginx"
+	"bgswitch/switcher/statedir"
+)
+
+// Baker watches a color that a switch has just gone to, and goes back where it
+// fails. He holds no lock that would keep anybody from switching: whoever does
+// ends the bake.
+type Baker struct {
+	*Switcher
+	bake    Bake
+	request Request         // of the switch
+	record  statedir.Record // of the switch
+	told    []command.Told  // to the operator's command
+	until   time.Time
+	lock    *lock.Lock
+	log     *accesslog.Log // nil: none is read
+	nginx   found
+	check   health.Check // one question of each round
+
+	look BakeLook
+	late lately
+	over bool // the time is up
+}
+
+// BakeLook is what a bake has seen so far.
+type BakeLook struct {
+	From, To  Color
+	Left      time.Duration // 0: the time is up, and it waits for what is under way
+	Questions int           // that were asked of the color, directly and through nginx at a time
+	Failed    int           // of them
+	InRow     int           // the last of them
+	Fall      int           // so many in a row are too many
+	Why       string        // the last one failed
+	IdleWhy   string        // why the idle color is not healthy; empty: it is, or was not asked
+	Log       *accesslog.Counts
+	LogErr    error
+}
+
+// BakeCommand is how records name the switch back.
+const BakeCommand = "bake"
+
+// logEvery is how often the access log is read; a second's lines are in memory then.
+const logEvery = 250 * time.Millisecond
+
+// newBaker begins the bake of a switch that is done: from here on the state folder
+// tells of it.
+func (p *part) newBaker(r statedir.Record, told []command.Told) (*Baker, error) {
+	bake := *p.survey.request.Bake
+	until := time.Now().Add(bake.For)
+	held, err := Baking{Schema: bakingSchema, From: r.From, To: r.To, Began: r.Time, Until: until.UTC()}.begin(p.Switcher)
+	if err != nil {
+		return nil, err
+	}
+	own := *p.Switcher
+	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log}
+	b.check = b.Site.Check
+	b.check.Attempts, b.check.Passes = 1, 1
+	b.look = BakeLook{From: r.From, To: r.To, Left: bake.For, Fall: bake.Fall}
+	if p.log != nil {
+		b.look.Log = &accesslog.Counts{}
+	}
+	p.log = nil
+	return b, nil
+}
+
+// String tells what he is about to do.
+func (b *Baker) String() string {
+	return fmt.Sprintf("%s bakes for %s: should it fail, %s becomes live again; Ctrl-C leaves %[1]s live", b.record.To, health.Short(b.bake.For), b.record.From)
+}
+
+// close lets go of what is held but the lock.
+func (b *Baker) close() {
+	b.log.Close()
+	b.nginx.close()
+}
+
+// ending is how watching ended.
+type ending struct {
+	failed    error  // the color has
+	overtaken string // who has switched meanwhile
+	byHand    bool   // it was interrupted
+}
+
+// watch watches until something ends it. tell is called at each change, and each
+// second.
+func (b *Baker) watch(ctx context.Context, tell func(BakeLook)) ending {
+	watching, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	rounds, commands := make(chan round), make(chan error)
+	running.Go(func() { b.askOn(watching, rounds) })
+	running.Go(func() { b.runOn(watching, commands) })
+	reads, seconds := time.NewTicker(logEvery), time.NewTicker(time.Second)
+	defer reads.Stop()
+	defer seconds.Stop()
+	up := time.After(time.Until(b.until))
+	for {
+		var end ending
+		select {
+		case <-ctx.Done():
+			return ending{byHand: true}
+		case <-up:
+			b.over = true
+		case r := <-rounds:
+			end = b.take(r)
+		case err, runs := <-commands:
+			if end.failed = err; !runs {
+				commands = nil
+			}
+		case <-reads.C:
+			end.failed = b.readLog()
+		case <-seconds.C:
+		}
+		if end != (ending{}) || b.passed(commands == nil) {
+			return end
+		}
+		b.look.Left = max(time.Until(b.until), 0)
+		tell(b.look)
+	}
+}
+
+// passed: the time is up, and nothing is undecided.
+func (b *Baker) passed(commandsEnded bool) bool {
+	return b.over && b.look.InRow == 0 && b.look.Questions > 0 && commandsEnded
+}
+
+// round is one question to the color, directly and through nginx, and one to the
+// other.
+type round struct {
+	why, idleWhy string // empty: healthy
+	overtaken    string
+	undecided    bool // somebody switched meanwhile
+}
+
+func (b *Baker) askOn(ctx context.Context, rounds chan<- round) {
+	for ctx.Err() == nil {
+		next := time.After(b.bake.Interval)
+		r := b.ask(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case rounds <- r:
+		}
+		select {
+		case <-ctx.Done():
+		case <-next:
+		}
+	}
+}
+
+func (b *Baker) ask(ctx context.Context) (r round) {
+	if r.overtaken, r.undecided = b.overtaken(); r.overtaken != "" || r.undecided {
+		return r
+	}
+	var target, idle []health.Verdict
+	var through string
+	var asking sync.WaitGroup
+	master := b.master(ctx)
+	asking.Go(func() { target = b.askColor(ctx, master, b.check, b.record.To) })
+	asking.Go(func() { idle = b.askColor(ctx, master, b.check, b.record.From) })
+	if b.Site.Confirm != nil {
+		asking.Go(func() { through = b.throughWhy(ctx) })
+	}
+	asking.Wait()
+	r.why, r.idleWhy = unhealthyWhy(target), unhealthyWhy(idle)
+	if r.why == "" {
+		r.why = through
+	}
+	if r.why == "" {
+		return r
+	}
+	b.nginx.close() // it may be another one by now
+	b.nginx = found{}
+	r.overtaken, r.undecided = b.overtaken() // what somebody moves is not judged
+	return r
+}
+
+// throughWhy is what is wrong with the answer through nginx. Who carries the mark of
+// the color may answer an error all the same.
+func (b *Baker) throughWhy(ctx context.Context) string {
+	confirm := b.Site.Confirm
+	page, err := b.Asker.Get(ctx, confirm.URL, confirm.Host, max(b.check.Timeout, statusTimeout))
+	if err != nil {
+		return b.Site.Through() + ": " + err.Error()
+	}
+	got, said := confirm.tells(page)
+	if got == b.record.To && page.Status < http.StatusInternalServerError {
+		return ""
+	}
+	if got == b.record.To {
+		said = fmt.Sprintf("status %d: %s", page.Status, page.Quoted())
+	}
+	return b.Site.Through() + ": " + said
+}
+
+func unhealthyWhy(verdicts []health.Verdict) string {
+	if len(verdicts) == 0 || health.Healthy(verdicts) {
+		return ""
+	}
+	return reason(verdicts)
+}
+
+// master is that of the site's nginx, from where its backends are asked.
+func (b *Baker) master(ctx context.Context) *nginx.Master {
+	if b.nginx.master == nil {
+		files, _ := b.Site.read()
+		b.nginx, _ = b.find(ctx, nginx.Census, files) // none: then from here
+	}
+	return b.nginx.master
+}
+
+// take counts a round.
+func (b *Baker) take(r round) ending {
+	if r.undecided || r.overtaken != "" {
+		return ending{overtaken: r.overtaken}
+	}
+	b.look.Questions++
+	b.look.Why, b.look.IdleWhy = r.why, r.idleWhy
+	if r.why == "" {
+		b.look.InRow = 0
+		return ending{}
+	}
+	b.look.Failed++
+	if b.look.InRow++; b.look.InRow < b.bake.Fall {
+		return ending{}
+	}
+	return ending{failed: fmt.Errorf("%s failed %s in a row: %s", b.record.To, times(b.look.InRow), r.why)}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return Counted(n, "time")
+}
+
+// overtaken says who has switched since; undecided, that somebody is at it, or has
+// not recorded it yet.
+func (b *Baker) overtaken() (by string, undecided bool) {
+	for range 2 { // a switch at work may have gone forth and back between two looks
+		seen, err := b.See()
+		if _, held, busy := b.Holder(); held || busy != nil {
+			return "", true
+		}
+		switch {
+		case b.lock.Lost():
+			return b.overtaker(), false
+		case err != nil || seen.Live == b.record.To:
+			return "", false
+		}
+	}
+	return fmt.Sprintf("the %s %s now", b.word("file names", "files name"), b.record.From), false
+}
+
+func (b *Baker) overtaker() string {
+	last, err := b.State.Newest()
+	if err != nil || last == nil {
+		return "somebody has switched"
+	}
+	return fmt.Sprintf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
+}
+
+// runOn runs the operator's command again and again, until the time is up. The
+// channel is closed when it does not run any more.
+func (b *Baker) runOn(ctx context.Context, failures chan<- error) {
+	defer close(failures)
+	for len(b.bake.Command) > 0 && ctx.Err() == nil && time.Now().Before(b.until) {
+		err := command.Operator(ctx, b.Site.Hooks.Timeout, b.bake.Command, b.told)
+		if err != nil && !errors.Is(err, command.ErrEnded) {
+			select {
+			case failures <- fmt.Errorf("the command of the bake failed: %s: %w", b.bake.Command[0], err):
+			case <-ctx.Done():
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(b.bake.Interval, time.Until(b.until))):
+		}
+	}
+}
+
+// readLog counts what the access log tells, and judges it.
+func (b *Baker) readLog() error {
+	if b.log == nil {
+		return nil
+	}
+	var counts accesslog.Counts
+	counts, b.look.LogErr = b.log.Read()
+	b.look.Log.Requests += counts.Requests
+	b.look.Log.Errors += counts.Errors
+	b.look.Log.Unknown += counts.Unknown
+	all, within := *b.look.Log, b.late.add(*b.look.Log, time.Now())
+	switch {
+	case b.tooMany(all):
+		return b.tooManyErrors(all, "since the switch")
+	case b.tooMany(within):
+		return b.tooManyErrors(within, "in the last minute")
+	}
+	return nil
+}
+
+func (b *Baker) tooMany(c accesslog.Counts) bool {
+	return c.Requests >= b.bake.MinRequests && share(c) > b.bake.Max5xx
+}
+
+func (b *Baker) tooManyErrors(c accesslog.Counts, when string) error {
+	return fmt.Errorf("%d of %s %s were answered 5xx, which is %s, and more than %g%%", c.Errors, Counted(c.Requests, "request"), when, Share(c.Errors, c.Requests), b.bake.Max5xx)
+}
+
+func share(c accesslog.Counts) float64 {
+	return 100 * float64(c.Errors) / float64(max(c.Requests, 1))
+}
+
+// Share is how many of all there are, in words.
+func Share(part, all int) string {
+	return fmt.Sprintf("%.3g%%", share(accesslog.Counts{Requests: all, Errors: part}))
+}
+
+// lately is what stood in a log a minute ago, so that a color that was well for
+// long is not believed for as long.
+type lately []mark
+
+type mark struct {
+	at    time.Time
+	count accesslog.Counts
+}
+
+const latelyFor = time.Minute
+
+// add takes in what there is now, and returns what of it came within the last
+// minute. A mark is set each second.
+func (l *lately) add(now accesslog.Counts, at time.Time) accesslog.Counts {
+	marks := *l
+	if len(marks) == 0 || at.Sub(marks[len(marks)-1].at) >= time.Second {
+		marks = append(marks, mark{at, now})
+	}
+	for len(marks) > 1 && at.Sub(marks[1].at) >= latelyFor {
+		marks = marks[1:]
+	}
+	*l = marks
+	before := marks[0].count
+	return accesslog.Counts{Requests: now.Requests - before.Requests, Errors: now.Errors - before.Errors}
+}
