@@ -89,3 +89,30 @@ func TestRestoreKilledBeforeEveryStep(t *testing.T) {
 		return r.met
 	})
 }
+
+// Of two who go back at once, one does, and the other is told so: nobody returns to
+// what both fled, whatever has become of the file.
+func TestTwoBacksAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"back"}, {"back", "--restore"}} {
+		v := newVictim(t)
+		v.exits(exitDone, "", "to", "green")
+		if len(args) > 1 {
+			v.write(v.Live, "who did this?\n")
+		}
+		codes := make(chan int, 2)
+		for range cap(codes) {
+			go func() {
+				code, _ := v.bgswitch(append(args, "--wait-lock", "1m")...)
+				codes <- code
+			}()
+		}
+		if sum := <-codes + <-codes; sum != exitDone+exitBlocked {
+			t.Errorf("%v: they exit with %d in sum", args, sum)
+		}
+		v.oneColor("after both")
+		if got := v.whole("after both"); got != "blue" {
+			t.Errorf("%v: it is %s", args, got)
+		}
+	}
+}
