@@ -177,6 +177,9 @@ func (d *drill) begin() error {
 		return &Error{Outcome: Drifted, Step: "begin", Hint: fmt.Sprintf("`%s` goes back", d.to(cut.From)),
 			Err: fmt.Errorf("an earlier drill was killed half way: %s was live before it, and %s is", cut.From, d.report.From)}
 	}
+	if b := d.Baking(); b != nil && !b.CutOff() {
+		return &Error{Outcome: Busy, Step: "begin", Hint: d.hintStatus(), Err: fmt.Errorf("%s: a drill would end that", b)}
+	}
 	d.report.To = d.report.From.Other()
 	if d.before, err = d.State.Drills(); err != nil {
 		d.report.Notes = append(d.report.Notes, fmt.Sprintf("what is kept of earlier drills cannot be read: %v", err))

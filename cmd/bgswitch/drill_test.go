@@ -143,3 +143,32 @@ func TestDrillAsks(t *testing.T) {
 		}
 	}
 }
+
+// What is watched after a switch is not to be led away for practice.
+func TestDrillWhileSomethingBakes(t *testing.T) {
+	t.Parallel()
+	v := drills(t)
+	cmd := exec.Command(v.program, "to", "green", "--bake", "1h", "--quiet")
+	cmd.Env = append(cmd.Environ(), "BGSWITCH_CONFIG="+v.Settings)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	if err := nginxtest.Eventually(patience, func() error {
+		if _, out := v.bgswitch("status"); !strings.Contains(out, "bakes until") {
+			return errors.New("nothing bakes yet")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	records := strings.Count(v.read(statedir.Of(v.StateDir, "myapp").Path+"/history.jsonl"), "\n")
+	v.exits(exitBusy, ": a drill would end that\n", drilling...)
+	if _, out := v.bgswitch("status"); !strings.Contains(out, "bakes until") {
+		t.Errorf("the drill has ended the bake: %s", out)
+	}
+	if now := strings.Count(v.read(statedir.Of(v.StateDir, "myapp").Path+"/history.jsonl"), "\n"); now != records {
+		t.Errorf("%d records, and %d before", now, records)
+	}
+	v.answers("after the refusal", "green", 3)
+}
