@@ -151,6 +151,13 @@ func (r readings) wait(color Color) Release {
 	return Release{}
 }
 
+// end waits for those that nobody waits for any more, and that have been ended.
+func (r readings) end() {
+	for _, of := range r {
+		of.wait()
+	}
+}
+
 // carried is what the target carries: as it was read, and else as it was said.
 func (p *part) carried(read Release) Release {
 	if said := p.survey.request.Release; read.Name == "" && said != "" {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,12 +59,17 @@ func TestLeftReleaseIsTheRecordedOne(t *testing.T) {
 	if _, err := s.to(switcher.Green); err != nil {
 		t.Fatal(err)
 	}
-	hangs := switcher.Releases{Timeout: time.Minute, Of: map[switcher.Color]release.Source{switcher.Green: {Command: []string{"/bin/sleep", "600"}}}}
-	s.Switcher.Site.Releases = hangs
+	left := s.Dir + "/left"
+	s.Switcher.Site.Releases.Of[switcher.Green] = release.Source{Command: []string{"/bin/sh", "-c", "echo $$ >" + left + "; exec sleep 600"}}
 	began := time.Now()
 	result, err := s.Switch(t.Context(), switcher.Request{Handover: nginx.HandoverFast, Command: "back", Who: "test"})
 	if err != nil || result.Record.FromRelease != "v43" || time.Since(began) > 30*time.Second {
 		t.Errorf("after %s: %v, from %q", time.Since(began), err, result.Record.FromRelease)
+	}
+	if text, err := os.ReadFile(left); err == nil {
+		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(text))); err == nil {
+			t.Errorf("process %s is left", text)
+		}
 	}
 }
 

@@ -132,6 +132,7 @@ func (s *Survey) Close() {
 	for _, p := range s.parts {
 		p.questions.stop()
 		p.log.Close()
+		p.readings.end()
 	}
 	for _, c := range s.Changes {
 		c.close()

@@ -57,10 +57,10 @@ func (s Source) Validate() error {
 	return m.Found()
 }
 
-// Read finds the name out, within limit: what takes longer is left to itself. The
-// error is fit to be shown.
+// Read finds the name out, within limit: a file that takes longer is left to itself,
+// a program is ended. The error is fit to be shown.
 func (s Source) Read(ctx context.Context, asker health.Asker, limit time.Duration) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	type answer struct {
 		text string
 		err  error
@@ -68,23 +68,36 @@ func (s Source) Read(ctx context.Context, asker health.Asker, limit time.Duratio
 	came := make(chan answer, 1)
 	go func() {
 		defer cancel()
-		text, err := s.read(ctx, asker, limit)
+		text, err := s.read(limited, asker, limit)
 		came <- answer{text, err}
 	}()
+	var a answer
 	select {
-	case a := <-came:
-		return s.named(a.text, a.err)
-	case <-ctx.Done():
+	case a = <-came:
+	case <-limited.Done():
+		select {
+		case a = <-came:
+		case <-time.After(s.patience()):
+			a.err = limited.Err()
+		}
 	}
-	select {
-	case a := <-came: // which has canceled ctx
-		return s.named(a.text, a.err)
-	default:
+	switch {
+	case a.err == nil:
+	case ctx.Err() != nil:
+		a.err = errors.New("interrupted")
+	case errors.Is(limited.Err(), context.DeadlineExceeded):
+		a.err = fmt.Errorf("it took longer than %s", health.Short(limit))
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return "", fmt.Errorf("%s: interrupted", s)
+	return s.named(a.text, a.err)
+}
+
+// patience is how long is waited for one that has been ended: we may end next, and a
+// program has to be gone by then.
+func (s Source) patience() time.Duration {
+	if len(s.Command) > 0 || s.Git != "" || s.File != "" {
+		return 2 * leftBehind
 	}
-	return "", fmt.Errorf("%s: it took longer than %s", s, health.Short(limit))
+	return 0
 }
 
 func (s Source) named(text string, err error) (string, error) {

@@ -127,10 +127,15 @@ func TestCommand(t *testing.T) {
 	reads(t, sh("echo v42; echo nothing is deployed >&2; exit 3"), "unknown: /bin/sh: exit status 3: nothing is deployed")
 	reads(t, sh(":"), "unknown: /bin/sh: no name stands there")
 	reads(t, Source{Command: []string{"/nowhere/version"}}, "unknown: /nowhere/version: fork/exec /nowhere/version: no such file or directory")
-	began := time.Now()
-	_, err := sh("echo v42; sleep 600").Read(t.Context(), health.Asker{}, 200*time.Millisecond)
+	began, left := time.Now(), filepath.Join(t.TempDir(), "left")
+	_, err := sh("echo $$ >"+left+"; echo v42; exec sleep 600").Read(t.Context(), health.Asker{}, 200*time.Millisecond)
 	if err == nil || err.Error() != "/bin/sh: it took longer than 0.2s" || time.Since(began) > 20*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	if text, err := os.ReadFile(left); err == nil {
+		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(text))); err == nil {
+			t.Errorf("process %s is left", text)
+		}
 	}
 }
 
