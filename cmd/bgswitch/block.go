@@ -18,7 +18,7 @@ func blockCommand() *cli.Command {
 		Usage:     "let nobody go to a color, and say why",
 		ArgsUsage: "blue|green --reason WHY [FLAGS]",
 		Description: "From now on whatever would go to the color is refused (exit 7) with the reason, who\n" +
-			"gave it, and when: to, back, what goes back by itself, verify's failover. For the\n" +
+			"gave it, and when: to, back, a bake that goes back, verify's failover. For the\n" +
 			"day on which the database has moved on, and the old release cannot live with it:\n\n" +
 			"   bgswitch block blue --reason \"v43 dropped users.legacy_email\"\n\n" +
 			"`bgswitch unblock blue` lifts it, and --override with a reason passes it once. The\n" +
