@@ -22,7 +22,11 @@ func (v *victim) everyStep(first, stride int, round func(p point) (met bool)) {
 // everyStepOf is everyStep for another run that begins with blue.
 func (v *victim) everyStepOf(code int, args []string, first, stride int, round func(p point) (met bool)) {
 	v.t.Helper()
-	points := v.steps(code, args)
+	v.everyPoint(v.steps(code, args), first, stride, round)
+}
+
+func (v *victim) everyPoint(points []point, first, stride int, round func(p point) (met bool)) {
+	v.t.Helper()
 	met := 0
 	for i := first; i < len(points); i += stride {
 		if round(points[i]) {
