@@ -55,7 +55,7 @@ func (b *bakery) begin(color switcher.Color) *switcher.Baker {
 // until bakes; once something was seen, something is done, once.
 func (b *bakery) until(baker *switcher.Baker, seen func(switcher.BakeLook) bool, do func(stop func())) switcher.Baked {
 	b.t.Helper()
-	ctx, stop := context.WithTimeout(b.t.Context(), 5*nginxtest.Patience)
+	ctx, stop := context.WithTimeout(b.t.Context(), 2*nginxtest.Patience)
 	defer stop()
 	did := false
 	baked := baker.Bake(ctx, func(look switcher.BakeLook) {
