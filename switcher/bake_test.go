@@ -15,6 +15,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
+	"bgswitch/switcher/release"
 	"bgswitch/switcher/rightstest"
 	"bgswitch/switcher/statedir"
 )
@@ -201,6 +202,29 @@ func TestBakeGoesBack(t *testing.T) {
 			b.answers(switcher.Blue, 10)
 		})
 	}
+}
+
+// What the color carried that was left is marked as bad: nobody goes to it again.
+func TestBakeMarksTheRelease(t *testing.T) {
+	t.Parallel()
+	b := newBakery(t, newStand(t, nginxtest.Options{}))
+	version := filepath.Join(b.Dir, "version")
+	if err := os.WriteFile(version, []byte("v43\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Switcher.Site.Releases = switcher.Releases{Timeout: time.Minute, Of: map[switcher.Color]release.Source{switcher.Green: {File: version}}}
+	baked := b.until(b.begin(switcher.Green), asked(1), func(func()) { b.Green.Sicken(true) })
+	if outcomeOf(baked.Err) != switcher.WentBack {
+		t.Errorf("it ends with %v", baked.Err)
+	}
+	b.stands(switcher.Blue)
+	b.Green.Sicken(false)
+	_, err := b.to(switcher.Green)
+	if outcomeOf(err) != switcher.Blocked || !strings.Contains(err.Error(), "green carries v43, which was fled by bgswitch bake at ") || !strings.Contains(err.Error(), "green failed 2 times in a row: ") {
+		t.Errorf("to what was fled: %v", err)
+	}
+	b.stands(switcher.Blue)
+	b.answers(switcher.Blue, 5)
 }
 
 func healthyURLs(b *bakery) map[switcher.Color]health.URL {
