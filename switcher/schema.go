@@ -140,11 +140,10 @@ type answer struct {
 // readVersion finds a version out. What fails is tried again: one lost packet keeps
 // nobody from going back.
 func (s *Switcher) readVersion(ctx context.Context, from release.Source) (a answer) {
-	ctx, cancel := context.WithTimeout(ctx, s.Site.Schema.Timeout)
-	defer cancel()
+	until := time.Now().Add(s.Site.Schema.Timeout)
 	for attempt := 1; ; attempt++ {
-		a.text, a.err = from.Read(ctx, s.Asker, s.Site.Schema.Timeout)
-		if a.err == nil || attempt == schemaAttempts {
+		a.text, a.err = from.Read(ctx, s.Asker, time.Until(until))
+		if a.err == nil || attempt == schemaAttempts || time.Until(until) <= schemaPause {
 			return a
 		}
 		select {
@@ -203,6 +202,13 @@ func (s *Switcher) misfit(ctx context.Context, to Color) string {
 		return fmt.Sprintf("%s can live with schema %s (%s), and the database has %s (%s)", to, needs, schema.Needs[to].Source, has.text, schema.Database)
 	}
 	return ""
+}
+
+// endMisfit waits for what nobody waits for any more, and that has been ended.
+func (p *part) endMisfit() {
+	if p.unfit != nil {
+		p.unfit()
+	}
 }
 
 // beginMisfit begins to find out what the database allows, where there is

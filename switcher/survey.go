@@ -133,6 +133,7 @@ func (s *Survey) Close() {
 		p.questions.stop()
 		p.log.Close()
 		p.readings.end()
+		p.endMisfit()
 	}
 	for _, c := range s.Changes {
 		c.close()
