@@ -27,12 +27,7 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 			r.Steps = (&Prepared{Survey: s}).would()
 		}
 		if s.recorded(r) {
-			kept := begun(func() error {
-				if outcome != Done {
-					return nil
-				}
-				return p.keepProved()
-			})
+			kept := begun(func() error { return p.keepProved(outcome) })
 			failed := p.State.Append(r.Record)
 			if err := kept(); err != nil {
 				r.Notes = append(r.Notes, fmt.Sprintf("%swhat was proved could not be kept for `--restore`: %v", p.prefix(), err))

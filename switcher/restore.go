@@ -14,8 +14,8 @@ import (
 // keepProved keeps the bytes by which nginx was proved to serve a color just now,
 // for the day on which somebody has made something of the file that nobody
 // understands. Whole files need none of it: each color has its own.
-func (p *part) keepProved() error {
-	if p.wholly() {
+func (p *part) keepProved(outcome Outcome) error {
+	if outcome != Done || p.wholly() {
 		return nil
 	}
 	proved := statedir.Proved{Time: p.survey.began.UTC(), Color: p.plan.To}

@@ -166,6 +166,12 @@ func drillObjectOf(d switcher.Drilled, err error) drillObject {
 	return o
 }
 
+func (t *terminal) showDrills(d *switcher.Drills) {
+	if d != nil {
+		t.line("drill", d.String())
+	}
+}
+
 // drillsObject is what a status says of them.
 type drillsObject struct {
 	Last  *statedir.Drill `json:"last"`

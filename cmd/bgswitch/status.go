@@ -152,9 +152,7 @@ func (t *terminal) showStatus(st switcher.Status) {
 		}
 	}
 	t.showBlocks(st)
-	if st.Drills != nil {
-		t.line("drill", st.Drills.String())
-	}
+	t.showDrills(st.Drills)
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
