@@ -502,7 +502,7 @@ func TestContainerByName(t *testing.T) {
 	s.another(nginxtest.ContainerOptions{})
 	folder := t.TempDir()
 	docker := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'inspect --type container --format {{.State.Pid}} -- web-1' ] && echo %d || { echo \"no such: $*\" >&2; exit 1; }\n", s.PID)
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte(docker), 0o755); err != nil {
+	if err := nginxtest.WriteRunnable(filepath.Join(folder, "docker"), []byte(docker), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
@@ -516,7 +516,7 @@ func TestContainerByName(t *testing.T) {
 		t.Errorf("it is in %+v", in)
 	}
 	s.switchesAsOnTheHost(switcher.Blue)
-	if err := os.WriteFile(filepath.Join(folder, "docker"), []byte("#!/bin/sh\necho 0\n"), 0o755); err != nil {
+	if err := nginxtest.WriteRunnable(filepath.Join(folder, "docker"), []byte("#!/bin/sh\necho 0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if failed := s.refuses(switcher.Failed, "container web-1 has stopped"); !strings.Contains(failed.Hint, "docker start web-1") {

@@ -72,7 +72,7 @@ func newReleased(t *testing.T) *released {
 	r := &released{t: t, dir: t.TempDir(), addr: listener.Addr().String()}
 	r.pid = filepath.Join(r.dir, "pid")
 	script := strings.NewReplacer("$DIR", r.dir, "$ADDR", r.addr, "$APP", os.Args[0]).Replace(restartScript)
-	errs := []error{listener.Close(), os.WriteFile(filepath.Join(r.dir, "restart"), []byte(script), 0o755)}
+	errs := []error{listener.Close(), nginxtest.WriteRunnable(filepath.Join(r.dir, "restart"), []byte(script), 0o755)}
 	for _, color := range []string{"blue", "green"} {
 		release := filepath.Join(r.dir, "releases", "of-"+color)
 		errs = append(errs, os.MkdirAll(release, 0o755), os.WriteFile(filepath.Join(release, "color"), []byte(color), 0o644),

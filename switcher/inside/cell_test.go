@@ -138,10 +138,7 @@ func static() bool {
 func (c *cell) write(path, content string, mode os.FileMode) {
 	c.t.Helper()
 	path = filepath.Join(c.root, path)
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		c.t.Fatal(err)
-	}
-	if err := os.Chmod(path, mode); err != nil {
+	if err := nginxtest.WriteRunnable(path, []byte(content), mode); err != nil {
 		c.t.Fatal(err)
 	}
 }

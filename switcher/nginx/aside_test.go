@@ -1,12 +1,12 @@
 package nginx
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 
+	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +47,7 @@ func TestCapabilitiesOfAUserNamespaceDoNotCount(t *testing.T) {
 // The caller's $PATH does not say what runs as root.
 func TestPrlimitByNoPath(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/prlimit", []byte("#!/bin/sh\n"), 0o755); err != nil {
+	if err := nginxtest.WriteRunnable(dir+"/prlimit", []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)

@@ -135,7 +135,7 @@ func copyTo(t *testing.T, path, from string) {
 	t.Helper()
 	content, err := os.ReadFile(from)
 	if err == nil {
-		err = os.WriteFile(path, content, 0o755)
+		err = nginxtest.WriteRunnable(path, content, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)

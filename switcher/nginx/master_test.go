@@ -144,7 +144,7 @@ func TestAScriptMayStandForTheBinary(t *testing.T) {
 	t.Parallel()
 	r := start(t, rightstest.OpenFolder(t), nginxtest.Options{Workers: 1}, "")
 	r.ours.Binary = filepath.Join(t.TempDir(), "nginx")
-	if err := os.WriteFile(r.ours.Binary, []byte("#!/bin/sh\nexec "+binary(t)+` "$@"`), 0o755); err != nil {
+	if err := nginxtest.WriteRunnable(r.ours.Binary, []byte("#!/bin/sh\nexec "+binary(t)+` "$@"`), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	r.isMaster()

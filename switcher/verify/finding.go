@@ -85,7 +85,7 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	for _, e := range f.Way.Elsewhere {
 		f.note(switcher.ElsewhereWords(e))
 	}
-	if d := f.Status.Drills; d != nil && !f.switching {
+	if d := f.Status.Drills; d != nil && !f.switching && !interrupted(ctx) {
 		f.note("last drill: " + d.String())
 	}
 	if f.forgetful == nil {
