@@ -51,7 +51,7 @@ func (p *part) staysOn(live Color) bool {
 		return false
 	}
 	if p.cut = p.cutBack(); p.cut != nil {
-		return p.cut.To == live && p.survey.request.Override == ""
+		return p.cut.To == live
 	}
 	if p.drill = p.cutDrill(); p.drill != nil && time.Since(p.drill.Time).Abs() < backOnceWithin {
 		return p.drill.From == live
@@ -173,12 +173,12 @@ func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Object
 	if r.Command != "back" && r.Command != BakeCommand || ago >= backOnceWithin || r.To != p.From {
 		return unread, nil
 	}
-	hint := fmt.Sprintf("`%s` goes there all the same", s.to(p.To))
+	var hints []string
 	if restored {
-		hint = fmt.Sprintf("`%s` puts it back on %s, `%s` goes to %s all the same", s.toRestore(p.From), p.From, s.toRestore(p.To), p.To)
+		hints = []string{fmt.Sprintf("`%s` puts it back on %s", s.toRestore(p.From), p.From)}
 	}
 	return unread, Objections{{
-		step: "go back once more", Hints: []string{hint},
+		step: "go back once more", Hints: hints,
 		What: fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
 	}}
 }

@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 type Objection struct {
 	What  string   // the reason, and who gave it when; also in the record of a switch that passes it
 	Hints []string // what to type, besides --override
-	step  string   // how the refusal begins; empty: go to the color
+	step  string   // of what speaks against `back` itself, and only `to` passes: how the refusal begins; empty: it is none
 }
 
 // Objections are what speaks against one switch. As an error they are one line.
@@ -55,16 +56,23 @@ func (p *part) guarded() error {
 	if err != nil {
 		return err
 	}
-	if p.against = slices.Concat(p.against, against, comingBack); len(p.against) == 0 {
-		return nil
-	}
-	if p.survey.request.Override == "" {
-		return p.refuseFor(p.against)
+	p.against = slices.Concat(p.against, against, comingBack)
+	if refused := p.notPassed(); len(refused) > 0 {
+		return p.refuseFor(refused)
 	}
 	for _, o := range p.against {
 		p.note("%s: passed by --override", o.What)
 	}
 	return nil
+}
+
+// notPassed is what no override has passed: who types `back` once more is not to
+// return to what was fled, whatever he says.
+func (p *part) notPassed() Objections {
+	if p.survey.request.Override == "" {
+		return p.against
+	}
+	return slices.DeleteFunc(slices.Clone(p.against), func(o Objection) bool { return o.step == "" })
 }
 
 // comingBack is what speaks against the way back of a drill.
@@ -103,31 +111,36 @@ func (p *part) objections() (Objections, error) {
 
 // overrode is what an override has passed.
 func (p *part) overrode() []string {
-	if p.survey.request.Override == "" {
+	if p.survey.request.Override == "" || len(p.notPassed()) > 0 {
 		return nil
 	}
 	return p.against.texts()
 }
 
 func (p *part) refuseFor(against Objections) error {
-	refused := &Error{Outcome: Blocked, Step: against[0].step, Err: against}
 	var hints []string
 	for _, o := range against {
 		hints = append(hints, o.Hints...)
 	}
-	if refused.Step == "" {
-		refused.Step = "go to " + string(p.plan.To)
-		hints = append(hints, fmt.Sprintf("`%s` goes there all the same, once", p.overriding()))
-	}
-	refused.Hint = strings.Join(slices.Compact(hints), "; ")
-	return refused
+	hints = append(hints, p.allTheSame())
+	step := cmp.Or(against[0].step, "go to "+string(p.plan.To))
+	return &Error{Outcome: Blocked, Step: step, Err: against, Hint: strings.Join(slices.Compact(hints), "; ")}
 }
 
-// overriding is what is typed to go there all the same: what was typed, or `to`
-// where nobody has typed a switch.
-func (p *part) overriding() string {
-	if c := p.survey.request.Command; c == "to" || c == "back" {
-		return p.survey.Again("--override", sayWhy)
+// allTheSame is what is typed to go there all the same: what was typed, or `to`
+// where nobody has typed a switch, or `back` would be refused again.
+func (p *part) allTheSame() string {
+	words, once := []string{"to", string(p.plan.To)}, ""
+	if p.survey.request.Restore {
+		words = append(words, "--restore")
 	}
-	return p.Command("to", string(p.plan.To), "--override", sayWhy)
+	final := p.against[0].step != ""
+	if !final || len(p.against) > 1 {
+		words, once = append(words, "--override", sayWhy), ", once"
+	}
+	line := p.Command(words...)
+	if c := p.survey.request.Command; !final && (c == "to" || c == "back") {
+		line = p.survey.Again("--override", sayWhy)
+	}
+	return fmt.Sprintf("`%s` goes there all the same%s", line, once)
 }

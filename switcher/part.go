@@ -128,11 +128,8 @@ func (p *part) read(ctx context.Context) error {
 	case p.stays:
 		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
 	case request.isBack():
-		unread, undone := p.undoneAlready(p.plan, request.Restore)
-		if p.against = undone; p.cut != nil && p.cut.To == p.plan.From {
-			p.against = Objections{{What: p.cutWords()}}
-		}
-		if unread > 0 {
+		var unread statedir.Unread
+		if unread, p.against = p.undoneAlready(p.plan, request.Restore); unread > 0 {
 			p.note("%s: whether somebody went back just now is unknown", unread)
 		}
 	}

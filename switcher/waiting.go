@@ -76,7 +76,7 @@ func (s *Switcher) waitsFor(r Request) (to Color, waits bool) {
 	if err != nil || !p.Changes() {
 		return "", false
 	}
-	return p.To, r.Override != "" || !s.refuses(r, p)
+	return p.To, !s.refuses(r, p)
 }
 
 // refuses says whether the survey will, whatever the target's health is.
@@ -85,6 +85,9 @@ func (s *Switcher) refuses(r Request, p Plan) bool {
 		if _, undone := s.undoneAlready(p, r.Restore); len(undone) > 0 {
 			return true
 		}
+	}
+	if r.Override != "" {
+		return false
 	}
 	holding, err := s.Blocks()
 	return err != nil || slices.ContainsFunc(holding, func(b statedir.Block) bool { return b.Color == p.To })

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,10 +95,10 @@ func TestRestoreKilledBeforeEveryStep(t *testing.T) {
 // what both fled, whatever has become of the file.
 func TestTwoBacksAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"back"}, {"back", "--restore"}} {
+	for _, args := range [][]string{{"back"}, {"back", "--override", "the site is down"}, {"back", "--restore"}} {
 		v := newVictim(t)
 		v.exits(exitDone, "", "to", "green")
-		if len(args) > 1 {
+		if slices.Contains(args, "--restore") {
 			v.write(v.Live, "who did this?\n")
 		}
 		codes := make(chan int, 2)

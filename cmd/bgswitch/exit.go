@@ -63,7 +63,7 @@ const exitStatus = `EXIT STATUS
    4    refused: the file is not understood, or nginx does not accept the new configuration
    5    refused: another bgswitch is at work
    6    drift: file, nginx and traffic do not agree (status, drain)
-   7    refused: something speaks against going there; --override goes all the same
+   7    refused: something speaks against going there; what the hint names goes all the same
    8    not drained: something of the idle color is open still, or it is not idle (drain, --drain)
    9    the live color is not healthy (status --exit-code)
    10   tried, failed, rolled back, or the bake went back: the traffic is where it was

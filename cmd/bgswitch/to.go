@@ -45,7 +45,8 @@ func backCommand() *cli.Command {
 		ArgsUsage: "[FLAGS]",
 		Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
 			"is enough; the color that is live now is not asked at all. A second one within ten\n" +
-			"minutes is refused. Where somebody has made something of the live file that is not\n" +
+			"minutes is refused, also with --override: it would return to what was left; `to` with\n" +
+			"the color goes there. Where somebody has made something of the live file that is not\n" +
 			"understood, --restore puts back what was last proved.",
 		Flags: append(switchFlags(),
 			&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
@@ -59,7 +60,7 @@ func switchFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "force", Usage: "do not ask the target's health, and go on where before fails (nginx's test and confirm are never skipped)"},
 		&cli.BoolFlag{Name: "restore", Usage: "put the live file back as it was when that color was last proved, whatever has become of it"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
-		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against it (exit 7); `WHY` is recorded"},
+		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against that color (exit 7); `WHY` is recorded"},
 		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
 		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` until nothing of the other color is open"},
