@@ -89,6 +89,7 @@ func (s *Survey) noteBack() error {
 func (s *Survey) beginBack() {
 	for _, p := range s.parts {
 		if s.request.isBack() || s.request.Restore {
+			p.readings.soon()
 			p.say(p.prefix() + p.goingBack())
 		}
 	}

@@ -7,16 +7,19 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"bgswitch/switcher/statedir"
 )
 
 // Fled is a release that was left for it was bad.
 type Fled struct {
-	Release string    `json:"release"`
-	Color   Color     `json:"color"` // that carried it
-	Time    time.Time `json:"time"`
-	Who     string    `json:"who"`
-	Host    string    `json:"host"`
-	Why     string    `json:"why"`
+	Release statedir.Text `json:"release"`
+	Unread  bool          `json:"unread"` // what the color carried could not be read: the release is what it was said to be, and empty where not even that is known
+	Color   Color         `json:"color"`  // that carried it
+	Time    time.Time     `json:"time"`
+	Who     string        `json:"who"`
+	Host    string        `json:"host"`
+	Why     string        `json:"why"`
 }
 
 func (f Fled) String() string {
@@ -72,37 +75,102 @@ func (s *Survey) flee() error {
 }
 
 // flee marks what the color carries. It is left all the same where that cannot be
-// done: that is what matters now.
+// done: that is what matters now. Its app may be the one that hangs, and is not
+// waited for: what it does not tell by now is marked as unread, and settled later.
 func (p *part) flee() {
-	from := p.plan.From
-	left := p.left()
-	if left.Name == "" {
-		left = p.readings.wait(from)
-	}
-	block := fmt.Sprintf("nothing is marked; `%s` keeps everybody from it", p.Command("block", string(from), "--reason", p.survey.request.Bad))
-	switch {
+	from, left := p.plan.From, p.left()
+	_, readable := p.Site.Releases.Of[from]
+	mark := Fled{Release: statedir.Text(left.Name), Color: from, Time: p.survey.began.UTC(), Who: p.survey.request.Who, Host: p.Host, Why: p.survey.request.Bad}
+	mark.Unread = readable && (left.Name == "" || left.Said)
+	switch as := left.Name != "" && left.Name == p.carried(p.readings.now(p.plan.To)).Name; {
 	case from == "":
 		p.note("which color is left is not known: nothing is marked")
 		return
-	case left.Name == "":
-		p.note("what %s carries is not known: %s", from, block)
+	case left.Name == "" && !readable:
+		p.note("what %s carries is not known: %s", from, p.blockInstead())
 		return
-	case left.Name == p.carried(p.readings.now(p.plan.To)).Name:
-		p.note("%s carries %s as well: %s", p.plan.To, left.Name, block)
+	case as && mark.Unread:
+		mark.Release = "" // the target is not what is bad
+	case as:
+		p.note("%s", p.asWell(left.Name))
 		return
 	}
-	mark := Fled{Release: left.Name, Color: from, Time: p.survey.began.UTC(), Who: p.survey.request.Who, Host: p.Host, Why: p.survey.request.Bad}
-	kept, err := p.Fled()
-	if err == nil {
-		kept = append([]Fled{mark}, slices.DeleteFunc(kept, func(f Fled) bool { return f.Release == mark.Release && f.Color == mark.Color })...)
-		err = p.State.Store(fledFile, fledRecords{fledSchema, kept[:min(len(kept), fledLimit)]})
+	if err := p.remark(mark, &mark); err != nil {
+		p.note("what %s carries could not be marked as bad: %v", from, err)
+		return
 	}
+	if p.mark = &mark; !mark.Unread {
+		p.note("%s", mark.kept())
+	}
+}
+
+func (p *part) blockInstead() string {
+	return fmt.Sprintf("nothing is marked; `%s` keeps everybody from it", p.Command("block", string(p.plan.From), "--reason", p.survey.request.Bad))
+}
+
+func (p *part) asWell(name string) string {
+	return fmt.Sprintf("%s carries %s as well: %s", p.plan.To, name, p.blockInstead())
+}
+
+// settle says what an unread mark is of, once that is told: where the switch is
+// done, whoever was left has its time for it.
+func (p *part) settle(done bool) (note string) {
+	if p.mark == nil || !p.mark.Unread {
+		return ""
+	}
+	from, to := p.plan.From, p.plan.To
+	read, target := p.readings.now(from), p.carried(p.readings.now(to)).Name
+	if done && read == (Release{}) {
+		p.say(fmt.Sprintf("%s%s is live; asking %s what it carries, to mark it", p.prefix(), to, from))
+		read = p.readings.wait(from)
+	}
+	mark := *p.mark
+	as := &mark
+	switch read.Name {
+	case "":
+		if string(mark.Release) == target {
+			mark.Release = ""
+		}
+	case target:
+		as = nil
+	default:
+		mark.Release, mark.Unread = statedir.Text(read.Name), false
+	}
+	if err := p.remark(*p.mark, as); err != nil {
+		return fmt.Sprintf("what %s carries could not be marked by its name (%s): %v; %s", from, read, err, p.mark.kept())
+	}
+	if p.mark = as; as == nil {
+		return p.asWell(read.Name)
+	}
+	return as.kept()
+}
+
+// remark puts a mark, or none, in the place of that of the same flight, and of an
+// older one of the same release.
+func (s *Switcher) remark(flight Fled, mark *Fled) error {
+	kept, err := s.Fled()
 	if err != nil {
-		p.note("%s could not be marked as bad: %v", left.Name, err)
-		return
+		return err
 	}
-	p.marked = left.Name
-	p.note("%s is marked as bad: nobody goes to it again without --override", left.Name)
+	kept = slices.DeleteFunc(kept, func(f Fled) bool {
+		same := mark != nil && !mark.Unread && !f.Unread && f.Release == mark.Release
+		return f.Color == flight.Color && (same || f.Time.Equal(flight.Time))
+	})
+	if mark != nil {
+		kept = append([]Fled{*mark}, kept...)
+	}
+	return s.State.Store(fledFile, fledRecords{fledSchema, kept[:min(len(kept), fledLimit)]})
+}
+
+// kept says that it is marked.
+func (f Fled) kept() string {
+	switch {
+	case !f.Unread:
+		return fmt.Sprintf("%s is marked as bad: nobody goes to it again without --override", f.Release)
+	case f.Release == "":
+		return fmt.Sprintf("what %s carries could not be read: nobody goes to it again without --override", f.Color)
+	}
+	return fmt.Sprintf("what %s carries could not be read, and was said to be %s: nobody goes to either again without --override", f.Color, f.Release)
 }
 
 // afterFlight objects to a release that was fled, and to what may still be it. Who
@@ -126,18 +194,43 @@ func (p *part) afterFlight() (Objections, error) {
 func (p *part) fledStill(kept []Fled) Objections {
 	to := p.plan.To
 	carries := p.carriesNow()
-	if i := slices.IndexFunc(kept, func(f Fled) bool { return f.Release == carries.Name }); i >= 0 {
+	if i := slices.IndexFunc(kept, func(f Fled) bool { return f.is(carries) }); i >= 0 {
 		return Objections{{What: fmt.Sprintf("%s carries %s, which was %s", to, kept[i].Release, kept[i]), Hints: []string{"deploy another release to " + string(to)}}}
 	}
-	i := slices.IndexFunc(kept, func(f Fled) bool { return f.Color == to })
-	if carries.Name != "" || i < 0 || p.wentToSince(kept[i]) {
+	i := slices.IndexFunc(kept, func(f Fled) bool { return p.mayBe(f, to, carries) })
+	if i < 0 {
 		return nil
 	}
 	hint := "`" + p.survey.Again("--release", "RELEASE") + "` says what it carries"
-	if carries.Err != nil {
+	switch {
+	case kept[i].Unread:
+		hint = "see whether " + string(to) + " carries another release than then"
+		if carries.Name == "" {
+			hint += ", and say which with --release"
+		}
+	case carries.Err != nil:
 		hint = "what it carries is unknown: " + carries.Err.Error()
 	}
-	return Objections{{What: fmt.Sprintf("%s may still carry %s, which was %s", to, kept[i].Release, kept[i]), Hints: []string{hint}}}
+	return Objections{{What: fmt.Sprintf("%s may still carry %s", to, kept[i].which()), Hints: []string{hint}}}
+}
+
+// is says that it is this release by name.
+func (f Fled) is(r Release) bool { return r.Name != "" && string(f.Release) == r.Name }
+
+// which it is, in words.
+func (f Fled) which() string {
+	switch {
+	case !f.Unread:
+		return fmt.Sprintf("%s, which was %s", f.Release, f)
+	case f.Release == "":
+		return fmt.Sprintf("what was %s (it could not be read then)", f)
+	}
+	return fmt.Sprintf("what was %s (it could not be read then, and was said to be %s)", f, f.Release)
+}
+
+// mayBe says that a color may carry it still.
+func (s *Switcher) mayBe(f Fled, color Color, carries Release) bool {
+	return f.Color == color && (f.Unread || carries.Name == "") && !s.wentToSince(f)
 }
 
 // carriesNow is what the target carries. Who only asks for the way back has not
@@ -149,14 +242,17 @@ func (p *part) carriesNow() Release {
 	return p.carried(p.readings.wait(p.plan.To))
 }
 
-// wentToSince says that somebody has gone to the color since it was fled, who has
-// known what he does. A history that cannot be read says nothing.
-func (p *part) wentToSince(f Fled) bool {
-	for r, err := range p.State.Records(nil) {
+// wentToSince says that the color has been live since it was fled, with a release
+// that is known and another. An override passes a mark once; one of a release that
+// nobody knows is lifted by it, for nothing else could. A history that cannot be
+// read says nothing.
+func (s *Switcher) wentToSince(f Fled) bool {
+	for r, err := range s.State.Records(nil) {
 		if err != nil || !r.Time.After(f.Time) {
 			return false
 		}
-		if Outcome(r.Outcome) == Done && r.To == f.Color {
+		another := r.ToRelease != "" && r.ToRelease != f.Release
+		if Outcome(r.Outcome) == Done && r.To == f.Color && another && (r.Override == "" || f.Unread) {
 			return true
 		}
 	}
@@ -165,12 +261,16 @@ func (p *part) wentToSince(f Fled) bool {
 
 // findFled finds out which of the releases that the colors carry were fled.
 func (s *Switcher) findFled(all map[Color]Release) error {
-	if all[Blue].Name == "" && all[Green].Name == "" {
+	if all[Blue] == (Release{}) && all[Green] == (Release{}) {
 		return nil
 	}
 	kept, err := s.Fled()
 	for color, r := range all {
-		if i := slices.IndexFunc(kept, func(f Fled) bool { return f.Release == r.Name }); i >= 0 {
+		i := slices.IndexFunc(kept, func(f Fled) bool { return f.is(r) })
+		if i < 0 {
+			i = slices.IndexFunc(kept, func(f Fled) bool { return f.Unread && s.mayBe(f, color, r) })
+		}
+		if i >= 0 {
 			r.Fled = &kept[i]
 			all[color] = r
 		}

@@ -28,7 +28,8 @@ type part struct {
 	already   bool
 	unmoved   bool                 // `back`, where the newest switch of several had left the site as it was
 	stays     bool                 // `back`, where the files name again what a killed run was to leave
-	marked    string               // the release that was marked as bad; empty: none
+	said      func() Release       // what is left was said to be that
+	mark      *Fled                // what is left is marked as bad; nil: it is not
 	against   Objections           // what speaks against the switch
 	cut       *statedir.Back       // `back`, where an earlier one was killed
 	unfit     func() string        // why the target cannot live with the database, when that is known

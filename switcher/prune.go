@@ -136,7 +136,7 @@ func (p *Pruning) read(folder trust.Folder, fled []Fled) error {
 			p.Half = append(p.Half, name)
 		case isFolder && releaseName.MatchString(name):
 			f := ReleaseFolder{Name: name}
-			if i := slices.IndexFunc(fled, func(f Fled) bool { return f.Release == name }); i >= 0 {
+			if i := slices.IndexFunc(fled, func(f Fled) bool { return string(f.Release) == name }); i >= 0 {
 				f.Fled = &fled[i]
 			}
 			if slices.ContainsFunc(mounts, func(at string) bool { return isBelow(at, filepath.Join(p.Folder, name)) }) {

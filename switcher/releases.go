@@ -45,20 +45,33 @@ func (r Releases) Validate() error {
 type Release struct {
 	Name string // empty: it is not known
 	Err  error  // why it is not, where the settings say how to find it out
-	Said bool   // nobody has looked: it is what was said when it was switched to
+	Said bool   // it was not read: it is what was said, or known when it was switched to or left
 	Fled *Fled  // it was; nil: it was not
 }
 
 func (r Release) String() string {
+	words := "unknown"
 	switch {
-	case r.Fled != nil:
-		return fmt.Sprintf("%s (%s)", r.Name, r.Fled)
 	case r.Name != "":
-		return r.Name
+		words = r.word()
 	case r.Err != nil:
-		return "unknown: " + r.Err.Error()
+		words += ": " + r.Err.Error()
 	}
-	return "unknown"
+	switch {
+	case r.Fled == nil:
+		return words
+	case r.Fled.is(r):
+		return fmt.Sprintf("%s (%s)", words, r.Fled)
+	}
+	return fmt.Sprintf("%s (may be what was %s)", words, r.Fled)
+}
+
+// word is the name, and that it was only said.
+func (r Release) word() string {
+	if r.Said {
+		return "said to be " + r.Name
+	}
+	return r.Name
 }
 
 // InBrackets is the name behind a color's own; empty where it is not known.
@@ -66,7 +79,7 @@ func (r Release) InBrackets() string {
 	if r.Name == "" {
 		return ""
 	}
-	return " (" + r.Name + ")"
+	return " (" + r.word() + ")"
 }
 
 // carries finds out what a color carries, within the time that the settings give
@@ -151,6 +164,22 @@ func (r readings) wait(color Color) Release {
 	return Release{}
 }
 
+// soon gives the app that a color is left for, or that it runs, a moment to tell: a
+// link or a file needs no longer.
+func (r readings) soon() {
+	moment := time.After(soon)
+	for _, of := range r {
+		select {
+		case <-of.came:
+		case <-moment:
+			return
+		}
+	}
+}
+
+// soon is no time that anybody who goes back would notice.
+const soon = 10 * time.Millisecond
+
 // end waits for those that nobody waits for any more, and that have been ended.
 func (r readings) end() {
 	for _, of := range r {
@@ -172,11 +201,25 @@ func (p *part) left() Release {
 	if read := p.readings.now(p.plan.From); read.Name != "" {
 		return read
 	}
-	return p.saidOf(p.plan.From)
+	if p.said == nil { // once: the record of this very switch says nothing of it
+		p.said = sync.OnceValue(func() Release { return p.saidOf(p.plan.From) })
+	}
+	return p.said()
+}
+
+// releaseRecord is what the record says of the releases, as far as it is known by now.
+func (p *part) releaseRecord() statedir.ReleaseRecord {
+	left, to := p.left(), p.carried(p.readings.now(p.plan.To))
+	r := statedir.ReleaseRecord{FromRelease: statedir.Text(left.Name), FromSaid: left.Said, ToRelease: statedir.Text(to.Name), ToSaid: to.Said}
+	if p.mark != nil {
+		r.Fled, r.FledUnread = p.mark.Release, p.mark.Unread
+	}
+	return r
 }
 
 // addRelease waits for what the target carries, where it is the one that is live
-// now or would be. The switch is recorded by then: it is told once more.
+// now or would be, and for what was left, where that is marked. The switch is
+// recorded by then: it is told once more.
 func (p *part) addRelease(r *Result) {
 	read := p.readings.now(p.plan.To)
 	if r.Outcome == Done || r.Outcome == Already || r.Outcome == Planned {
@@ -188,11 +231,14 @@ func (p *part) addRelease(r *Result) {
 	if r.Outcome == Already && r.Release.Said {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s%s was live before: that it carries %s is not recorded", p.prefix(), p.plan.To, r.Release.Name))
 	}
-	if name := statedir.Text(r.Release.Name); name != r.Record.ToRelease {
-		r.Record.ToRelease = name
+	if note := p.settle(r.Outcome == Done); note != "" {
+		r.Notes = append(r.Notes, p.prefix()+note)
+	}
+	if now := p.releaseRecord(); now != r.Record.ReleaseRecord {
+		r.Record.ReleaseRecord = now
 		if p.survey.recorded(*r) {
 			if failed := p.State.Append(r.Record); failed != nil {
-				r.Notes = append(r.Notes, fmt.Sprintf("%swhat %s carries could not be recorded: %v", p.prefix(), p.plan.To, failed))
+				r.Notes = append(r.Notes, fmt.Sprintf("%swhat the colors carry could not be recorded: %v", p.prefix(), failed))
 			}
 		}
 	}
@@ -203,10 +249,7 @@ func (p *part) addRelease(r *Result) {
 func (p *part) expected() error {
 	to, want, said := p.plan.To, p.survey.request.Expect, p.survey.request.Release
 	_, set := p.Site.Releases.Of[to]
-	carries := Release{Name: said}
-	if set {
-		carries = p.readings.wait(to)
-	}
+	carries := p.readings.wait(to)
 	hint := fmt.Sprintf("neither the live file nor nginx was touched; `%s` shows what each color carries", p.Command("status"))
 	switch {
 	case said != "" && carries.Name != "" && carries.Name != said:
@@ -218,8 +261,11 @@ func (p *part) expected() error {
 	case set:
 		return refuse(Unexpected, hint, fmt.Errorf("whether %s carries %s is unknown: %w", to, want, carries.Err))
 	}
-	return refuse(Unexpected, "say with `release:` in the settings where it is to be found, or with --release what it is",
-		fmt.Errorf("whether %s carries %s is unknown: the settings do not say where its release is to be found", to, want))
+	why := "the settings do not say where its release is to be found"
+	if said != "" {
+		why += fmt.Sprintf(", and that it is %s was only said", said)
+	}
+	return refuse(Unexpected, "say with `release:` in the settings where it is to be found", fmt.Errorf("whether %s carries %s is unknown: %s", to, want, why))
 }
 
 const stepExpected = "make sure that it is the right release"

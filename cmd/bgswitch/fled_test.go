@@ -25,7 +25,7 @@ func TestKilledAroundMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, mark := range marks {
-			list = append(list, mark.Release)
+			list = append(list, string(mark.Release))
 		}
 		slices.Reverse(list)
 		return list

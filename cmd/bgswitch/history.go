@@ -115,7 +115,7 @@ func mendHistory(err error, s *switcher.Switcher) string {
 
 // recordWords is a record in one line.
 func recordWords(r statedir.Record) string {
-	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease), r.To, inBrackets(r.ToRelease), r.Outcome, shortMS(r.TookMS), r.Who)
+	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease, r.FromSaid), r.To, inBrackets(r.ToRelease, r.ToSaid), r.Outcome, shortMS(r.TookMS), r.Who)
 	if r.Proof != "" {
 		words += ", proof by " + string(r.Proof)
 	}
@@ -131,8 +131,8 @@ func recordWords(r statedir.Record) string {
 	if len(r.Overrode) > 0 {
 		words += fmt.Sprintf(", over %q: %q", strings.Join(r.Overrode, "; "), r.Override)
 	}
-	if r.Fled != "" {
-		words += fmt.Sprintf(", %s marked as bad", r.Fled)
+	if marked := r.Marked(); marked != "" {
+		words += ", " + marked
 	}
 	if r.Reason != "" {
 		words += fmt.Sprintf(", %q", r.Reason)
@@ -174,8 +174,8 @@ func afterWords(after *statedir.Hook) string {
 	return ""
 }
 
-func inBrackets(release statedir.Text) string {
-	return switcher.Release{Name: string(release)}.InBrackets()
+func inBrackets(release statedir.Text, said bool) string {
+	return switcher.Release{Name: string(release), Said: said}.InBrackets()
 }
 
 func orUnknown(color switcher.Color) string {

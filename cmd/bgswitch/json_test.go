@@ -180,6 +180,9 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.prints(c, "status", "status")
 	v.bakesAll(c, func(bake string) { set(v.ConfirmText() + bake) })
 	set(v.ConfirmText())
+	if err := os.Remove(filepath.Join(v.StateDir, "myapp", "fled.json")); err != nil { // it keeps us from green
+		t.Fatal(err)
+	}
 	v.switches(c, switcher.Done, "to", "green", "--reason", "release 42")
 	v.switches(c, switcher.Already, "to", "green")
 	v.switches(c, switcher.Planned, "to", "blue", "--dry-run")

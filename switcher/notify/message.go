@@ -74,8 +74,8 @@ func switchText(result switcher.Result, failed error) string {
 	if r.Reason != "" {
 		by += fmt.Sprintf(" (%s)", r.Reason)
 	}
-	if r.Fled != "" {
-		by += fmt.Sprintf(", %s marked as bad", r.Fled)
+	if marked := r.Marked(); marked != "" {
+		by += ", " + marked
 	}
 	if len(r.Overrode) > 0 {
 		by += fmt.Sprintf(", over: %s (%s)", strings.Join(r.Overrode, "; "), r.Override)

@@ -16,28 +16,26 @@ import (
 // Record is one line of history: one switch that was tried, or refused after
 // it had begun. What its fields mean stands in examples/json.md.
 type Record struct {
-	Schema      int             `json:"schema"`
-	Time        time.Time       `json:"time"`
-	Site        string          `json:"site"`
-	Command     string          `json:"command"`
-	From        nginxconf.Color `json:"from"`
-	To          nginxconf.Color `json:"to"`
-	Who         string          `json:"who"`
-	Host        string          `json:"host"`
-	Reason      Text            `json:"reason"`
-	Forced      bool            `json:"forced"`
-	Restored    bool            `json:"restored"`
-	Override    Text            `json:"override"`
-	Overrode    []string        `json:"overrode"`
-	FromRelease Text            `json:"from_release"`
-	ToRelease   Text            `json:"to_release"`
-	Fled        Text            `json:"fled"`
-	Outcome     string          `json:"outcome"`
-	Proof       Text            `json:"proof"`
-	Error       Text            `json:"error"`
-	TookMS      float64         `json:"took_ms"`
-	CutOverMS   *float64        `json:"cut_over_ms"`
-	Steps       []StepRecord    `json:"steps"`
+	Schema   int             `json:"schema"`
+	Time     time.Time       `json:"time"`
+	Site     string          `json:"site"`
+	Command  string          `json:"command"`
+	From     nginxconf.Color `json:"from"`
+	To       nginxconf.Color `json:"to"`
+	Who      string          `json:"who"`
+	Host     string          `json:"host"`
+	Reason   Text            `json:"reason"`
+	Forced   bool            `json:"forced"`
+	Restored bool            `json:"restored"`
+	Override Text            `json:"override"`
+	Overrode []string        `json:"overrode"`
+	ReleaseRecord
+	Outcome   string       `json:"outcome"`
+	Proof     Text         `json:"proof"`
+	Error     Text         `json:"error"`
+	TookMS    float64      `json:"took_ms"`
+	CutOverMS *float64     `json:"cut_over_ms"`
+	Steps     []StepRecord `json:"steps"`
 	FileRecord
 	Others     []FileRecord      `json:"others"`
 	Generation *nginx.Generation `json:"generation"`
@@ -45,6 +43,27 @@ type Record struct {
 	Elsewhere  []Elsewhere       `json:"elsewhere"`
 	After      *Hook             `json:"after"`
 	Bake       *Bake             `json:"bake"`
+}
+
+// ReleaseRecord is what the colors carried.
+type ReleaseRecord struct {
+	FromRelease Text `json:"from_release"`
+	FromSaid    bool `json:"from_said"`
+	ToRelease   Text `json:"to_release"`
+	ToSaid      bool `json:"to_said"`
+	Fled        Text `json:"fled"`
+	FledUnread  bool `json:"fled_unread"`
+}
+
+// Marked is what was marked as bad, in words; empty: nothing was.
+func (r Record) Marked() string {
+	switch {
+	case r.FledUnread:
+		return fmt.Sprintf("what %s carried marked as bad", r.From)
+	case r.Fled != "":
+		return fmt.Sprintf("%s marked as bad", r.Fled)
+	}
+	return ""
 }
 
 // DrillCommand is how a record names a switch of a drill: it is none in earnest.
