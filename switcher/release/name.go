@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"bgswitch/switcher/foreign"
 )
@@ -20,10 +21,16 @@ func Name(text string) (string, error) {
 	switch {
 	case line == "":
 		return "", errors.New("no name stands there")
-	case len(line) > nameLimit || foreign.Line(line) != line:
-		return "", fmt.Errorf("%q is no name of a release: want one line of at most %d bytes, without control characters", foreign.Excerpt(line), nameLimit)
+	case len(line) > nameLimit || foreign.Line(line) != line || strings.ContainsFunc(line, unseen):
+		return "", fmt.Errorf("%q is no name of a release: want one line of at most %d bytes, without control characters and others that nobody sees", foreign.Excerpt(line), nameLimit)
 	}
 	return line, nil
+}
+
+// unseen are the characters that make two names of what looks like one: without a
+// width, blanks other than the plain one, and what is left out where it is shown.
+func unseen(r rune) bool {
+	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // field is a text, or a number, in a JSON object.

@@ -75,6 +75,10 @@ func TestFile(t *testing.T) {
 	reads(t, file("\n \n"), "unknown: "+dir+"/VERSION: no name stands there")
 	reads(t, file("v42\x1b[2J"), "unknown: "+dir+`/VERSION: "v42?[2J" is no name of a release: …`)
 	reads(t, file(strings.Repeat("v", 129)), "unknown: "+dir+`/VERSION: "vvv…`)
+	for _, unseen := range []string{"\u200b", "\u00ad", "\u2066", "\u00a0", "\u3164", "\ufe0f", "\ufeff"} {
+		reads(t, file("v"+unseen+"42"), "unknown: "+dir+`/VERSION: "v…`)
+	}
+	reads(t, file("größe 42"), "größe 42")
 	reads(t, file("v42\xff"), "unknown: "+dir+`/VERSION: "v42?" is no…`)
 	reads(t, Source{File: dir + "/none"}, "unknown: "+dir+"/none: no such file or directory")
 	must(t, unix.Mkfifo(dir+"/fifo", 0o644))
