@@ -119,13 +119,27 @@ func (p *part) goingBack() string {
 func inWords(color Color, carries Release) string { return string(color) + carries.InBrackets() }
 
 // before is what the target carries or, where that is not known by now, carried
-// when it was left.
+// as far as the history knows.
 func (p *part) before() Release {
 	if read := p.carried(p.readings.now(p.plan.To)); read.Name != "" {
 		return read
 	}
-	if r, _, err := p.newestDone(); err == nil && r != nil && r.From == p.plan.To {
-		return Release{Name: string(r.FromRelease), Said: true}
+	return p.recordedOf(p.plan.To)
+}
+
+// recordedOf is what the newest switch that tells it says of a color. One that went
+// to a color and does not know what that carries ends what is known of it.
+func (s *Switcher) recordedOf(color Color) Release {
+	for r, err := range s.State.Records(nil) {
+		if err != nil {
+			break
+		}
+		switch done := Outcome(r.Outcome) == Done; {
+		case done && r.To == color:
+			return Release{Name: string(r.ToRelease), Said: true}
+		case done && r.From == color && r.FromRelease != "":
+			return Release{Name: string(r.FromRelease), Said: true}
+		}
 	}
 	return Release{}
 }

@@ -2,8 +2,10 @@ package switcher_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/nginx"
@@ -39,4 +41,27 @@ func TestBackAsksNothingOfWhatItLeaves(t *testing.T) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 	s.answers(switcher.Blue, 10)
+}
+
+// What the target carries is known from any switch, where it does not say so at once.
+func TestBackNamesTheTarget(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, nginxtest.Options{})
+	blue := s.carries(switcher.Blue, "v42")
+	for _, color := range []switcher.Color{switcher.Green, switcher.Blue, switcher.Green} {
+		s.switched(color)
+	}
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(s.Live, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.switched(switcher.Green); r.Record.From != switcher.Green {
+		t.Errorf("it has gone from %s", r.Record.From)
+	}
+	blue.hold.Store(make(chan struct{}))
+	s.Switcher.Site.Releases.Timeout = time.Second
+	_, said, err := s.goBack()
+	if want := []string{"going back from green to blue (said to be v42)"}; err != nil || !slices.Equal(said, want) {
+		t.Errorf("said %q, %v, want %q", said, err, want)
+	}
 }
