@@ -14,6 +14,9 @@ import (
 // in the same incident would undo each other, and the bad release be live again.
 const backOnceWithin = 10 * time.Minute
 
+// VerifyCommand is how records name a failover.
+const VerifyCommand = "verify"
+
 // isBack says that nobody has named a color: it is the one that had the traffic
 // before, and nothing of the live one is asked.
 func (r Request) isBack() bool { return r.To == "" && !r.wayBack }
@@ -176,7 +179,8 @@ func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread
 	return nil, unread, nil
 }
 
-// undoneAlready objects to a second `back`: one undoes the newest switch once. A
+// undoneAlready objects to a `back` that would return to what was fled just now: by
+// a `back`, which undoes the newest switch once, a bake, or verify's failover. A
 // history that cannot be read keeps nobody from going back; how much of it could
 // not is told.
 func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Objections) {
@@ -185,17 +189,29 @@ func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Object
 		return unread, nil
 	}
 	ago := time.Since(r.Time).Abs()
-	if r.Command != "back" && r.Command != BakeCommand || ago >= backOnceWithin || r.To != p.From {
+	if !isFlight(r) || ago >= backOnceWithin || r.To != p.From {
 		return unread, nil
 	}
 	var hints []string
 	if restored {
 		hints = []string{fmt.Sprintf("`%s` puts it back on %s", s.toRestore(p.From), p.From)}
 	}
-	return unread, Objections{{
-		step: "go back once more", Hints: hints,
-		What: fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago)),
-	}}
+	against := Objection{step: "go back once more", Hints: hints}
+	switch {
+	case r.Command == VerifyCommand:
+		against.step = "go back"
+		against.What = fmt.Sprintf("verify failed over from %s to %s %s, and a `back` would undo that: %s", r.From, r.To, Ago(ago), r.Reason)
+	case r.From == r.To:
+		against.What = fmt.Sprintf("%s's `back` stayed on %s %s: another one would leave it", r.Who, r.To, Ago(ago))
+	default:
+		against.What = fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago))
+	}
+	return unread, Objections{against}
+}
+
+// isFlight says of a switch that it left a color because that was bad.
+func isFlight(r *statedir.Record) bool {
+	return slices.Contains([]string{"back", BakeCommand, VerifyCommand}, r.Command)
 }
 
 // Ago is how long ago something was, in words.

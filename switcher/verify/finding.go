@@ -45,7 +45,7 @@ const (
 )
 
 // command is how records name a switch that verify made.
-const command = "verify"
+const command = switcher.VerifyCommand
 
 // verifyLock keeps runs from piling up, and guards what they remember.
 const verifyLock = "verify.lock"
