@@ -59,14 +59,14 @@ func (s *Switcher) blocksUnchanged(step string, err error) error {
 		return &Error{Outcome: Failed, Step: step, Err: err, Hint: s.AsRoot()}
 	}
 	if _, unread := s.State.Blocks(); unread != nil {
-		return &Error{Outcome: Failed, Step: step, Err: err, Hint: s.hintBlocks()}
+		return &Error{Outcome: Failed, Step: step, Err: err, Hint: s.hintBlocks(unread)}
 	}
 	return &Error{Outcome: Failed, Step: step, Err: err, Hint: s.hintStatus()}
 }
 
-// hintBlocks is for a file of blocks that cannot be read.
-func (s *Switcher) hintBlocks() string {
-	return fmt.Sprintf("look at it; without it nothing is blocked: `%s`", s.pastedAs("rm", s.State.BlocksPath()))
+// hintBlocks is for blocks that cannot be read.
+func (s *Switcher) hintBlocks(unread error) string {
+	return s.hintUnread(unread, s.State.BlocksPath(), "nothing is blocked")
 }
 
 // blocked objects to a color that is blocked, and where nobody knows whether it
@@ -77,7 +77,7 @@ func (p *part) blocked(to Color) (against Objections, err error) {
 		return nil, fmt.Errorf("whether %s is blocked is unknown: %w", to, err)
 	}
 	if err != nil {
-		return Objections{{What: fmt.Sprintf("whether %s is blocked is unknown: %v", to, err), Hints: []string{p.hintBlocks()}}}, nil
+		return Objections{{What: fmt.Sprintf("whether %s is blocked is unknown: %v", to, err), Hints: []string{p.hintBlocks(err)}}}, nil
 	}
 	for _, b := range holding {
 		if b.Color == to {

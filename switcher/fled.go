@@ -180,10 +180,8 @@ func (p *part) afterFlight() (Objections, error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission) && p.survey.request.DryRun:
 		return nil, err
-	case errors.As(err, new(*fs.PathError)): // it may be all right
-		return Objections{{What: err.Error(), Hints: []string{"see why it cannot be read"}}}, nil
 	case err != nil:
-		return Objections{{What: err.Error(), Hints: []string{fmt.Sprintf("look at it; without it none was fled: `%s`", p.pastedAs("rm", filepath.Join(p.State.Path, fledFile)))}}}, nil
+		return Objections{{What: err.Error(), Hints: []string{p.hintUnread(err, filepath.Join(p.State.Path, fledFile), "none was fled")}}}, nil
 	case len(kept) == 0:
 		return nil, nil
 	}

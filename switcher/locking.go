@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"bgswitch/switcher/lock"
+	"bgswitch/switcher/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,11 +95,32 @@ func (s *Switcher) notLocked(err error) error {
 	return s.notWritten(err)
 }
 
+const hintStateDir = "set state_dir in the settings to a folder that can be written, and is safe from others"
+
 // unusable is a state folder that nothing can be kept in.
 func (s *Switcher) unusable(err error) error {
-	hint := "set state_dir in the settings to a folder that can be written, and is safe from others"
-	if errors.Is(err, fs.ErrPermission) && !keepsAnybody(err) {
+	hint := hintStateDir
+	switch {
+	case errors.Is(err, trust.ErrUnsafe):
+		hint = "mend it: " + trust.Mend(err) + "; or " + hintStateDir
+	case errors.Is(err, fs.ErrPermission) && !keepsAnybody(err):
 		hint = s.AsRoot() + ", or set state_dir to a folder of yours"
 	}
 	return &Error{Outcome: Failed, Step: "use the state folder", Err: err, Hint: hint}
+}
+
+// hintUnread is for a file of the state folder that cannot be read. It is taken away
+// only where it is damaged itself: else it may be all right.
+func (s *Switcher) hintUnread(err error, path, without string) string {
+	switch {
+	case errors.Is(err, trust.ErrUnsafe):
+		return "mend it: " + trust.Mend(err)
+	case errors.Is(err, unix.ENOTDIR):
+		return hintStateDir
+	case errors.Is(err, fs.ErrPermission):
+		return s.AsRoot()
+	case errors.As(err, new(*fs.PathError)):
+		return "see why it cannot be read"
+	}
+	return fmt.Sprintf("look at it; without it %s: `%s`", without, s.pastedAs("rm", path))
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
@@ -148,7 +149,9 @@ func (f Folder) SafeName(name string, stat *unix.Stat_t) error {
 	return named(f.at(name), stat, &f.Stat)
 }
 
-func noFile(path string) error { return &Doubt{text: path + " is no regular file", is: ErrUnsafe} }
+func noFile(path string) error {
+	return &Doubt{path + " is no regular file", "mv " + foreign.Shell(path, path+".old"), ErrUnsafe, nil}
+}
 
 // Lstat says what stands under a name of the folder.
 func (f Folder) Lstat(name string) (stat unix.Stat_t, err error) {
