@@ -50,8 +50,8 @@ func (p *part) lockable() error {
 	if err == nil {
 		err = p.State.Usable()
 	}
-	if err != nil && p.survey.request.isBack() { // what it only remembers in keeps nobody from going back
-		p.note("the state folder cannot be used, and nothing keeps a second `back` from undoing this one: %v", err)
+	if err != nil && p.survey.request.isBack() { // what it only remembers in keeps nobody from going back; what is not noted is told then
+		p.note("the state folder cannot be used: %v", err)
 		return nil
 	}
 	if err != nil {
