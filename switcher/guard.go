@@ -3,10 +3,11 @@ package switcher
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"bgswitch/switcher/statedir"
 )
 
 // Objection is one thing that speaks against going to a color.
@@ -61,7 +62,11 @@ func (p *part) guarded() error {
 		return p.refuseFor(refused)
 	}
 	for _, o := range p.against {
-		p.note("%s: passed by --override", o.What)
+		if p.survey.request.DryRun {
+			p.note("%s: --override would pass it", o.What)
+		} else {
+			p.note("%s: passed by --override", o.What)
+		}
 	}
 	return nil
 }
@@ -98,7 +103,10 @@ func (p *part) goesNowhere() bool {
 func (p *part) objections() (Objections, error) {
 	against, unread := p.blocked(p.plan.To)
 	fled, err := p.afterFlight()
-	against, unread = append(against, fled...), errors.Join(unread, err)
+	if against = append(against, fled...); unread != nil && err != nil {
+		err = fmt.Errorf("%w; %w", unread, err)
+	}
+	unread = cmp.Or(err, unread)
 	if why := p.unfit(); why != "" {
 		against = append(against, Objection{What: why})
 	}
@@ -130,6 +138,9 @@ func (p *part) refuseFor(against Objections) error {
 // allTheSame is what is typed to go there all the same: what was typed, or `to`
 // where nobody has typed a switch, or `back` would be refused again.
 func (p *part) allTheSame() string {
+	if p.survey.request.Command == statedir.DrillCommand {
+		return "no drill passes it" // nor moves production for good
+	}
 	words, once := []string{"to", string(p.plan.To)}, ""
 	if p.survey.request.Restore {
 		words = append(words, "--restore")
@@ -138,9 +149,12 @@ func (p *part) allTheSame() string {
 	if !final || len(p.against) > 1 {
 		words, once = append(words, "--override", sayWhy), ", once"
 	}
-	line := p.Command(words...)
-	if c := p.survey.request.Command; !final && (c == "to" || c == "back") {
-		line = p.survey.Again("--override", sayWhy)
+	again := "`" + p.survey.Again("--override", sayWhy) + "` "
+	switch c := p.survey.request.Command; {
+	case final || c != "to" && c != "back":
+		return fmt.Sprintf("`%s` goes there all the same%s", p.Command(words...), once)
+	case p.survey.request.DryRun:
+		return again + "looks further all the same"
 	}
-	return fmt.Sprintf("`%s` goes there all the same%s", line, once)
+	return again + "goes there all the same, once"
 }

@@ -231,13 +231,21 @@ func (p *part) askTarget() error {
 	if health.Healthy(p.verdicts) {
 		return nil
 	}
+	return refuse(Unhealthy, p.hintUnhealthy(), fmt.Errorf("%s: %s", to, firstUnhealthy(p.verdicts)))
+}
+
+// hintUnhealthy: a drill neither waits nor forces.
+func (p *part) hintUnhealthy() string {
+	to := string(p.plan.To)
+	hint := fmt.Sprintf("`%s` shows what it answers; mend %s and type it again", p.Command("check", to), to)
+	if p.survey.request.Command == statedir.DrillCommand {
+		return hint
+	}
 	force := "switches all the same"
 	if p.Site.Confirm != nil {
 		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
 	}
-	return refuse(Unhealthy, fmt.Sprintf("`%s` shows what it answers; mend %s and type it again; `%s` waits for it, `%s` %s",
-		p.Command("check", string(to)), to, p.Again("--wait", "1m"), p.Again("--force"), force),
-		fmt.Errorf("%s: %s", to, firstUnhealthy(p.verdicts)))
+	return fmt.Sprintf("%s; `%s` waits for it, `%s` %s", hint, p.Again("--wait", "1m"), p.Again("--force"), force)
 }
 
 // wouldReturn refuses a drill that would find no way back.

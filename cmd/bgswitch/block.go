@@ -75,7 +75,11 @@ func blocking(c *cli.Context, do func(*switcher.Switcher, *blockedObject) error)
 	t := terminalOf(c)
 	color, err := nginxconf.ParseColor(c.Args().First())
 	if err != nil || c.Args().Len() != 1 {
-		return usage("`"+typedOf(c).Command(c.Command.Name, "blue")+"`", "%s needs blue or green, not %q", c.Command.Name, strings.Join(c.Args().Slice(), " "))
+		whole := []string{c.Command.Name, "blue"}
+		if c.Command.Name == "block" {
+			whole = append(whole, "--reason", "say why")
+		}
+		return usage("`"+typedOf(c).Command(whole...)+"`", "%s needs blue or green, not %q", c.Command.Name, strings.Join(c.Args().Slice(), " "))
 	}
 	s, err := switchingOf(c, t)
 	if err != nil {
