@@ -120,7 +120,7 @@ func wanted(flags []cli.Flag, name string) string {
 		case *cli.BoolFlag:
 			return "true or false, or nothing"
 		case *cli.DurationFlag:
-			return "a duration such as 30s or 2m"
+			return "a duration: " + durations
 		case *cli.IntFlag:
 			return "a whole number"
 		}

@@ -22,8 +22,8 @@ type line struct {
 // flags belong to the commands, so those typed before the command go behind it.
 func arrange(app *cli.App, args []string) line {
 	l := line{program: args[0]}
-	known := flagNames(app)
-	rest := args[1:]
+	known, lasting := flagNames(app), durationFlags(app)
+	rest := slices.Clone(args[1:])
 	for i := 0; i < len(rest); i++ {
 		arg := rest[i]
 		name, value, attached := strings.Cut(strings.TrimLeft(arg, "-"), "=")
@@ -42,10 +42,15 @@ func arrange(app *cli.App, args []string) line {
 			l.asks(name, value, attached)
 		case attached:
 			l.check(arg[:strings.Index(arg, "=")], value, known)
+			if lasting[name] {
+				l.flags[len(l.flags)-1] = strings.TrimSuffix(arg, value) + withUnit(value)
+			}
 		case i+1 == len(rest):
 			l.lacks(arg, "")
 		case l.check(arg, rest[i+1], known):
-			i++
+			if i++; lasting[name] {
+				rest[i] = withUnit(rest[i])
+			}
 			l.flags = append(l.flags, rest[i])
 		}
 	}
@@ -130,6 +135,19 @@ func flagNames(app *cli.App) map[string]bool {
 			_, isBool := flag.(*cli.BoolFlag)
 			for _, name := range flag.Names() {
 				names[name] = !isBool
+			}
+		}
+	}
+	return names
+}
+
+// durationFlags are those whose value is a duration, of which cli takes no number alone.
+func durationFlags(app *cli.App) map[string]bool {
+	names := map[string]bool{}
+	for _, command := range app.Commands {
+		for _, flag := range command.Flags {
+			if _, is := flag.(*cli.DurationFlag); is {
+				names[flag.Names()[0]] = true
 			}
 		}
 	}

@@ -23,7 +23,7 @@ const bakeHelp = "With --bake the color is watched from then on, and left again 
 	"   bgswitch to green --bake 5m"
 
 func bakeFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "bake", Usage: "watch the color for this `DURATION`, and go back by itself if it fails; 0s: not at all"}
+	return &cli.DurationFlag{Name: "bake", Usage: "watch the color for this `DURATION` (60, 90s or 2m), and go back by itself if it fails; 0s: not at all"}
 }
 
 // bake lays what is written over the defaults.

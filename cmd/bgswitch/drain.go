@@ -26,7 +26,7 @@ func drainCommand() *cli.Command {
 			"   bgswitch drain blue --wait 60s && docker stop app-blue\n\n" +
 			"It changes nothing. Only root sees the connections of another user's nginx; else the\n" +
 			"workers decide alone.",
-		Flags:  []cli.Flag{&cli.DurationFlag{Name: "wait", Usage: "wait until nothing is open, for this `DURATION`"}},
+		Flags:  []cli.Flag{&cli.DurationFlag{Name: "wait", Usage: "wait until nothing is open, for this `DURATION` (60, 90s or 2m)"}},
 		Action: drain,
 	}
 }
@@ -41,7 +41,7 @@ func drain(c *cli.Context) error {
 		}
 	}
 	if c.Duration("wait") < 0 {
-		return usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
+		return usage("write a DURATION as "+durations, "a time to wait cannot be negative")
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {

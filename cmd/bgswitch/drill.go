@@ -35,9 +35,9 @@ func drillCommand() *cli.Command {
 			&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
 			&cli.BoolFlag{Name: "live", Usage: "do not ask: this is production, and I mean it (recorded)"},
 			&cli.IntFlag{Name: "rate", Value: switcher.DrillRate, Usage: "`N` requests a second"},
-			&cli.DurationFlag{Name: "stay", Value: switcher.DrillStay, Usage: "leave the traffic with the other color for this `DURATION`"},
+			&cli.DurationFlag{Name: "stay", Value: switcher.DrillStay, Usage: "leave the traffic with the other color for this `DURATION` (60, 90s or 2m)"},
 			&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
-			&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
+			&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
 		},
 		Action: drill,
 	}

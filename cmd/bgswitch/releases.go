@@ -25,7 +25,7 @@ func releasesCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "keep", Value: 5, Usage: "prune: keep the newest `N`, whatever they are"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "prune: only show what would be removed"},
-			&cli.DurationFlag{Name: "wait-lock", Usage: "prune: wait this `DURATION` for another bgswitch"},
+			&cli.DurationFlag{Name: "wait-lock", Usage: "prune: wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
 		},
 		Action: releases,
 	}

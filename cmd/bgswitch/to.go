@@ -61,9 +61,9 @@ func switchFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "restore", Usage: "put the live file back as it was when that color was last proved, whatever has become of it"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
 		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against that color (exit 7); `WHY` is recorded"},
-		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION`"},
-		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` for another bgswitch"},
-		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` until nothing of the other color is open"},
+		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION` (60, 90s or 2m)"},
+		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
+		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` (60, 90s or 2m) until nothing of the other color is open"},
 		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "`WHO` ends the old workers: fast (bgswitch, at once) or nginx (100 ms later)"},
 	}
 }
@@ -237,7 +237,7 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 		return switcher.Request{}, usage("`--handover nginx` leaves the pace to nginx", "there is no handover %q", handover)
 	}
 	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
-		return switcher.Request{}, usage("write a DURATION as 30s or 2m", "a time to wait cannot be negative")
+		return switcher.Request{}, usage("write a DURATION as "+durations, "a time to wait cannot be negative")
 	}
 	for _, flag := range []string{"override", "bad"} {
 		if c.IsSet(flag) && strings.TrimSpace(c.String(flag)) == "" {

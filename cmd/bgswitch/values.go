@@ -97,9 +97,9 @@ func duration(into *time.Duration) func(written) {
 		if !w.scalar() {
 			return
 		}
-		d, err := time.ParseDuration(w.node.Value)
+		d, err := parseDuration(w.node.Value)
 		if err != nil {
-			w.wrongf("%q is no duration: write 2s, 200ms or 1m", w.node.Value)
+			w.wrongf("%w", err)
 			return
 		}
 		*into = d

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// durations is how one is written, on the command line and in the settings.
+const durations = "60 (seconds), 90s or 2m"
+
+var bareNumber = regexp.MustCompile(`^[+-]?\d+(\.\d+)?$`)
+
+// withUnit gives a number its unit where it has none.
+func withUnit(text string) string {
+	if bareNumber.MatchString(text) {
+		return text + "s"
+	}
+	return text
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(withUnit(text))
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration: write %s", text, durations)
+	}
+	return d, nil
+}
