@@ -53,7 +53,7 @@ func (s secrets) and(more ...string) secrets {
 
 func (s secrets) hide(text string) string {
 	for _, word := range s {
-		text = strings.ReplaceAll(text, word, hidden)
+		text = strings.ReplaceAll(text, word, Hidden)
 	}
 	return text
 }

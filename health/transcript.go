@@ -115,7 +115,7 @@ func (p *probe) sent(raw []byte) []string {
 	for i, line := range lines[1:] {
 		name, _, _ := strings.Cut(line, ": ")
 		if name == "Authorization" || p.sets(name) {
-			lines[i+1] = name + ": " + hidden
+			lines[i+1] = name + ": " + Hidden
 		}
 	}
 	return lines

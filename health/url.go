@@ -90,6 +90,27 @@ func (u URL) Host() string {
 	return u.whole.Host
 }
 
+// Place is a URL that says where, and nothing of what may be a key: its path is hidden, too.
+func (u URL) Place() string {
+	if u.IsZero() {
+		return ""
+	}
+	place := shown(*u.whole)
+	if place.RawQuery = ""; strings.Trim(place.Path, "/") != "" {
+		place.Path, place.RawPath = "/"+Hidden, ""
+	}
+	return place.String()
+}
+
+// ShownPath is what may be shown of a Check's path.
+func ShownPath(path string) string {
+	before, _, queried := strings.Cut(path, "?")
+	if queried {
+		before += "?" + Hidden
+	}
+	return before
+}
+
 // Address is the host and the port that is connected to.
 func (u URL) Address() string {
 	if u.IsZero() {
@@ -108,15 +129,16 @@ func (u URL) Why(err error, timeout time.Duration, headers map[string]string) st
 	return words(err, timeout, secret)
 }
 
-const hidden = "xxxxx"
+// Hidden stands where something is that is shown nowhere.
+const Hidden = "xxxxx"
 
 // shown hides the user name too: a token may stand there alone.
 func shown(u url.URL) *url.URL {
 	if u.User != nil {
-		u.User = url.User(hidden)
+		u.User = url.User(Hidden)
 	}
 	if u.RawQuery != "" {
-		u.RawQuery = hidden
+		u.RawQuery = Hidden
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return &u

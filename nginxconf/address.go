@@ -48,6 +48,12 @@ func parseAddress(s string) (Address, error) {
 	if p, ok := strings.CutPrefix(s, "unix:"); ok {
 		return parseUnix(p)
 	}
+	if _, err := parsePort(strings.TrimPrefix(s, ":")); err == nil {
+		return Address{}, fmt.Errorf("it is a port alone, write it with its host, as 127.0.0.1:%s", strings.TrimPrefix(s, ":"))
+	}
+	if !strings.HasPrefix(s, "/") && strings.Contains(s, "/") {
+		return Address{}, errors.New("write it without a path, as host:port")
+	}
 	host, port, err := splitPort(s)
 	if err != nil {
 		return Address{}, err

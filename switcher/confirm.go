@@ -24,7 +24,7 @@ const (
 // answered makes sure that a color answers through nginx: several times in a
 // row, for as long as window. Who has to wait long is told.
 func (s *Switcher) answered(ctx context.Context, want Color, window time.Duration) error {
-	patience := s.patience()
+	patience := s.Site.Patience()
 	if window > 0 {
 		patience += confirmPatience
 	}
@@ -70,13 +70,13 @@ func (s *Switcher) answersInRow(ctx context.Context, want Color, window time.Dur
 	}
 }
 
-// patience is how long answers may be wrong: an app that was just started takes
-// its time.
-func (s *Switcher) patience() time.Duration {
+// Patience is how long the answers of a site that confirms may be wrong: an app that
+// was just started takes its time.
+func (s Site) Patience() time.Duration {
 	switch {
-	case s.Site.Confirm.Patience > 0:
-		return s.Site.Confirm.Patience
-	case len(s.Site.Restart) > 0:
+	case s.Confirm.Patience > 0:
+		return s.Confirm.Patience
+	case len(s.Restart) > 0:
 		return startPatience
 	}
 	return confirmPatience

@@ -79,7 +79,7 @@ const drillAnswers = 5
 // sees waits until a color has answered some questions that were asked from then
 // on, or something else has come as often and patience is over.
 func (p *practice) sees(ctx context.Context, color Color, from time.Time) error {
-	until := time.After(p.patience() + statusTimeout + 2*drillAnswers*time.Second/time.Duration(p.rate))
+	until := time.After(p.Site.Patience() + statusTimeout + 2*drillAnswers*time.Second/time.Duration(p.rate))
 	for {
 		good, other, came := p.since(color, from)
 		if good >= drillAnswers {

@@ -44,7 +44,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 }
 
 func commands() []*cli.Command {
-	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(), blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), verifyCommand()}
+	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(), blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), settingsCommand(), verifyCommand()}
 	for _, command := range list {
 		command.Flags = append(command.Flags, commonFlags()...)
 		command.HideHelpCommand = true
@@ -136,7 +136,7 @@ func withoutCommand(c *cli.Context) error {
 		}
 		return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
 	}
-	return usage("the commands are to, back, status, check, drain, drill, block, unblock, releases, history, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
+	return usage("the commands are to, back, status, check, drain, drill, block, unblock, releases, history, settings, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
 }
 
 func version() string {

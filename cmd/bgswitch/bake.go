@@ -12,6 +12,7 @@ import (
 	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 const bakeHelp = "With --bake the color is watched from then on, and left again if it fails: `fall` bad\n" +
@@ -27,19 +28,28 @@ func bakeFlag() cli.Flag {
 }
 
 // bake lays what is written over the defaults.
-func (w written) bake(b *switcher.Bake) {
+func (w written) bake(b *switcher.Bake) func() *yaml.Node {
 	var log, share, fewest written
-	w.has(takes{
-		"for":          duration(&b.For),
-		"interval":     duration(&b.Interval),
-		"fall":         number(&b.Fall),
-		"access_log":   keep(&log),
-		"max_5xx":      keep(&share),
-		"min_requests": keep(&fewest),
-		"command":      func(w written) { b.Command = w.command() },
-	})
+	// Without a log that is read, it is a mistake to set what is about it.
+	ofLog := func(into *written, show func() any) value {
+		return value{take: keep(into).take, show: func() any {
+			if b.AccessLog == "" {
+				return nil
+			}
+			return show()
+		}}
+	}
+	inForce := w.has(
+		setting{"for", duration(&b.For)},
+		setting{"interval", duration(&b.Interval)},
+		setting{"fall", number(&b.Fall)},
+		setting{"access_log", keep(&log)},
+		setting{"max_5xx", ofLog(&share, func() any { return fmt.Sprintf("%g%%", b.Max5xx) })},
+		setting{"min_requests", ofLog(&fewest, func() any { return b.MinRequests })},
+		setting{"command", command(&b.Command)},
+	)
 	if log.node != nil {
-		absolute(&b.AccessLog)(log)
+		absolute(&b.AccessLog).take(log)
 	}
 	for _, of := range []written{share, fewest} {
 		if of.node != nil && b.AccessLog == "" && !w.bad[log.node] {
@@ -50,9 +60,10 @@ func (w written) bake(b *switcher.Bake) {
 		share.percent(&b.Max5xx)
 	}
 	if fewest.node != nil {
-		number(&b.MinRequests)(fewest)
+		number(&b.MinRequests).take(fewest)
 	}
 	w.judge(b.Validate())
+	return inForce
 }
 
 // percent is written with its sign, so that nobody has to guess whether 0.05 is

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -25,4 +26,15 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration: write %s", text, durations)
 	}
 	return d, nil
+}
+
+// durationText is a duration as one writes it: 6h, and not 6h0m0s.
+func durationText(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }

@@ -101,14 +101,18 @@ func (t *terminal) exit(err error) int {
 		printLines(t.stderr, slices.Concat([]string{"bgswitch: " + failed.Error()}, strings.Split(failed.Diff, "\n"), []string{failed.Traffic, hintLine(failed.Hint)})...)
 		return codeOf(failed.Outcome)
 	}
-	hint := hintOf(err)
 	if t.json {
-		_ = t.object(errorObject{schema, errorText(err), statedir.Text(hint)}) // the exit code says it, too
+		_ = t.object(errorObject{schema, errorText(err), statedir.Text(hintOf(err))}) // the exit code says it, too
 	}
+	t.failed(err)
+	return exitFailed
+}
+
+// failed tells of what could not begin.
+func (t *terminal) failed(err error) {
 	lines := linesOf(err)
 	lines[0] = "bgswitch: " + lines[0]
-	printLines(t.stderr, append(lines, hintLine(hint))...)
-	return exitFailed
+	printLines(t.stderr, append(lines, hintLine(hintOf(err)))...)
 }
 
 // errorObject is what --json prints where a command could not begin.
@@ -131,8 +135,8 @@ func (t *terminal) unknown(err error) int {
 
 // linesOf is an error as it is printed: several mistakes each have a line.
 func linesOf(err error) []string {
-	if m := (mistakes)(nil); errors.As(err, &m) {
-		return slices.Clone(m)
+	if m := (mistakes{}); errors.As(err, &m) {
+		return m.lines()
 	}
 	return []string{err.Error()}
 }

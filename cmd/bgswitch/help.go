@@ -12,6 +12,7 @@ USAGE
    bgswitch block COLOR       let nobody go to a color, and say why; unblock lifts it
    bgswitch releases [prune]  what the colors carry; prune removes the oldest releases
    bgswitch history           the switches so far
+   bgswitch settings check    mistakes in the settings; show and example print them
    bgswitch verify            one line for cron and monitoring
 
    Flags may stand anywhere; each command lists its own: bgswitch to --help

@@ -76,6 +76,9 @@ func (c *contract) hold(what, kind string, value any) {
 			c.hold(fmt.Sprintf("%s.%d", what, i), items, item)
 		}
 	case map[string]any:
+		if kind == "settings" { // whose keys are the operator's
+			break
+		}
 		c.object(what, kind, value)
 	}
 	if !fits {
@@ -249,6 +252,12 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	pair.prints(c, "status", "status")
 	pair.apart()
 	pair.prints(c, "to, back of several sites", "to", "blue", "--site", "myapp,second")
+	v.prints(c, "settings check", "settings", "check")
+	v.prints(c, "settings show", "settings", "show")
+	v.prints(c, "settings example", "settings", "example")
+	broken := filepath.Join(v.Dir, "broken.yaml")
+	v.write(broken, "sites: 1\n")
+	v.prints(c, "settings check", "settings", "check", "--config", broken)
 	v.prints(c, "error", "status", "nonsense")
 	v.prints(c, "error", "to", "nonsense")
 	v.prints(c, "error", "history", "--config", "/nowhere")

@@ -36,7 +36,7 @@ func TestImportLayers(t *testing.T) {
 		{"go.yaml.in/yaml", []string{"cmd"}},
 		{"github.com/moby/sys", []string{"switcher/access", "switcher/livefile"}},
 		{module + "/cmd", nil},
-		{module + "/examples", []string{"examples"}},
+		{module + "/examples", []string{"examples", "cmd/bgswitch"}},
 		{module + "/switcher", []string{"cmd", "switcher", "examples"}},
 	} {
 		for _, p := range packages {

@@ -6,33 +6,41 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/release"
 	"bgswitch/switcher/statedir"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // release reads where the names of the releases come from.
-func (w written) release() switcher.Releases {
-	r := switcher.Releases{Of: map[switcher.Color]release.Source{}, Timeout: switcher.DefaultReleaseTimeout}
-	var blue, green written
-	w.has(takes{"blue": keep(&blue), "green": keep(&green), "folder": absolute(&r.Folder), "timeout": duration(&r.Timeout)})
-	for color, below := range map[switcher.Color]written{switcher.Blue: blue, switcher.Green: green} {
-		if below.node != nil {
-			r.Of[color] = below.source(r.Folder)
-		}
+func (w written) release(r *switcher.Releases) func() *yaml.Node {
+	*r = switcher.Releases{Of: map[switcher.Color]release.Source{}, Timeout: switcher.DefaultReleaseTimeout}
+	source := func(color switcher.Color) value {
+		return optional(r, func(w written, r *switcher.Releases) func() *yaml.Node {
+			s, inForce := w.source(r.Folder)
+			r.Of[color] = s
+			return inForce
+		})
 	}
+	inForce := w.has(
+		setting{"folder", absolute(&r.Folder)}, // the sources look at it
+		setting{"timeout", duration(&r.Timeout)},
+		setting{"blue", source(switcher.Blue)},
+		setting{"green", source(switcher.Green)},
+	)
 	w.judge(r.Validate())
-	return r
+	return inForce
 }
 
-func (w written) source(folder string) release.Source {
+func (w written) source(folder string) (release.Source, func() *yaml.Node) {
 	s := release.Source{}
-	w.has(takes{
-		"link": absolute(&s.Link), "git": absolute(&s.Git), "url": address(&s.URL), "field": plain(&s.Field), "header": plain(&s.Header),
-		"file": absolute(&s.File), "command": func(w written) { s.Command = w.command() },
-	})
+	inForce := w.has(
+		setting{"link", absolute(&s.Link)}, setting{"git", absolute(&s.Git)}, setting{"url", address(&s.URL)}, setting{"field", plain(&s.Field)}, setting{"header", plain(&s.Header)},
+		setting{"file", absolute(&s.File)}, setting{"command", command(&s.Command)},
+	)
 	if s.Link != "" {
 		s.Folder = folder
 	}
 	w.judge(s.Validate())
-	return s
+	return s, inForce
 }
 
 // releaseWords are what the colors carry; empty where nobody says.

@@ -51,7 +51,7 @@ func permitted(sudo, doas []string) (commands [][]string) {
 // A pattern, or a command without its words, lets anything through.
 func TestRulesNameEveryWord(t *testing.T) {
 	t.Parallel()
-	for _, command := range permitted(rules(t, examples)) {
+	for _, command := range permitted(rules(t, examplesDir)) {
 		if len(command) < 2 || command[0] != "/usr/local/bin/bgswitch" || strings.ContainsAny(strings.Join(command, ""), `*?[]!^$\`) {
 			t.Errorf("%q lets more through than it says", command)
 		}
@@ -68,7 +68,7 @@ func TestNobodyBreaksOutOfTheRules(t *testing.T) {
 	if tools == "" {
 		rightstest.Without(t, "sudo and doas ($BGSWITCH_TEST_SUDO: `task sudo`)")
 	}
-	folder, err := filepath.Abs(examples)
+	folder, err := filepath.Abs(examplesDir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,35 +3,34 @@ package main
 import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/release"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // schema reads where it stands what the database has, and what the colors need.
-func (w written) schema() switcher.Schema {
-	s := switcher.Schema{Needs: map[switcher.Color]switcher.Need{}, Timeout: switcher.DefaultSchemaTimeout}
-	need := func(color switcher.Color) func(written) {
-		return func(w written) { s.Needs[color] = w.need() }
-	}
-	w.has(takes{
-		"database": func(w written) { s.Database = w.version() }, "blue": need(switcher.Blue), "green": need(switcher.Green),
-		"timeout": duration(&s.Timeout),
-	})
+func (w written) schema(s *switcher.Schema) func() *yaml.Node {
+	*s = switcher.Schema{Timeout: switcher.DefaultSchemaTimeout}
+	var blue, green switcher.Need
+	inForce := w.has(
+		setting{"database", optional(&s.Database, written.version)}, setting{"blue", optional(&blue, written.need)}, setting{"green", optional(&green, written.need)},
+		setting{"timeout", duration(&s.Timeout)},
+	)
+	s.Needs = map[switcher.Color]switcher.Need{switcher.Blue: blue, switcher.Green: green}
 	w.judge(s.Validate())
-	return s
+	return inForce
 }
 
 // version reads where one stands.
-func (w written) version() (s release.Source) {
-	w.has(takes{
-		"url": address(&s.URL), "field": plain(&s.Field), "header": plain(&s.Header),
-		"file": absolute(&s.File), "command": func(w written) { s.Command = w.command() },
-	})
-	return s
+func (w written) version(s *release.Source) func() *yaml.Node {
+	return w.has(
+		setting{"url", address(&s.URL)}, setting{"field", plain(&s.Field)}, setting{"header", plain(&s.Header)},
+		setting{"file", absolute(&s.File)}, setting{"command", command(&s.Command)},
+	)
 }
 
-func (w written) need() (n switcher.Need) {
-	w.has(takes{
-		"url": address(&n.URL), "at_least": plain(&n.AtLeast), "at_most": plain(&n.AtMost),
-		"file": absolute(&n.File), "command": func(w written) { n.Command = w.command() },
-	})
-	return n
+func (w written) need(n *switcher.Need) func() *yaml.Node {
+	return w.has(
+		setting{"url", address(&n.URL)}, setting{"at_least", plain(&n.AtLeast)}, setting{"at_most", plain(&n.AtMost)},
+		setting{"file", absolute(&n.File)}, setting{"command", command(&n.Command)},
+	)
 }

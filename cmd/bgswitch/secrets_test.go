@@ -109,7 +109,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		for _, args := range [][]string{
 			{"to", "green", "--json"}, {"to", "blue", "--verbose", "--json"}, {"back", "--dry-run", "--verbose"}, {"to", "blue"},
 			{"check"}, {"check", "--json"}, {"check", "--verbose"}, {"status"}, {"status", "--json", "--verbose"}, {"history"}, {"history", "--json"}, {"verify"}, {"verify", "--json", "--verbose"},
-			{"releases", "--json", "--verbose"}, {"to", "green", "--expect", "v43"},
+			{"releases", "--json", "--verbose"}, {"settings", "check", "--json"}, {"settings", "show"}, {"settings", "show", "--json"}, {"to", "green", "--expect", "v43"},
 		} {
 			_, out := v.bgswitch(args...)
 			v.keepsSecrets(name+": "+strings.Join(args, " "), out)

@@ -12,6 +12,8 @@ import (
 	"bgswitch/switcher/notify"
 	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // What holds where nothing is set.
@@ -29,6 +31,8 @@ const settingsLimit = 1 << 20
 // settings is what the operator set.
 type settings struct {
 	typed    switcher.Typed // what led here
+	path     string
+	inForce  func() *yaml.Node // all of it, without what is secret
 	stateDir string
 	nginx    nginxSettings
 	sites    []switcher.Site
@@ -52,7 +56,7 @@ func loadSettings(path string, given, wanted bool, judge trust.Judge) (settings,
 	text, err := judge.Read(path, settingsLimit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !given:
-		return settings{stateDir: defaultStateDir, verify: verify.Defaults()}, nil
+		return newReader().parse(path, nil)
 	case errors.Is(err, trust.ErrUnsafe):
 		return settings{}, &hinted{fmt.Errorf("cannot trust the settings: %w", err), trust.Mend(err)}
 	case err != nil:
@@ -66,55 +70,50 @@ func loadSettings(path string, given, wanted bool, judge trust.Judge) (settings,
 func (r *reader) parse(path string, text []byte) (settings, error) {
 	top := r.document(text)
 	s := top.settings()
-	if r.wanted && len(s.sites) == 0 {
+	if r.wanted && len(s.sites) == 0 && !r.noSites {
 		top.at([]string{"sites"}).wrong(errors.New("it names no site"))
 	}
-	if found := r.found(path); len(found) > 0 {
-		return settings{}, &hinted{found, "mend the lines above; the README shows every setting"}
+	if found := r.found(path); len(found.list) > 0 {
+		return settings{}, &hinted{found, "mend the lines above; `bgswitch settings example` shows every setting"}
 	}
+	s.path, s.inForce = path, r.inForce
 	return s, nil
 }
-
-// mistakes is an error of several lines.
-type mistakes []string
-
-func (m mistakes) Error() string { return strings.Join(m, "\n") }
 
 // settings reads all that there is to set, and what holds where nothing is.
 func (w written) settings() settings {
 	s := settings{stateDir: defaultStateDir, verify: verify.Defaults()}
-	w.has(takes{
-		"state_dir": absolute(&s.stateDir),
-		"nginx":     func(w written) { w.nginx(&s.nginx) },
-		"sites": func(w written) {
-			w.each(func(name string, w written) { s.sites = append(s.sites, w.site(name)) })
-		},
-		"verify": func(w written) { w.verify(&s) },
-		"notify": func(w written) { w.notify(&s.notify) },
-	})
+	w.inForce = w.has(
+		setting{"state_dir", absolute(&s.stateDir)},
+		setting{"nginx", section(&s.nginx, written.nginx)},
+		setting{"sites", optional(&s.sites, written.siteList)},
+		setting{"verify", section(&s, written.verify)},
+		setting{"notify", optional(&s.notify, written.notify)},
+	)
 	return s
 }
 
-func (w written) nginx(n *nginxSettings) {
+func (w written) nginx(n *nginxSettings) func() *yaml.Node {
 	var pid written
-	w.has(takes{
-		"binary":    binary(&n.binary),
-		"conf":      absolute(&n.conf),
-		"prefix":    absolute(&n.prefix),
-		"test":      argv(&n.test),
-		"reload":    argv(&n.reload),
-		"container": container(&n.container),
-		"pid":       keep(&pid),
-	})
+	inForce := w.has(
+		setting{"binary", binary(&n.binary)},
+		setting{"conf", absolute(&n.conf)},
+		setting{"prefix", absolute(&n.prefix)},
+		setting{"test", argv(&n.test)},
+		setting{"reload", argv(&n.reload)},
+		setting{"container", container(&n.container)},
+		setting{"pid", keep(&pid)},
+	)
 	if pid.node == nil {
-		return
+		return inForce
 	}
-	switch number(&n.pid)(pid); {
+	switch number(&n.pid).take(pid); {
 	case n.pid < 0:
 		pid.wrongf("%d is no process", n.pid)
 	case n.pid > 0 && n.container != "":
 		pid.wrong(errors.New("pid: set it or container, not both"))
 	}
+	return inForce
 }
 
 // site picks the site that a command is about.
@@ -175,4 +174,25 @@ func siteOfFile(file string) string {
 		return '_'
 	}, name)
 	return "file_" + clean[:min(len(clean), 50)]
+}
+
+// siteList are the sites in the order of their names.
+func (w written) siteList(into *[]switcher.Site) func() *yaml.Node {
+	if w.node.Kind == yaml.SequenceNode {
+		w.wrongf("expected settings below it, found a list: each site stands below its name, and each name but once")
+		w.noSites = true
+		return nil
+	}
+	var shown []func() *yaml.Node
+	w.each(func(name string, w written) {
+		site, inForce := w.site(name)
+		*into, shown = append(*into, site), append(shown, inForce)
+	})
+	return func() *yaml.Node {
+		m := &yaml.Node{Kind: yaml.MappingNode}
+		for i, site := range *into {
+			put(m, site.Name, shown[i]())
+		}
+		return m
+	}
 }

@@ -33,15 +33,15 @@ const bothColors = "    blue: 127.0.0.1:3001\n    green: 127.0.0.1:3002\n"
 func TestSettingsMistakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{
-		{"unknown field", "nginxx: {}\n", `f:1: there is no setting "nginxx" here`},
-		{"unknown field of a site", site(bothColors + "    gren: a:1\n"), `f:6: there is no setting "gren" here`},
-		{"unknown field of a check", site(bothColors + "    check:\n      pat: /\n"), `f:7: there is no setting "pat" here`},
-		{"unknown field of confirm", site(bothColors + "    confirm: {uri: x}\n"), `(?s)f:6: blue: .*\n  f:6: green: .*\n  f:6: there is no setting "uri" here\n  f:6: url: .*`},
+		{"unknown field", "nginxx: {}\n", `f:1: there is no setting "nginxx" here; did you mean "nginx"\?`},
+		{"unknown field of a site", site(bothColors + "    gren: a:1\n"), `f:6: there is no setting "gren" here; did you mean "green"\?`},
+		{"unknown field of a check", site(bothColors + "    check:\n      pat: /\n"), `f:7: there is no setting "pat" here; did you mean "path"\?`},
+		{"unknown field of confirm", site(bothColors + "    confirm: {uri: x}\n"), `(?s)f:6: blue: .*\n  f:6: green: .*\n  f:6: there is no setting "uri" here; did you mean "url"\?\n  f:6: url: .*`},
 		{"text for a number", site(bothColors + "    check: {attempts: many}\n"), `f:6: attempts: expected a whole number, found "many"`},
 		{"list for a number", site(bothColors + "    check: {passes: [1]}\n"), `f:6: passes: expected a whole number, found a list`},
 		{"text for yes or no", site(bothColors + "    check: {insecure: perhaps}\n"), `f:6: insecure: expected true or false, found "perhaps"`},
 		{"list for a text", "state_dir: [a]\n", `f:1: state_dir: expected a text, found a list`},
-		{"text for a list", "nginx: {test: nginx -t}\n", `f:1: test: expected a list, found a text`},
+		{"text for a list", "nginx: {test: nginx -t}\n", `f:1: test: a command is a list: .*`},
 		{"text for settings", "nginx: /usr/sbin/nginx\n", `f:1: nginx: expected settings below it, found a text`},
 		{"text for the sites", "sites: app\n", `f:1: sites: expected settings below it, found a text`},
 		{"settings for an address", site("    blue: {a: b}\n    green: a:1\n"), `f:4: blue: expected a list, found settings below it`},
@@ -111,6 +111,22 @@ func TestSettingsMistakes(t *testing.T) {
 		{"less than none", site(bothColors + "    check: {timeout: -60}\n"), `f:6: timeout: -1m is not allowed, .*`},
 		{"what is no number of seconds", site(bothColors + "    check: {timeout: 1h30, interval: 0x10}\n    hook_timeout: 1_000\n    bake: {for: 9999999999999}\n"),
 			"f:6: interval: \"0x10\" is no duration: .*\n  f:6: timeout: \"1h30\" is no duration: .*\n  f:7: hook_timeout: \"1_000\" .*\n  f:8: for: \"9999999999999\" .*"},
+		{"settings elsewhere", site(bothColors + "    path: /up\n    url: http://a/\n    state_dir: /s\n    blue-url: http://b/\n    hookTimeout: 60\n"),
+			`f:6: .*; "path" stands below check\n  f:7: .*; "url" stands below confirm\n  f:8: .*; "state_dir" stands at the top\n  f:9: .*; "blue_url" stands below check\n  f:10: .*; did you mean "hook_timeout"\?`},
+		{"a site without its name", "file: /f\nblue: a:1\nverfiy: {}\n", `f:1: .*; "file" stands below a site\n  f:2: .*; "blue" stands below a site\n  f:3: .*; did you mean "verify"\?`},
+		{"a setting that is none at all", site(bothColors + "    frequency: 1\n"), `f:6: there is no setting "frequency" here`},
+		{"a site that is not indented", "sites:\n  app: {blue: a:1, green: b:1}\n  file: /f\n", `f:3: file: it is a setting of a site, and stands below its name`},
+		{"a list of sites", "sites:\n- name: app\n", `f:1: sites: expected settings below it, found a list: each site stands below its name, .*`},
+		{"a text for a site", "sites: {app: x}\n", `f:1: app: expected settings below it, found a text`},
+		{"a bracket that is open", site(bothColors + "    check: {path: /\nverify: {}\n"), `f:[67]: cannot be read: .*: a bracket or a quote is not closed, .*`},
+		{"a text that needs quotes", site(bothColors + "    confirm: {blue: X-Color: blue}\n"), "f:6: cannot be read: .* a text that holds `: ` has no quotes, .*"},
+		{"a quote that is open", site(bothColors + "    confirm: {blue: 'x}\n"), `f:\d: cannot be read: .*: a quote is not closed`},
+		{"no blank after a colon", site("    blue:a:1\n    green: b:1\n"), "f:4: cannot be read: a setting is written `name: value`, .*"},
+		{"a line too far to the right", site(bothColors + "    check:\n      path: /\n        host: h\n"), `f:8: cannot be read: .*: it is indented otherwise than the line before, .*`},
+		{"a tab before the last", site(bothColors + "\tcheck: {}\n"), `f:6: cannot be read: it is indented with a tab: use blanks`},
+		{"types, values and names together", site("    blue: 3001\n    green: 127.0.0.1:3002/up\n    conifrm: {}\n    check: {passes: [1], timeout: soon, path: up}\n    before: stop\n") + "verify: {rise: no}\nstate_dir: [s]\n",
+			"f:4: cannot read address: \"3001\": it is a port alone, write it with its host, as 127.0.0.1:3001\n  f:5: .* write it without a path, as host:port\n  f:6: .*; did you mean \"confirm\"\\?\n" +
+				"  f:7: passes: .* found a list\n  f:7: path: .*\n  f:7: timeout: .*\n  f:8: before: a command is a list: .*\n  f:9: rise: .*\n  f:10: state_dir: .*"},
 		{"duration out of range", site(bothColors + "    check: {timeout: 1h}\n"), `f:6: timeout: .* is not allowed, want 1ms to 5m`},
 		{"negative duration", site(bothColors + "    check: {timeout: -1s}\n"), `f:6: timeout: -1s is not allowed, want 1ms to 5m`},
 		{"bad status", site(bothColors + "    check:\n      status: [200, 2xx]\n"), `f:7: status: "2xx" is not allowed, want 200 to 599 or a range such as 200-299`},
@@ -145,7 +161,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"no place", site(bothColors + "    places: []\n"), `f:6: places: it names no place`},
 		{"a text for places", site(bothColors + "    places: /etc/nginx/b.conf\n"), `f:6: places: expected a list, found a text`},
 		{"a text for a place", site(bothColors + "    places:\n    - /etc/nginx/b.conf\n"), `f:7: places: expected settings below it, found a text`},
-		{"unknown field of a place", site(bothColors + "    places:\n    - {file: /b}\n    - upstreams: {}\n"), `f:8: there is no setting "upstreams" here`},
+		{"unknown field of a place", site(bothColors + "    places:\n    - {file: /b}\n    - upstreams: {}\n"), `f:8: there is no setting "upstreams" here; "upstreams" stands below a site`},
 		{"relative file of a place", site(bothColors + "    places:\n    - {file: /b}\n    - file: b.conf\n"), `f:8: file: "b.conf": an absolute path is needed`},
 		{"a place without a color", site("    blue: a:1\n    places:\n    - {green: b:1}\n    - file: /b\n"), `f:7: green: an address is needed, as nginx writes it: 127.0.0.1:3001`},
 		{"a color that does not fit one place", site("    blue: http://a\n    green: b\n    places:\n    - {file: /b, selector: include}\n    - {selector: server}\n"), `(?s)f:2: .* does not say where to ask it: .*f:4: cannot read address: "http://a": .*`},
@@ -153,7 +169,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"two places with one selector", site(bothColors + "    places:\n    - {selector: set $a, file: /b}\n    - {file: /c}\n    - {selector: set  $a, file: /b/../b}\n"), "f:9: places: `set \\$a` of /b is named twice"},
 		{"a bad selector of a place", site(bothColors + "    places:\n    - file: /b\n    - selector: sett $a\n"), "f:8: cannot read selector: .*"},
 		{"a hook without a path", site(bothColors + "    before: [stop, jobs]\n"), `f:6: before: "stop": an absolute path is needed`},
-		{"a text for a hook", site(bothColors + "    after: /bin/start jobs\n"), `f:6: after: expected a list, found a text`},
+		{"a text for a hook", site(bothColors + "    after: /bin/start jobs\n"), `f:6: after: a command is a list: .*`},
 		{"an empty hook", site(bothColors + "    after: [[]]\n"), `f:6: after: a command is a list: .*`},
 		{"a text among hooks", site(bothColors + "    after:\n    - [/a]\n    - b\n"), `f:8: after: a command is a list: .*`},
 		{"a list for a word of a hook", site(bothColors + "    before:\n    - /a\n    - [b]\n"), `f:8: before: expected a text, found a list`},
@@ -448,6 +464,7 @@ notify:
 			},
 		}},
 	}
+	got.path, got.inForce = "", nil
 	options := cmp.AllowUnexported(settings{}, nginxSettings{}, nginxconf.Address{})
 	selectors := cmp.Comparer(func(a, b nginxconf.Selector) bool { return a == b })
 	urls := cmp.Comparer(func(a, b health.URL) bool { return a.Secret() == b.Secret() })
@@ -543,6 +560,12 @@ func FuzzSettings(f *testing.F) {
 			if invalid := site.Validate(); err == nil && invalid != nil {
 				t.Errorf("accepted, though %v", invalid)
 			}
+		}
+		if err != nil {
+			return
+		}
+		if _, err := newReader().parse("f", []byte(shownAsText(t, s))); err != nil {
+			t.Errorf("what is shown is not accepted: %v", err)
 		}
 	})
 }

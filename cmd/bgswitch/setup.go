@@ -23,25 +23,29 @@ func setup(c *cli.Context, t *terminal) (settings, error) {
 	if err := raiseLimits(); err != nil {
 		return settings{}, err
 	}
-	path := c.String("config")
-	given := path != ""
-	if !given {
-		path = defaultSettings
-	}
-	// Only the default file may leave the built-in site to be switched: whoever
-	// names one means what stands in it, or says with --file what he means.
-	s, err := loadSettings(path, given, given && !c.IsSet("file"), t.judge(c.Bool("strict")))
-	if errors.Is(err, fs.ErrPermission) {
-		err = &hinted{err, typedOf(c).AsRoot()}
-	}
+	s, err := settingsOf(c, t)
 	if err != nil {
 		return settings{}, err
 	}
-	s.typed = typedOf(c)
 	if len(s.sites) == 0 {
 		return s, s.withoutSites(c)
 	}
 	return s, s.override(c)
+}
+
+func settingsPath(c *cli.Context) string { return cmp.Or(c.String("config"), defaultSettings) }
+
+// settingsOf reads the settings.
+func settingsOf(c *cli.Context, t *terminal) (settings, error) {
+	given := c.String("config") != ""
+	// Only the default file may leave the built-in site to be switched: whoever
+	// names one means what stands in it, or says with --file what he means.
+	s, err := loadSettings(settingsPath(c), given, given && !c.IsSet("file"), t.judge(c.Bool("strict")))
+	if errors.Is(err, fs.ErrPermission) {
+		err = &hinted{err, typedOf(c).AsRoot()}
+	}
+	s.typed = typedOf(c)
+	return s, err
 }
 
 // judge warns of settings that others may write: they say which programs run.

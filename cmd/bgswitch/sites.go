@@ -14,44 +14,57 @@ import (
 )
 
 // site reads one site. What is not set has its default.
-func (w written) site(name string) switcher.Site {
+func (w written) site(name string) (switcher.Site, func() *yaml.Node) {
 	site := switcher.Site{Name: name, Check: health.Defaults(), URLs: map[switcher.Color]health.URL{}}
 	site.Hooks.Timeout, site.Bake = switcher.DefaultHookTimeout, switcher.DefaultBake()
 	w.wrong(switcher.ValidateName(name))
-	if w.node == nil {
-		w.wrong(errors.New("nothing is set for this site"))
-		site.Files = []switcher.LiveFile{{Path: defaultFile}}
-		return site
+	if !w.isSite() {
+		return site, nil
 	}
 	path := defaultFile
 	var d deciding
-	w.has(takes{
-		"file":         absolute(&path),
-		"blue":         keep(&d.blue),
-		"green":        keep(&d.green),
-		"selector":     keep(&d.selector),
-		"upstream":     keep(&d.upstream),
-		"upstreams":    keep(&d.upstreams),
-		"blue_file":    keep(&d.whole.blue),
-		"green_file":   keep(&d.whole.green),
-		"places":       keep(&d.places),
-		"restart":      argv(&site.Restart),
-		"check":        func(w written) { w.check(&site) },
-		"confirm":      func(w written) { site.Confirm = w.confirm() },
-		"before":       hooks(&site.Hooks.Before),
-		"after":        hooks(&site.Hooks.After),
-		"hook_timeout": duration(&site.Hooks.Timeout),
-		"release":      func(w written) { site.Releases = w.release() },
-		"schema":       func(w written) { site.Schema = w.schema() },
-		"bake":         func(w written) { w.bake(&site.Bake) },
-	})
+	inForce := w.has(
+		setting{"file", absolute(&path)},
+		setting{"blue", keep(&d.blue)},
+		setting{"green", keep(&d.green)},
+		setting{"selector", keep(&d.selector)},
+		setting{"upstream", keep(&d.upstream)},
+		setting{"upstreams", keep(&d.upstreams)},
+		setting{"blue_file", keep(&d.whole.blue)},
+		setting{"green_file", keep(&d.whole.green)},
+		setting{"places", keep(&d.places)},
+		setting{"restart", argv(&site.Restart)},
+		setting{"check", section(&site, written.check)},
+		setting{"confirm", optional(&site, written.confirm)},
+		setting{"before", hooks(&site.Hooks.Before)},
+		setting{"after", hooks(&site.Hooks.After)},
+		setting{"hook_timeout", duration(&site.Hooks.Timeout)},
+		setting{"release", optional(&site.Releases, written.release)},
+		setting{"schema", optional(&site.Schema, written.schema)},
+		setting{"bake", section(&site.Bake, written.bake)},
+	)
 	site.Files = d.files(w, path)
 	for i := range site.Files {
 		site.Files[i].Released = len(site.Restart) > 0
 	}
 	w.judge(site.ValidateAsking())
 	w.judge(site.Hooks.Validate())
-	return site
+	return site, inForce
+}
+
+// isSite says whether something is set for a site.
+func (w written) isSite() bool {
+	switch {
+	case w.node == nil:
+		w.wrong(errors.New("nothing is set for this site"))
+	case w.node.Kind != yaml.MappingNode && slices.Contains(everyKey()[w.key], "a site"):
+		w.wrongf("it is a setting of a site, and stands below its name")
+	case w.node.Kind != yaml.MappingNode:
+		w.wrongf("expected settings below it, found %s", w.kind())
+	default:
+		return true
+	}
+	return false
 }
 
 // deciding is what is written for a site of where the color is decided.
@@ -117,8 +130,8 @@ func (w written) places(path string, blue, green written) (files []switcher.Live
 		at, b, g := path, blue, green
 		var selector, upstream written
 		var whole wholeFiles
-		item.has(takes{"file": absolute(&at), "selector": keep(&selector), "upstream": keep(&upstream), "blue": keep(&b), "green": keep(&g),
-			"blue_file": keep(&whole.blue), "green_file": keep(&whole.green)})
+		item.has(setting{"file", absolute(&at)}, setting{"selector", keep(&selector)}, setting{"upstream", keep(&upstream)}, setting{"blue", keep(&b)}, setting{"green", keep(&g)},
+			setting{"blue_file", keep(&whole.blue)}, setting{"green_file", keep(&whole.green)})
 		s := selected(selector, upstream)
 		i := slices.IndexFunc(files, func(f switcher.LiveFile) bool { return f.Path == filepath.Clean(at) })
 		if whole.isSet() || i >= 0 && files[i].Whole != nil {
@@ -170,7 +183,7 @@ func (w written) layout() nginxconf.Layout {
 			return
 		}
 		var blue, green written
-		w.has(takes{"blue": keep(&blue), "green": keep(&green)})
+		w.has(setting{"blue", keep(&blue)}, setting{"green", keep(&green)})
 		s := nginxconf.ServerOf(name)
 		layout = append(layout, nginxconf.Place{Selector: s, Colors: w.colors(s, blue, green)})
 	})
@@ -221,36 +234,37 @@ func (w written) values(selector nginxconf.Selector) []nginxconf.Value {
 }
 
 // check lays what is written over the defaults.
-func (w written) check(site *switcher.Site) {
+func (w written) check(site *switcher.Site) func() *yaml.Node {
 	c := &site.Check
 	var blue, green health.URL
-	w.has(takes{
-		"type":      plain(&c.Type),
-		"scheme":    plain(&c.Scheme),
-		"path":      plain(&c.Path),
-		"host":      plain(&c.Host),
-		"headers":   named(&c.Headers),
-		"status":    statusRanges(&c.Status),
-		"contains":  plain(&c.Contains),
-		"timeout":   duration(&c.Timeout),
-		"attempts":  number(&c.Attempts),
-		"interval":  duration(&c.Interval),
-		"passes":    number(&c.Passes),
-		"ca":        absolute(&c.CAFile),
-		"insecure":  yes(&c.Insecure),
-		"blue_url":  backendURL(&blue),
-		"green_url": backendURL(&green),
-	})
+	inForce := w.has(
+		setting{"type", plain(&c.Type)},
+		setting{"scheme", plain(&c.Scheme)},
+		setting{"path", requestPath(&c.Path)},
+		setting{"host", plain(&c.Host)},
+		setting{"headers", headers(&c.Headers)},
+		setting{"status", statusRanges(&c.Status)},
+		setting{"contains", plain(&c.Contains)},
+		setting{"timeout", duration(&c.Timeout)},
+		setting{"attempts", number(&c.Attempts)},
+		setting{"interval", duration(&c.Interval)},
+		setting{"passes", number(&c.Passes)},
+		setting{"ca", absolute(&c.CAFile)},
+		setting{"insecure", yes(&c.Insecure)},
+		setting{"blue_url", backendURL(&blue)},
+		setting{"green_url", backendURL(&green)},
+	)
 	asked := *c
 	if c.Type == health.TypeHTTP && (blue.IsTCP() || green.IsTCP()) {
 		asked.Type = health.TypeTCP // nothing may be set that would not be looked at
 	}
 	w.judge(asked.Validate())
 	site.URLs = map[switcher.Color]health.URL{switcher.Blue: blue, switcher.Green: green}
+	return inForce
 }
 
-func statusRanges(into *health.StatusRanges) func(written) {
-	return func(w written) {
+func statusRanges(into *health.StatusRanges) value {
+	take := func(w written) {
 		var ranges health.StatusRanges
 		before := len(w.mistakes)
 		for _, item := range w.oneOrMore() {
@@ -264,13 +278,24 @@ func statusRanges(into *health.StatusRanges) func(written) {
 			*into = ranges
 		}
 	}
+	show := func() any {
+		var shown []string
+		for _, r := range *into {
+			shown = append(shown, r.String())
+		}
+		return shown
+	}
+	return value{take: take, show: show}
 }
 
-func (w written) confirm() *switcher.Confirm {
+func (w written) confirm(site *switcher.Site) func() *yaml.Node {
 	var c switcher.Confirm
 	var blue, green string
-	w.has(takes{"url": address(&c.URL), "host": plain(&c.Host), "blue": plain(&blue), "green": plain(&green), "patience": duration(&c.Patience)})
+	site.Confirm = &c
+	patience := duration(&c.Patience)
+	patience.show = func() any { return durationText(site.Patience()) }
+	inForce := w.has(setting{"url", address(&c.URL)}, setting{"host", plain(&c.Host)}, setting{"blue", plain(&blue)}, setting{"green", plain(&green)}, setting{"patience", patience})
 	c.Marks = map[switcher.Color]switcher.Mark{switcher.Blue: switcher.Mark(blue), switcher.Green: switcher.Mark(green)}
 	w.judge(c.Validate())
-	return &c
+	return inForce
 }

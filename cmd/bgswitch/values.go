@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -27,8 +28,18 @@ func (w written) text() string {
 	return w.node.Value
 }
 
-func plain(into *string) func(written) {
-	return func(w written) { *into = w.text() }
+func plain(into *string) value {
+	return shownAs(into, func(w written) { *into = w.text() })
+}
+
+// shownAs is a value whose text is shown as it is.
+func shownAs[T any](into *T, take func(written)) value {
+	return value{take: take, show: func() any { return *into }}
+}
+
+// requestPath may hold a key in its query.
+func requestPath(into *string) value {
+	return value{take: plain(into).take, show: func() any { return health.ShownPath(*into) }}
 }
 
 func (w written) absolute() string {
@@ -40,22 +51,27 @@ func (w written) absolute() string {
 }
 
 // absolute is a path that is; an empty text sets nothing.
-func absolute(into *string) func(written) {
-	return func(w written) {
+func absolute(into *string) value {
+	return shownAs(into, func(w written) {
 		if w.text() != "" {
 			*into = w.absolute()
 		}
-	}
+	})
 }
 
 // address is a URL; an empty text sets nothing.
-func address(into *health.URL) func(written) { return parsedURL(into, health.ParseURL) }
+func address(into *health.URL) value { return parsedURL(into, health.ParseURL) }
 
 // backendURL is one that stands for a backend.
-func backendURL(into *health.URL) func(written) { return parsedURL(into, health.ParseBackendURL) }
+func backendURL(into *health.URL) value { return parsedURL(into, health.ParseBackendURL) }
 
-func parsedURL(into *health.URL, parse func(string) (health.URL, error)) func(written) {
-	return func(w written) {
+// keyURL is one whose path may be a key, too.
+func keyURL(into *health.URL) value {
+	return value{take: address(into).take, show: func() any { return into.Place() }}
+}
+
+func parsedURL(into *health.URL, parse func(string) (health.URL, error)) value {
+	take := func(w written) {
 		text := w.text()
 		if text == "" {
 			return
@@ -66,23 +82,24 @@ func parsedURL(into *health.URL, parse func(string) (health.URL, error)) func(wr
 		}
 		*into = url
 	}
+	return value{take: take, show: func() any { return into.String() }}
 }
 
 // number does not let YAML cut 1.5 down to 1.
-func number(into *int) func(written) {
-	return func(w written) {
+func number(into *int) value {
+	return shownAs(into, func(w written) {
 		if w.node.ShortTag() != "!!int" || w.node.Decode(into) != nil {
 			w.wrongf("expected a whole number, found %s", w.shown())
 		}
-	}
+	})
 }
 
-func yes(into *bool) func(written) {
-	return func(w written) {
+func yes(into *bool) value {
+	return shownAs(into, func(w written) {
 		if w.node.Decode(into) != nil {
 			w.wrongf("expected true or false, found %s", w.shown())
 		}
-	}
+	})
 }
 
 func (w written) shown() string {
@@ -92,8 +109,8 @@ func (w written) shown() string {
 	return w.kind()
 }
 
-func duration(into *time.Duration) func(written) {
-	return func(w written) {
+func duration(into *time.Duration) value {
+	take := func(w written) {
 		if !w.scalar() {
 			return
 		}
@@ -104,15 +121,29 @@ func duration(into *time.Duration) func(written) {
 		}
 		*into = d
 	}
+	return value{take: take, show: func() any { return durationText(*into) }}
 }
 
 // words is a list of texts.
-func words(into *[]string) func(written) {
-	return func(w written) {
+func words(into *[]string) value {
+	take := func(w written) {
 		for _, item := range w.items() {
 			*into = append(*into, item.text())
 		}
 	}
+	return value{take: take, show: func() any { return shownWords(*into) }}
+}
+
+// shownWords are those of a command, without what may be a key in a URL.
+func shownWords(argv []string) []string {
+	var shown []string
+	for _, word := range argv {
+		if url, err := health.ParseURL(word); err == nil {
+			word = url.String()
+		}
+		shown = append(shown, word)
+	}
+	return shown
 }
 
 // program is a name or an absolute path: another one would mean a file of
@@ -124,38 +155,43 @@ func (w written) program() string {
 	return w.absolute()
 }
 
-func binary(into *string) func(written) {
-	return func(w written) {
+// binary is nginx's; an empty text sets nothing.
+func binary(into *string) value {
+	take := func(w written) {
 		if w.text() != "" {
 			*into = w.program()
 		}
 	}
+	return value{take: take, show: func() any { return cmp.Or(*into, "nginx") }}
 }
 
 // argv is a command that nginx's own is replaced by.
-func argv(into *[]string) func(written) {
-	return func(w written) {
-		words(into)(w)
-		if len(*into) > 0 {
+func argv(into *[]string) value {
+	v := words(into)
+	v.take = func(w written) {
+		if w.node.Kind != yaml.SequenceNode {
+			_ = w.isCommand()
+		} else if words(into).take(w); len(*into) > 0 {
 			_ = w.items()[0].program()
 		}
 	}
+	return v
 }
 
 var plainContainer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // container is what a runtime calls one, or its id; an empty text sets nothing.
-func container(into *string) func(written) {
-	return func(w written) {
+func container(into *string) value {
+	return shownAs(into, func(w written) {
 		if *into = w.text(); *into != "" && !plainContainer.MatchString(*into) {
 			w.wrongf("%q is no name of a container: letters, digits, dot, dash and underscore", *into)
 		}
-	}
+	})
 }
 
-// named are texts by names that the operator gives.
-func named(into *map[string]string) func(written) {
-	return func(w written) {
+// headers are texts by names that the operator gives, and are never shown.
+func headers(into *map[string]string) value {
+	take := func(w written) {
 		*into = map[string]string{}
 		w.each(func(name string, below written) {
 			if below.key = w.key; below.node != nil {
@@ -163,9 +199,12 @@ func named(into *map[string]string) func(written) {
 			}
 		})
 	}
-}
-
-// keep is for what needs more than its own value.
-func keep(into *written) func(written) {
-	return func(w written) { *into = w }
+	show := func() any {
+		shown := map[string]string{}
+		for name := range *into {
+			shown[name] = health.Hidden
+		}
+		return shown
+	}
+	return value{take: take, show: show}
 }

@@ -12,13 +12,18 @@ import (
 	"bgswitch/switcher/rightstest"
 )
 
-const examples = "../../examples"
+const examplesDir = "../../examples"
+
+var commentedOut = regexp.MustCompile(`(?m)^( *)# ((?:  +)?[a-z_]+:.*|    [a-z]+: \{.*|    +- .*)$`)
+
+// uncommented sets what is commented out.
+func uncommented(text string) string { return commentedOut.ReplaceAllString(text, "$1$2") }
 
 // Every setting of the example is one that there is, also where it is
 // commented out.
 func TestExampleSettings(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(examples, "bgswitch.yaml")
+	path := filepath.Join(examplesDir, "bgswitch.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -30,12 +35,10 @@ func TestExampleSettings(t *testing.T) {
 	if len(s.sites) != 1 || s.sites[0].Name != "myapp" || s.sites[0].Confirm == nil || len(s.notify.Webhooks) != 1 || s.notify.Ping.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	commented := regexp.MustCompile(`(?m)^( *)# ((?:  +)?[a-z_]+:.*|    [a-z]+: \{.*|    +- .*)$`)
-	if n := len(commented.FindAll(text, -1)); n < 30 {
+	if n := len(commentedOut.FindAll(text, -1)); n < 30 {
 		t.Errorf("only %d settings are commented out", n)
 	}
-	whole := commented.ReplaceAllString(string(text), "$1$2")
-	if s, err = newReader().parse("all of "+path, []byte(whole)); err != nil {
+	if s, err = newReader().parse("all of "+path, []byte(uncommented(string(text)))); err != nil {
 		t.Error(err)
 	}
 	if len(s.sites) != 5 || s.verify.Fall != 3 || s.sites[3].Files[0].Whole == nil || len(s.sites[4].Restart) == 0 || len(s.sites[1].Files) != 3 || s.sites[2].Files[0].Layout[0].Colors[switcher.Blue] == nil {
@@ -48,7 +51,7 @@ func TestExampleCommands(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, name := range []string{"cron.d/bgswitch", "systemd/bgswitch-verify.service", "monitoring/nagios.cfg", "monitoring/icinga2.conf", "prometheus/bgswitch.rules.yml"} {
-		text, err := os.ReadFile(filepath.Join(examples, name))
+		text, err := os.ReadFile(filepath.Join(examplesDir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +83,7 @@ func TestExampleUnits(t *testing.T) {
 	folder := t.TempDir()
 	var units []string
 	for _, name := range []string{"bgswitch-verify.service", "bgswitch-verify.timer"} {
-		text, err := os.ReadFile(filepath.Join(examples, "systemd", name))
+		text, err := os.ReadFile(filepath.Join(examplesDir, "systemd", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +108,7 @@ func TestExampleUnits(t *testing.T) {
 // speak of metrics that there are is looked at anyhow.
 func TestExampleAlerts(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(examples, "prometheus", "bgswitch.rules.yml")
+	path := filepath.Join(examplesDir, "prometheus", "bgswitch.rules.yml")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

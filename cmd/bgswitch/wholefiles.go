@@ -18,7 +18,7 @@ func (f wholeFiles) of(w written, path string, words ...written) switcher.LiveFi
 	for color, set := range map[switcher.Color]written{switcher.Blue: f.blue, switcher.Green: f.green} {
 		var path string
 		if set.node != nil {
-			absolute(&path)(set)
+			absolute(&path).take(set)
 		}
 		file.Whole[color] = path
 	}

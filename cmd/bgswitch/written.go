@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bgswitch/health"
 
@@ -25,8 +26,10 @@ type mistake struct {
 // reader reads the settings by their keys, and notes every mistake.
 type reader struct {
 	mistakes []mistake
+	noSites  bool                // why there is none is told by another mistake
 	bad      map[*yaml.Node]bool // the values with a mistake: nothing more is said of them
-	known    map[string]bool     // the keys that were looked for
+	known    map[string][]string // the keys that were looked for, and below which
+	inForce  func() *yaml.Node   // what all of it comes to, once it was read
 	mappings map[*yaml.Node]map[string]written
 
 	wanted bool                                           // it has to name a site
@@ -42,41 +45,65 @@ type written struct {
 }
 
 func newReader() *reader {
-	return &reader{bad: map[*yaml.Node]bool{}, known: map[string]bool{}, mappings: map[*yaml.Node]map[string]written{}}
+	return &reader{bad: map[*yaml.Node]bool{}, known: map[string][]string{}, mappings: map[*yaml.Node]map[string]written{}}
 }
+
+// topLabel is what the whole is called.
+const topLabel = "the settings"
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.*))$`)
 
 // document reads one YAML document.
 func (r *reader) document(text []byte) written {
-	top := written{reader: r, key: "the settings", line: 1}
+	top := written{reader: r, key: topLabel, line: 1}
 	var root, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
 		return top
 	} else if err != nil {
-		r.noYAML(err)
+		r.noYAML(err, text)
 		return top
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		r.mistakes = append(r.mistakes, mistake{max(second.Line, 1), "the settings are one YAML document; a second one begins here"})
 		return top
 	}
-	top.node, top.line = value(root.Content[0]), root.Content[0].Line
+	top.node, top.line = resolved(root.Content[0]), root.Content[0].Line
 	return top
 }
 
-func (r *reader) noYAML(err error) {
+// noYAML tells what the parser says, and what it mostly means.
+func (r *reader) noYAML(err error, source []byte) {
 	line, text := 1, err.Error()
 	if match := yamlLine.FindStringSubmatch(text); match != nil {
 		line, _ = strconv.Atoi(match[1])
 		text = match[2]
 	}
+	lines := strings.Split(string(source), "\n")
+	switch {
+	case strings.Contains(text, "tab character"), strings.Contains(text, "cannot start any token"):
+		for i := line - 1; i < len(lines); i++ { // it names the line before
+			if indent := lines[i][:len(lines[i])-len(strings.TrimLeft(lines[i], " \t"))]; strings.Contains(indent, "\t") {
+				line, text = i+1, "it is indented with a tab: use blanks"
+				break
+			}
+		}
+	case strings.HasPrefix(text, "did not find expected"): // the parser counts lines from 0, and the scanner from 1
+		line++
+		text += ": a bracket or a quote is not closed, a text that holds `: ` has no quotes, or a line is indented otherwise than those beside it"
+	case strings.Contains(text, "could not find expected ':'"):
+		text = "a setting is written `name: value`, with a blank after the colon"
+	case strings.HasPrefix(text, "mapping values"):
+		text += ": it is indented otherwise than the line before, or a text that holds `: ` needs quotes"
+	case strings.Contains(text, "unexpected end of stream"):
+		text += ": a quote is not closed"
+	}
+	r.noSites = true
 	r.mistakes = append(r.mistakes, mistake{line, "cannot be read: " + text})
 }
 
-// value is what a node stands for; nil where it says null.
-func value(node *yaml.Node) *yaml.Node {
+// resolved is what a node stands for; nil where it says null.
+func resolved(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
@@ -86,16 +113,28 @@ func value(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// found are the mistakes from top to bottom.
-func (r *reader) found(path string) mistakes {
-	slices.SortFunc(r.mistakes, func(a, b mistake) int { return cmp.Or(a.line-b.line, cmp.Compare(a.text, b.text)) })
-	var lines mistakes
+// mistakes is an error of several lines.
+type mistakes struct {
+	path string
+	list []mistake
+}
+
+func (m mistakes) Error() string { return strings.Join(m.lines(), "\n") }
+
+// lines begin with the first mistake.
+func (m mistakes) lines() (lines []string) {
 	begin := "cannot read the settings: "
-	for _, m := range slices.Compact(r.mistakes) { // an anchor is read wherever it is used
-		lines = append(lines, fmt.Sprintf("%s%s:%d: %s", begin, path, m.line, m.text))
+	for _, mistake := range m.list {
+		lines = append(lines, fmt.Sprintf("%s%s:%d: %s", begin, m.path, mistake.line, mistake.text))
 		begin = "  "
 	}
 	return lines
+}
+
+// found are the mistakes from top to bottom.
+func (r *reader) found(path string) mistakes {
+	slices.SortFunc(r.mistakes, func(a, b mistake) int { return cmp.Or(a.line-b.line, cmp.Compare(a.text, b.text)) })
+	return mistakes{path, slices.Compact(r.mistakes)} // an anchor is read wherever it is used
 }
 
 // wrong notes a mistake of this value.
@@ -136,21 +175,25 @@ func (w written) kind() string {
 	return "a text"
 }
 
-// takes are the settings that a mapping may hold, and what takes each.
-type takes map[string]func(written)
-
-// has takes the settings below this one; another one is a mistake.
-func (w written) has(settings takes) {
-	for key := range settings {
-		w.known[key] = true
-	}
-	for key, below := range w.below() {
-		if take, ok := settings[key]; !ok {
-			below.wrong(fmt.Errorf("there is no setting %q here", key))
-		} else if below.node != nil {
-			take(below)
+// has takes the settings below this one, in their order; another one is a mistake.
+// What it returns shows all that is in force then.
+func (w written) has(settings ...setting) (inForce func() *yaml.Node) {
+	found, ours := w.below(), map[string]bool{}
+	for _, s := range settings {
+		ours[s.key] = true
+		w.known[s.key] = append(w.known[s.key], w.key)
+		if below, set := found[s.key]; set && below.node != nil {
+			s.take(below)
+		} else if s.always {
+			s.take(written{w.reader, s.key, w.line, nil})
 		}
 	}
+	for key, below := range found {
+		if !ours[key] {
+			below.wrong(fmt.Errorf("there is no setting %q here%s", key, meantBy(key, settings)))
+		}
+	}
+	return func() *yaml.Node { return mappingOf(settings) }
 }
 
 // below is what a mapping holds, by key; with `<<: *other` also what that one
@@ -181,7 +224,7 @@ func (w written) below() map[string]written {
 func (w written) pairs(found map[string]written) (others []written) {
 	for i := 0; i+1 < len(w.node.Content); i += 2 {
 		key := w.node.Content[i]
-		below := written{w.reader, key.Value, key.Line, value(w.node.Content[i+1])}
+		below := written{w.reader, key.Value, key.Line, resolved(w.node.Content[i+1])}
 		first, twice := found[key.Value]
 		switch {
 		case key.ShortTag() == "!!merge" && below.node != nil && below.node.Kind == yaml.SequenceNode:
@@ -218,7 +261,7 @@ func (w written) items() []written {
 	}
 	var list []written
 	for _, item := range w.node.Content {
-		list = append(list, written{w.reader, w.key, item.Line, cmp.Or(value(item), item)})
+		list = append(list, written{w.reader, w.key, item.Line, cmp.Or(resolved(item), item)})
 	}
 	return list
 }
