@@ -12,7 +12,6 @@ import (
 	"bgswitch/switcher/caller"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/notify"
-	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 
 	"github.com/urfave/cli/v2"
@@ -189,7 +188,7 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 			Test: s.nginx.test, Reload: s.nginx.reload,
 			ContainerName: s.nginx.container, MasterPID: s.nginx.pid,
 		},
-		State: statedir.Of(s.stateDir, site.Name),
+		State: s.stateOf(site),
 		Asker: health.Asker{Log: log},
 		Host:  hostname(),
 		Log:   log,
@@ -199,5 +198,5 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 
 // teller tells people, through the channels of the settings.
 func (s settings) teller(t *terminal) *notify.Teller {
-	return &notify.Teller{Channels: s.notify, StateDir: s.stateDir, Host: hostname(), Say: t.say}
+	return &notify.Teller{Channels: s.notify, StateDir: s.stateDir, StateOf: s.stateOfNamed, Host: hostname(), Say: t.say}
 }

@@ -17,8 +17,9 @@ import (
 type Teller struct {
 	Channels
 	StateDir string
-	Host     string            // the name of this host
-	Say      func(text string) // which channel did not work
+	StateOf  func(site string) statedir.Folder // where what is kept of a site lies
+	Host     string                            // the name of this host
+	Say      func(text string)                 // which channel did not work
 	reports  sync.Mutex
 }
 
@@ -59,7 +60,7 @@ func (t *Teller) Found(ctx context.Context, f verify.Finding) {
 }
 
 func (t *Teller) send(ctx context.Context, m Message) {
-	t.report(statedir.Of(t.StateDir, m.Site), t.Tell(ctx, m))
+	t.report(t.StateOf(m.Site), t.Tell(ctx, m))
 }
 
 // Verified pings with the exit code of a run of verify.
