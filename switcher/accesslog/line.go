@@ -43,23 +43,44 @@ func inCombined(line []byte) int {
 }
 
 // inJSON finds the field `status` of an object, written as a number or as a text.
-// In a text of the client's a quote has a backslash before it.
+// One of an object within it is another's: what an upstream answered, say.
 func inJSON(line []byte) int {
-	key := []byte(`"status"`)
-	for {
-		_, rest, found := bytes.Cut(line, key)
-		if !found {
-			return 0
-		}
-		line = rest
-		value, is := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte{':'})
-		if !is {
-			continue
-		}
-		if status := statusAt(bytes.TrimLeft(value, ` "`)); status > 0 {
-			return status
+	depth := 0
+	for len(line) > 0 {
+		c := line[0]
+		line = line[1:]
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			var text []byte
+			text, line = cutText(line)
+			value, is := bytes.CutPrefix(bytes.TrimLeft(line, " "), []byte{':'})
+			if !is || depth != 1 || string(text) != "status" {
+				continue
+			}
+			if status := statusAt(bytes.TrimLeft(value, ` "`)); status > 0 {
+				return status
+			}
 		}
 	}
+	return 0
+}
+
+// cutText cuts a text at the quote that ends it. One of the client's has a backslash
+// before it.
+func cutText(line []byte) (text, rest []byte) {
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '\\':
+			i++
+		case '"':
+			return line[:i], line[i+1:]
+		}
+	}
+	return line, nil
 }
 
 // statusAt is the status that a text begins with; 0: none.
