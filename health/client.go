@@ -76,10 +76,13 @@ func readCA(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, caLimit))
 }
 
+// UserAgent is that of every question.
+const UserAgent = "bgswitch"
+
 // request is a GET that says who asks, unless a header says otherwise.
 func request(ctx context.Context, p place, headers map[string]string) *http.Request {
 	r := &http.Request{Method: http.MethodGet, URL: p.url, Host: p.host, Header: http.Header{}}
-	r.Header.Set("User-Agent", "bgswitch")
+	r.Header.Set("User-Agent", UserAgent)
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -351,11 +352,63 @@ func TestBakeForgives(t *testing.T) {
 		t.Errorf("it ends with %+v", baked)
 	}
 	r := b.records("to green done ended")[0]
-	if r.Bake.Failed != 1 || *r.Bake.Requests != 9 || *r.Bake.Errors != 9 {
+	if r.Bake.Failed != 1 || *r.Bake.Requests != 9 || *r.Bake.Errors != 9 || *r.Bake.Judged {
 		t.Errorf("the record is %+v", r.Bake)
 	}
 	b.stands(switcher.Green)
 	b.answers(switcher.Green, 5)
+}
+
+// What bgswitch asks itself through nginx is no visitor's request, whether the log
+// shows who asked or not: it neither fills min_requests nor thins out the errors.
+func TestBakeCountsVisitorsAlone(t *testing.T) {
+	t.Parallel()
+	for name, format := range map[string]string{
+		"combined":      "combined",
+		"JSON":          `own; log_format own escape=json '{"status":$status,"agent":"$http_user_agent"}';`,
+		"no user agent": `own; log_format own '$remote_addr "$request" $status';`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			use, define, _ := strings.Cut(format, ";")
+			b := newBakery(t, newStand(t, nginxtest.Options{HTTP: define, Server: "access_log site.log " + use +
+				"; location / { proxy_pass http://myapp; } location /broken { return 503; }"}))
+			b.bake.AccessLog = b.log
+			visit := func(path string, n int) {
+				for range n {
+					if response, err := http.Get(b.URL() + path); err != nil {
+						t.Error(err)
+					} else {
+						_ = response.Body.Close()
+					}
+				}
+			}
+			fewest, most := 0, 0 // a last answer of the switch's proof may be logged late
+			if name == "no user agent" {
+				most = 1
+			}
+			baked := b.until(b.begin(switcher.Green), func(look switcher.BakeLook) bool {
+				fewest = max(fewest, look.Log.Requests)
+				return look.Questions > 12
+			}, func(func()) {
+				visit("", 9)
+				visit("broken", 3)
+			})
+			if fewest > most {
+				t.Errorf("with no visitor at all there are %d requests", fewest)
+			}
+			if outcomeOf(baked.Err) != switcher.WentBack || !regexp.MustCompile("^cannot keep green live: [123] of 1[0-3] requests since the switch were answered 5xx").MatchString(baked.Err.Error()) {
+				t.Errorf("it ends with %v; %+v", baked.Err, baked.Look.Log)
+			}
+			if is := baked.Look.Unmarked; (is > 0) != (name == "no user agent") {
+				t.Errorf("%d lines could not be told from those of visitors", is)
+			}
+			if r := b.records("bake blue done went back", "to green done went back")[0]; r.Bake.Judged == nil || !*r.Bake.Judged || *r.Bake.Requests < 10 {
+				t.Errorf("the record is %+v", r.Bake)
+			}
+			b.stands(switcher.Blue)
+		})
+	}
 }
 
 // Whoever switches by hand is not kept from it, and the bake ends without touching

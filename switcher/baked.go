@@ -190,7 +190,8 @@ func (b *Baker) noted(outcome, why string) *statedir.Bake {
 		Questions: b.look.Questions, Failed: b.look.Failed, Error: statedir.Text(why),
 	}
 	if log := b.look.Log; log != nil {
-		n.Requests, n.Errors = &log.Requests, &log.Errors
+		judged := b.look.Judged()
+		n.Requests, n.Errors, n.Judged = &log.Requests, &log.Errors, &judged
 	}
 	return n
 }

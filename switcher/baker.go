@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bgswitch/health"
@@ -31,24 +32,32 @@ type Baker struct {
 	nginx   found
 	check   health.Check // one question of each round
 
-	look BakeLook
-	late lately
-	over bool // the time is up
+	look  BakeLook
+	lines accesslog.Counts // of the log
+	late  lately
+	over  bool // the time is up
+
+	asked, refused atomic.Int64 // our own questions through nginx; of them, those answered 5xx
 }
 
 // BakeLook is what a bake has seen so far.
 type BakeLook struct {
 	From, To  Color
-	Left      time.Duration // 0: the time is up, and it waits for what is under way
-	Questions int           // that were asked of the color, directly and through nginx at a time
-	Failed    int           // of them
-	InRow     int           // the last of them
-	Fall      int           // so many in a row are too many
-	Why       string        // the last one failed
-	IdleWhy   string        // why the idle color is not healthy; empty: it is, or was not asked
-	Log       *accesslog.Counts
+	Left      time.Duration     // 0: the time is up, and it waits for what is under way
+	Questions int               // that were asked of the color, directly and through nginx at a time
+	Failed    int               // of them
+	InRow     int               // the last of them
+	Fall      int               // so many in a row are too many
+	Why       string            // the last one failed
+	IdleWhy   string            // why the idle color is not healthy; empty: it is, or was not asked
+	Log       *accesslog.Counts // of visitors; nil: none is read
+	Fewest    int               // requests of visitors that are needed to judge it
+	Unmarked  int               // lines that were taken for our own questions by their number: see visitors
 	LogErr    error
 }
+
+// Judged says whether enough visitors came for the share of 5xx to be judged.
+func (l BakeLook) Judged() bool { return l.Log != nil && l.Log.Requests >= l.Fewest }
 
 // BakeCommand is how records name the switch back.
 const BakeCommand = "bake"
@@ -69,7 +78,7 @@ func (p *part) newBaker(r statedir.Record, told []command.Told) (*Baker, error) 
 	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log}
 	b.check = b.Site.Check
 	b.check.Attempts, b.check.Passes = 1, 1
-	b.look = BakeLook{From: r.From, To: r.To, Left: bake.For, Fall: bake.Fall}
+	b.look = BakeLook{From: r.From, To: r.To, Left: bake.For, Fall: bake.Fall, Fewest: bake.MinRequests}
 	if p.log != nil {
 		b.look.Log = &accesslog.Counts{}
 	}
@@ -194,7 +203,14 @@ func (b *Baker) ask(ctx context.Context) (r round) {
 // the color may answer an error all the same.
 func (b *Baker) throughWhy(ctx context.Context) string {
 	confirm := b.Site.Confirm
+	b.asked.Add(1) // before it can be logged
 	page, err := b.Asker.Get(ctx, confirm.URL, confirm.Host, max(b.check.Timeout, statusTimeout))
+	if page.Nobody {
+		b.asked.Add(-1)
+	}
+	if page.Status >= http.StatusInternalServerError {
+		b.refused.Add(1)
+	}
 	if err != nil {
 		return b.Site.Through() + ": " + err.Error()
 	}
@@ -302,9 +318,8 @@ func (b *Baker) readLog() error {
 	}
 	var counts accesslog.Counts
 	counts, b.look.LogErr = b.log.Read()
-	b.look.Log.Requests += counts.Requests
-	b.look.Log.Errors += counts.Errors
-	b.look.Log.Unknown += counts.Unknown
+	b.lines.Add(counts)
+	*b.look.Log, b.look.Unmarked = b.visitors()
 	all, within := *b.look.Log, b.late.add(*b.look.Log, time.Now())
 	switch {
 	case b.tooMany(all):
@@ -313,6 +328,18 @@ func (b *Baker) readLog() error {
 		return b.tooManyErrors(within, "in the last minute")
 	}
 	return nil
+}
+
+// visitors are the lines that are not of our own questions. A log that never shows who
+// asked has as many of those as were asked: they are taken off.
+func (b *Baker) visitors() (c accesslog.Counts, unmarked int) {
+	if c = b.lines; c.Own > 0 {
+		return c, 0
+	}
+	unmarked = min(int(b.asked.Load()), c.Unsigned)
+	c.Requests -= unmarked
+	c.Errors = min(c.Errors-min(int(b.refused.Load()), unmarked, c.Errors), c.Requests)
+	return c, unmarked
 }
 
 func (b *Baker) tooMany(c accesslog.Counts) bool {

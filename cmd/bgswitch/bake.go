@@ -170,8 +170,11 @@ func bakeMoment(look switcher.BakeLook) string {
 // countedWords tell of the visitors' requests, where the access log does, and else of
 // our own questions.
 func countedWords(look switcher.BakeLook) string {
-	if log := look.Log; log != nil {
+	switch log := look.Log; {
+	case look.Judged():
 		return fmt.Sprintf("%s, %s 5xx", switcher.Counted(log.Requests, "request"), switcher.Share(log.Errors, log.Requests))
+	case log != nil:
+		return fmt.Sprintf("%s, %d 5xx, too few to judge (min_requests is %d)", switcher.Counted(log.Requests, "request"), log.Errors, look.Fewest)
 	}
 	return fmt.Sprintf("%s, %d failed", switcher.Counted(look.Questions, "question"), look.Failed)
 }
@@ -195,10 +198,15 @@ func (t *terminal) showBaked(baked switcher.Baked) {
 // logNotes say where an access log has not told what it was read for.
 func logNotes(look switcher.BakeLook) (notes []string) {
 	log := look.Log
+	if look.Unmarked > 0 {
+		notes = append(notes, fmt.Sprintf("the access log does not show who asked ($http_user_agent): %s of it were taken for the bake's own questions, by their number", switcher.Counted(look.Unmarked, "line")))
+	}
 	switch {
 	case log == nil:
 	case log.Requests == 0 && log.Unknown > 0:
 		notes = append(notes, fmt.Sprintf("no line of the access log was understood, of %d: see `access_log` in the README for the formats", log.Unknown))
+	case log.Requests == 0 && (log.Own > 0 || look.Unmarked > 0):
+		notes = append(notes, "no visitor came: the access log told of bgswitch's own questions alone")
 	case log.Requests == 0:
 		notes = append(notes, "the access log told of no request: is it this site's, and does nginx write it at once (`flush`)?")
 	case log.Unknown > 0:

@@ -18,6 +18,17 @@ type Counts struct {
 	Requests int // lines with a status
 	Errors   int // of them, those with one of 500 to 599
 	Unknown  int // lines in which no status was found
+	Unsigned int // of the requests, those that show no user agent
+	Own      int // lines of our own questions, which count nowhere else
+}
+
+// Add adds what more lines tell.
+func (c *Counts) Add(more Counts) {
+	c.Requests += more.Requests
+	c.Errors += more.Errors
+	c.Unknown += more.Unknown
+	c.Unsigned += more.Unsigned
+	c.Own += more.Own
 }
 
 // Log is an access log that is followed. Nothing of what stands in it is kept.

@@ -86,23 +86,28 @@ func TestLines(t *testing.T) {
 		`127.0.0.1 - - [23/Nov/2026:01:54:52 +0000] "\x16\x03\x22 500 " 400 157 "-" "-"`:                    {Requests: 1},
 		`127.0.0.1 - - [23/Nov/2026:01:54:52 +0000] "" 400 0 "-" "-" "-"`:                                   {Requests: 1},
 		`"shop.example.com" 10.0.0.7 - - [23/Nov/2026:01:54:52 +0000] "GET / HTTP/1.1" 504 1 "-" "-" 0.004`: {Requests: 1, Errors: 1},
-		`127.0.0.1 - - [x] "GET / HTTP/1.1" 599`:                                                            {Requests: 1, Errors: 1},
-		`127.0.0.1 - - [x] "GET / HTTP/1.1" 499 0`:                                                          {Requests: 1},
+		`127.0.0.1 - - [x] "GET / HTTP/1.1" 599`:                                                            {Requests: 1, Errors: 1, Unsigned: 1},
+		`127.0.0.1 - - [x] "GET / HTTP/1.1" 499 0`:                                                          {Requests: 1, Unsigned: 1},
 		`127.0.0.1 - - [x] "GET / HTTP/1.1" 5000 0`:                                                         {Unknown: 1},
 		`127.0.0.1 - - [x] "GET / HTTP/1.1" - 0`:                                                            {Unknown: 1},
 		`127.0.0.1 200 GET /`:                                                                               {Unknown: 1},
-		`{"time":"2026-11-23T01:54:52+00:00","request":"GET / HTTP/1.1","status":503,"bytes":9}`:            {Requests: 1, Errors: 1},
+		`{"time":"2026-11-23T01:54:52+00:00","request":"GET / HTTP/1.1","status":503,"bytes":9}`:            {Requests: 1, Errors: 1, Unsigned: 1},
 		`{"status": "200", "agent": "x"}`:                                                                   {Requests: 1},
-		`  {"request_uri":"/?\"status\":500","status" : "204"}`:                                             {Requests: 1},
+		`  {"request_uri":"/?\"status\":500","status" : "204"}`:                                             {Requests: 1, Unsigned: 1},
 		`{"agent":"status","upstream_status":"500","status":"200"}`:                                         {Requests: 1},
-		`{"upstream":{"status":200},"status":502}`:                          {Requests: 1, Errors: 1},
-		`{"agent":"{\"status\":200","tries":[{"status":200}],"status":502}`: {Requests: 1, Errors: 1},
-		`{"upstream":{"status":200}}`:                                       {Unknown: 1},
-		`{"status":"-"}`: {Unknown: 1},
-		`{"code":500}`:   {Unknown: 1},
-		``:               {},
-		" \r":            {},
-		`127.0.0.1 - - [x] "GET / HTTP/1.1" 200 0` + "\r": {Requests: 1},
+		`{"upstream":{"status":200},"status":502}`:                                                          {Requests: 1, Errors: 1, Unsigned: 1},
+		`{"agent":"{\"status\":200","tries":[{"status":200}],"status":502}`:                                 {Requests: 1, Errors: 1},
+		`127.0.0.1 - - [x] "GET / HTTP/1.1" 502 0 "-" "bgswitch"`:                                           {Own: 1},
+		`127.0.0.1 - - [x] "GET /bgswitch HTTP/1.1" 502 0 "-" "x bgswitch"`:                                 {Requests: 1, Errors: 1},
+		`127.0.0.1 - - [x] "GET / HTTP/1.1" 502 0 "-" "\x22bgswitch\x22"`:                                   {Requests: 1, Errors: 1},
+		`{"status":502,"agent":"bgswitch"}`:                                                                 {Own: 1},
+		`{"status":502,"agent":"\"bgswitch\""}`:                                                             {Requests: 1, Errors: 1},
+		`{"upstream":{"status":200}}`:                                                                       {Unknown: 1},
+		`{"status":"-"}`:                                                                                    {Unknown: 1},
+		`{"code":500}`:                                                                                      {Unknown: 1},
+		``:                                                                                                  {},
+		" \r":                                                                                               {},
+		`127.0.0.1 - - [x] "GET / HTTP/1.1" 200 0` + "\r":                                                   {Requests: 1, Unsigned: 1},
 	} {
 		var got Counts
 		got.count([]byte(line))
@@ -140,7 +145,7 @@ func TestTornLines(t *testing.T) {
 	w.text("00 0\n" + `127.0.0.1 - - [x] "GET / HTTP/1.1" 50`)
 	reads(t, l, Counts{})
 	w.text("2 0\n" + `127.0.0.1 - - [x] "GET /`)
-	reads(t, l, Counts{Requests: 1, Errors: 1})
+	reads(t, l, Counts{Requests: 1, Errors: 1, Unsigned: 1})
 	w.text(strings.Repeat("x", 3*chunk))
 	reads(t, l, Counts{Unknown: 1})
 	w.text(` HTTP/1.1" 500 0` + "\n")

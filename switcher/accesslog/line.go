@@ -1,6 +1,14 @@
 package accesslog
 
-import "bytes"
+import (
+	"bytes"
+
+	"bgswitch/health"
+)
+
+// own is the user agent of our own questions as a format shows it that quotes it: a
+// quote of a client's does not come through (log_format, escape).
+var own = []byte(`"` + health.UserAgent + `"`)
 
 // count counts a line. An empty one is none.
 func (c *Counts) count(line []byte) {
@@ -8,11 +16,19 @@ func (c *Counts) count(line []byte) {
 	if len(line) == 0 {
 		return
 	}
+	if bytes.Contains(line, own) {
+		c.Own++
+		return
+	}
 	find := inCombined
 	if line[0] == '{' {
 		find = inJSON
 	}
-	switch status := find(line); {
+	status, signed := find(line)
+	if status > 0 && !signed {
+		c.Unsigned++
+	}
+	switch {
 	case status == 0:
 		c.Unknown++
 	case status >= 500 && status <= 599:
@@ -26,7 +42,8 @@ func (c *Counts) count(line []byte) {
 // inCombined finds the status in nginx's combined format, and in whatever has it
 // behind the request line, too: the first number of three digits that follows a
 // quoted text. What a client sends brings no quote into it (log_format, escape).
-func inCombined(line []byte) int {
+// Signed is a line that shows a user agent: something quoted behind the status.
+func inCombined(line []byte) (status int, signed bool) {
 	quoted := false
 	for i, c := range line {
 		if c != '"' {
@@ -34,17 +51,19 @@ func inCombined(line []byte) int {
 		}
 		if quoted && i+1 < len(line) && line[i+1] == ' ' {
 			if status := statusAt(line[i+2:]); status > 0 {
-				return status
+				return status, bytes.ContainsRune(line[i+2:], '"')
 			}
 		}
 		quoted = !quoted
 	}
-	return 0
+	return 0, false
 }
 
 // inJSON finds the field `status` of an object, written as a number or as a text.
-// One of an object within it is another's: what an upstream answered, say.
-func inJSON(line []byte) int {
+// One of an object within it is another's: what an upstream answered, say. It is
+// signed where a field is called user_agent or the like.
+func inJSON(line []byte) (status int, signed bool) {
+	signed = bytes.Contains(line, []byte(`gent":`))
 	depth := 0
 	for len(line) > 0 {
 		c := line[0]
@@ -62,11 +81,11 @@ func inJSON(line []byte) int {
 				continue
 			}
 			if status := statusAt(bytes.TrimLeft(value, ` "`)); status > 0 {
-				return status
+				return status, signed
 			}
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // cutText cuts a text at the quote that ends it. One of the client's has a backslash

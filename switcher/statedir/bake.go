@@ -11,6 +11,7 @@ type Bake struct {
 	Failed    int       `json:"failed"`    // of them
 	Requests  *int      `json:"requests"`  // that the access log told of; nil: it was not read
 	Errors    *int      `json:"errors"`    // of them, those answered 5xx
+	Judged    *bool     `json:"judged"`    // whether that was judged: not where too few came; nil: it was not read
 	Error     Text      `json:"error"`     // why the color was left, or should have been
 }
 
