@@ -172,7 +172,7 @@ func untilOf(text string, now time.Time) (until time.Time, err error) {
 	if text == "" {
 		return until, nil
 	}
-	if lasts, err := parseDuration(text); err == nil {
+	if lasts, err := time.ParseDuration(text); err == nil { // a number alone may be an hour of the day
 		until = now.Add(lasts).Truncate(time.Second)
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00"} {
