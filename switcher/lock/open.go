@@ -100,7 +100,11 @@ func (l *Lock) grouped() bool {
 // share gives the file that was made to those who may write its folder.
 func (l *Lock) share() error {
 	folder := &l.Folder.Stat
-	if os.Geteuid() == 0 && folder.Uid != 0 {
+	stat, err := l.named()
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 && folder.Uid != 0 && stat.Uid != folder.Uid { // it need not be root who made it: see trust.As
 		if err := l.File.Chown(int(folder.Uid), int(folder.Gid)); err != nil {
 			return err
 		}

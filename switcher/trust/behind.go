@@ -2,6 +2,7 @@ package trust
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/user"
 	"strconv"
@@ -36,6 +37,59 @@ func onTheWay(path string) ([]error, error) {
 		return nil, err
 	}
 	return doubts, file.Close()
+}
+
+// Hands is whose rights go for a change that is made where paths lead together:
+// his who could lead one of them elsewhere. What has the path itself is not judged,
+// the folder that it is in is. nil: nobody could but root and we. The error is a
+// *Doubt where several could, or anybody.
+func Hands(paths ...string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	var his *Doubt
+	for _, path := range paths {
+		doubts, err := wayTo(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, doubt := range doubts {
+			if his, err = together(his, doubt); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if his == nil {
+		return nil, nil
+	}
+	return credential(*his.owner), nil
+}
+
+// together is the first of two doubts that are about the same user.
+func together(his *Doubt, err error) (*Doubt, error) {
+	var doubt *Doubt
+	switch {
+	case !errors.As(err, &doubt) || doubt.owner == nil:
+		return nil, err
+	case doubt.more != nil:
+		return nil, doubt.more
+	case his == nil:
+		return doubt, nil
+	case *his.owner != *doubt.owner:
+		return nil, &Doubt{text: fmt.Sprintf("%s, but %s", his, doubt), mend: "let all of it belong to one of them, or to root", is: ErrUnsafe}
+	}
+	return his, nil
+}
+
+// wayTo are the doubts about the way to what has a path.
+func wayTo(path string) ([]error, error) {
+	w, err := begin(path)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	err = w.walk(1)
+	return w.doubts, err
 }
 
 // nobody's group is that of who has none (group(5), nogroup).

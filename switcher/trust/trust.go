@@ -35,6 +35,7 @@ type Doubt struct {
 	mend  string
 	is    error
 	owner *uint32 // whose it is, where that is the doubt
+	more  error   // why others than he could change it, too
 }
 
 func (d *Doubt) Error() string { return d.text }
@@ -58,9 +59,15 @@ const (
 // this, or to one of owners, and if nobody else has any of these rights. An error
 // is a *Doubt.
 func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
+	shared := sharedBy(path, stat, rights)
 	if !ours(stat.Uid) && !slices.Contains(owners, stat.Uid) {
-		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrForeign, &stat.Uid}
+		return &Doubt{fmt.Sprintf("%s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrForeign, &stat.Uid, shared}
 	}
+	return shared
+}
+
+// sharedBy is the doubt that others than its owner have any of these rights.
+func sharedBy(path string, stat *unix.Stat_t, rights uint32) error {
 	if stat.Mode&rights == 0 {
 		return nil
 	}
@@ -68,7 +75,7 @@ func Of(path string, stat *unix.Stat_t, rights uint32, owners ...uint32) error {
 	if rights == Open {
 		can, take = "open", "go="
 	}
-	return &Doubt{fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), "chmod " + take + " " + foreign.Shell(path), ErrUnsafe, nil}
+	return &Doubt{text: fmt.Sprintf("others may %s %s (mode %04o)", can, path, stat.Mode&0o7777), mend: "chmod " + take + " " + foreign.Shell(path), is: ErrUnsafe}
 }
 
 // ours says whether whatever a user owns is as safe as we are.
@@ -96,11 +103,15 @@ func named(path string, stat, folder *unix.Stat_t) error {
 	sticky := folder.Mode&unix.S_ISVTX != 0 && ours(folder.Uid)
 	switch {
 	case link && others && !(sticky && ours(stat.Uid) && stat.Nlink == 1):
-		return &Doubt{fmt.Sprintf("others can have put the link %s there", path), "", ErrPlanted, nil}
+		doubt := &Doubt{text: fmt.Sprintf("others can have put the link %s there", path), is: ErrPlanted}
+		if owner := folder.Uid; folder.Mode&Write == 0 {
+			doubt.owner = &owner
+		}
+		return doubt
 	case link && !ours(stat.Uid):
-		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted, &stat.Uid}
+		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted, &stat.Uid, nil}
 	case !link && others && stat.Nlink > 1 && stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return &Doubt{fmt.Sprintf("%s has several names, and others can have put this one there", path), "", ErrUnsafe, nil}
+		return &Doubt{text: fmt.Sprintf("%s has several names, and others can have put this one there", path), is: ErrUnsafe}
 	}
 	return nil
 }
