@@ -26,6 +26,7 @@ import (
 type Switcher struct {
 	Typed
 	Site  Site
+	Sites []Site // all of the settings: releases may be shared
 	Nginx *nginx.Nginx
 	State statedir.Folder
 	Asker health.Asker

@@ -135,7 +135,7 @@ func TestLinksInThePlaceOfReleases(t *testing.T) {
 		e.lay()
 		e.at(p, func(int) {
 			found, _ := filepath.Glob(filepath.Join(e.app, "releases", "*"))
-			half, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch*"))
+			half, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch-removing-*"))
 			for i, folder := range append(found, half...) {
 				if strings.HasSuffix(folder, releaseOf(4)) || strings.HasSuffix(folder, releaseOf(5)) || strings.HasSuffix(folder, releaseOf(6)) {
 					continue
@@ -162,17 +162,22 @@ func TestLinksInThePlaceOfReleases(t *testing.T) {
 func TestNobodyWaitsForPruning(t *testing.T) {
 	t.Parallel()
 	e := newEstate(t)
+	others := filepath.Join(e.Dir, "others.yaml")
+	e.write(others, strings.ReplaceAll(e.read(e.Settings), e.StateDir, e.StateDir+"2"))
 	meanwhile := func(int) {
 		if code, out := e.bgswitch("back"); code != exitDone {
 			t.Errorf("while something is removed, back exits %d: %s", code, out)
 		}
-		if code, out := e.bgswitch(pruning...); code != exitBusy || !strings.Contains(out, "cannot prune the releases: another bgswitch is at work: ") {
-			t.Errorf("while something is removed, one more exits %d: %s", code, out)
+		for _, settings := range []string{e.Settings, others} {
+			code, out := e.bgswitch(append(pruning, "--config", settings)...)
+			if code != exitBusy || !strings.Contains(out, "cannot prune the releases: another bgswitch is at work: process ") || !strings.Contains(out, " (releases prune), since ") {
+				t.Errorf("while something is removed, one more with %s exits %d: %s", settings, code, out)
+			}
 		}
 	}
 	seen := false
 	e.traced(&tracer{each: func(pid int, call uint64, args [6]uint64) {
-		if hidden, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch*")); !seen && len(hidden) == 3 && call == unix.SYS_UNLINKAT && len(e.locks()) == 0 {
+		if hidden, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch-removing-*")); !seen && len(hidden) == 3 && call == unix.SYS_UNLINKAT && len(e.locks()) == 0 {
 			seen = true
 			meanwhile(pid)
 		}
@@ -214,7 +219,7 @@ func TestReleasesInUseStay(t *testing.T) {
 		_ = errors.Join(os.Symlink("releases/"+releaseOf(1), led), os.Rename(led, filepath.Join(e.app, "blue")))
 	}, pruning...)
 	e.whole("led there meanwhile", 1, 2, 3, 4, 5, 6)
-	if !r.met || r.code != exitFailed || !strings.Contains(r.out, "blue's link was led to "+releaseOf(1)+" meanwhile, or nowhere: ") {
+	if !r.met || r.code != exitFailed || !strings.Contains(r.out, filepath.Join(e.app, "blue")+" was led to "+releaseOf(1)+" meanwhile, or nowhere") {
 		t.Errorf("exits %d (met: %t):\n%s", r.code, r.met, r.out)
 	}
 	code, out := e.bgswitch(pruning...)

@@ -18,10 +18,12 @@ func releasesCommand() *cli.Command {
 		Description: "Shows what each color carries, and which releases were fled. Where `release:` names\n" +
 			"a link for each color, also the folders beside those that the links lead to.\n\n" +
 			"`bgswitch releases prune` removes the oldest of those that are called <time>-<sha>,\n" +
-			"as 20261123-1a2b3c4, but for the newest (--keep), those that a color, another link\n" +
-			"beside them or a process uses, and the newest before the live one that was not\n" +
-			"fled. It follows no link, enters nothing that is mounted, and touches nothing else;\n" +
-			"what is another user's is removed with his rights. A switch waits for none of it.",
+			"as 20261123-1a2b3c4, but for the newest (--keep), those that a color of any site,\n" +
+			"another link beside them or a process uses, and the newest before the live one that\n" +
+			"was not fled. It follows no link, enters nothing that is mounted, and touches nothing\n" +
+			"else. Where another user could lead a link or the folder elsewhere, it goes by his\n" +
+			"rights; where several could, nothing is removed. What cannot be removed keeps nothing\n" +
+			"else from it, and is shown as half removed. A switch waits for none of it.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "keep", Value: 5, Usage: "prune: keep the newest `N`, whatever they are"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "prune: only show what would be removed"},
@@ -38,7 +40,7 @@ func releases(c *cli.Context) error {
 	case c.Args().Len() > 0 && !prunes:
 		return usage("`"+line.Command("releases", "prune", "--dry-run")+"` shows what would be removed", "releases takes prune or nothing, not %q", strings.Join(c.Args().Slice(), " "))
 	case !prunes && (c.IsSet("keep") || c.IsSet("dry-run") || c.IsSet("wait-lock")):
-		return usage("`"+line.Again("prune")+"`", "--keep, --dry-run and --wait-lock are for releases prune")
+		return usage("`"+line.Again(toPrune(c)...)+"` shows what would be removed", "--keep, --dry-run and --wait-lock are for releases prune")
 	case c.Int("keep") < 1 || c.Duration("wait-lock") < 0:
 		return usage("write it as --keep 5", "prune keeps one release at least, and waits for no negative time")
 	}
@@ -52,6 +54,14 @@ func releases(c *cli.Context) error {
 	}
 	o, p, _ := t.releasesNow(c, switching, 0)
 	return t.showReleases(o, p)
+}
+
+// toPrune is what the line lacks to show what would be removed.
+func toPrune(c *cli.Context) []string {
+	if c.Bool("dry-run") {
+		return []string{"prune"}
+	}
+	return []string{"prune", "--dry-run"}
 }
 
 // releasesNow is what there is. Folders there are only where links lead to them.
@@ -102,6 +112,13 @@ func (t *terminal) showFolders(p switcher.Pruning, otherwise string) {
 		}
 		t.result("  %s", strings.TrimSpace(string(inked("%-24s %s", f.Name, words))))
 	}
+	for _, name := range p.Half {
+		words := "half removed"
+		if otherwise != "" {
+			words += ", the rest " + otherwise
+		}
+		t.result("  %s", string(inked("%-24s %s", name, words)))
+	}
 }
 
 func (t *terminal) prune(c *cli.Context, s *switcher.Switcher) error {
@@ -112,7 +129,7 @@ func (t *terminal) prune(c *cli.Context, s *switcher.Switcher) error {
 			t.showFolders(pruning, "would be removed")
 			t.result("dry run: nothing was removed")
 		} else {
-			err = &switcher.Error{Outcome: switcher.Failed, Step: switcher.StepPrune, Err: err}
+			err = switcher.NotPruned(err)
 		}
 	} else {
 		pruning, err = t.pruned(c, s)
@@ -151,6 +168,7 @@ type releasesObject struct {
 	Fled     []switcher.Fled `json:"fled"`
 	Folder   statedir.Text   `json:"folder"`
 	Folders  []folderObject  `json:"folders"`
+	Half     []string        `json:"half"`
 	Would    []string        `json:"would"`
 	Removed  []string        `json:"removed"`
 	Error    statedir.Text   `json:"error"`
@@ -163,7 +181,7 @@ type folderObject struct {
 }
 
 func (o *releasesObject) take(p switcher.Pruning) {
-	o.Folder, o.Folders = statedir.Text(p.Folder), []folderObject{}
+	o.Folder, o.Folders, o.Half = statedir.Text(p.Folder), []folderObject{}, append([]string{}, p.Half...)
 	for _, f := range p.Folders {
 		o.Folders = append(o.Folders, folderObject{f.Name, statedir.Text(f.Kept), f.Fled})
 	}

@@ -36,6 +36,7 @@ type settings struct {
 	stateDir string
 	nginx    nginxSettings
 	sites    []switcher.Site
+	beside   []switcher.Site // that were set, where flags have changed the one
 	verify   verify.Options
 	notify   notify.Channels
 

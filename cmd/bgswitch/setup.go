@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
@@ -125,7 +126,7 @@ func (s *settings) override(c *cli.Context) error {
 	if err := site.Validate(); err != nil {
 		return usage("`bgswitch --help` tells of the flags", "%v", err)
 	}
-	s.sites = []switcher.Site{site}
+	s.beside, s.sites = s.sites, []switcher.Site{site}
 	return nil
 }
 
@@ -183,6 +184,7 @@ func (s settings) switcherFor(site switcher.Site, t *terminal) *switcher.Switche
 	return &switcher.Switcher{
 		Typed: s.typedFor(site),
 		Site:  site,
+		Sites: slices.Concat(s.sites, s.beside),
 		Nginx: &nginx.Nginx{
 			Binary: s.nginx.binary, Conf: s.nginx.conf, Prefix: s.nginx.prefix,
 			Test: s.nginx.test, Reload: s.nginx.reload,
