@@ -35,30 +35,36 @@ func (s *Switcher) bakingPath() string { return filepath.Join(s.State.Path, baki
 // Baking is the bake that is under way, or was cut off; nil where there is none, or
 // that may not be read.
 func (s *Switcher) Baking() *Baking {
-	b := s.lookAtBaking()
+	b, _ := s.findBaking()
+	return b
+}
+
+// findBaking is Baking; the error says why that is unknown.
+func (s *Switcher) findBaking() (*Baking, error) {
+	b, err := s.lookAtBaking()
 	if b == nil {
-		return nil
+		return nil, err
 	}
 	if holder, held, err := lock.Held(s.bakingPath()); held || err != nil {
 		b.Holder = &holder
-		return b
+		return b, nil
 	}
-	if again := s.lookAtBaking(); again == nil || !again.Began.Equal(b.Began) {
-		return again.unlessEnded(s) // its holder has just gone
+	if again, err := s.lookAtBaking(); again == nil || !again.Began.Equal(b.Began) {
+		return again.unlessEnded(s), err // its holder has just gone
 	}
-	return b.unlessEnded(s)
+	return b.unlessEnded(s), nil
 }
 
-func (s *Switcher) lookAtBaking() *Baking {
+func (s *Switcher) lookAtBaking() (*Baking, error) {
 	var b Baking
-	lines, _, _ := lock.Look(s.bakingPath()) // one that cannot be read tells nothing
+	lines, _, err := lock.Look(s.bakingPath())
 	for _, line := range lines {
 		_ = json.Unmarshal(line, &b)
 	}
 	if b.Schema != bakingSchema || b.To == "" {
-		return nil
+		return nil, err
 	}
-	return &b
+	return &b, err
 }
 
 // unlessEnded: who was killed once he had recorded how it ended has cut nothing off.
@@ -122,8 +128,8 @@ func (p *part) endBaking(r *Result) {
 	}
 }
 
-// findBaking tells of a bake that was cut off.
-func (p *part) findBaking() {
+// tellBaking tells of a bake that was cut off.
+func (p *part) tellBaking() {
 	if p.survey.request.wayBack || p.survey.request.baker != nil {
 		return
 	}

@@ -177,7 +177,11 @@ func (d *drill) begin() error {
 		return &Error{Outcome: Drifted, Step: "begin", Hint: fmt.Sprintf("`%s` goes back", d.to(cut.From)),
 			Err: fmt.Errorf("an earlier drill was killed half way: %s was live before it, and %s is", cut.From, d.report.From)}
 	}
-	if b := d.Baking(); b != nil && !b.CutOff() {
+	b, err := d.findBaking()
+	if err != nil {
+		return asError("find out whether something bakes", err)
+	}
+	if b != nil && !b.CutOff() {
 		return &Error{Outcome: Busy, Step: "begin", Hint: d.hintStatus(), Err: fmt.Errorf("%s: a drill would end that", b)}
 	}
 	d.report.To = d.report.From.Other()

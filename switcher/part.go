@@ -117,7 +117,7 @@ func (p *part) read(ctx context.Context) error {
 	if err := p.readFiles(); err != nil {
 		return err
 	}
-	p.findBaking()
+	p.tellBaking()
 	request := p.survey.request
 	switch {
 	case p.unmoved:

@@ -47,7 +47,8 @@ type Status struct {
 
 	HolderErr error   // why that is unknown
 	Hooked    bool    // an earlier run was killed when its `before` had begun
-	Baking    *Baking // that is under way, or was cut off; nil: none, or that may not be read
+	Baking    *Baking // that is under way, or was cut off; nil: none, or that is unknown
+	BakingErr error   // why that is unknown
 }
 
 // FileSays is what one of the live files says.
@@ -223,7 +224,7 @@ func (s *Switcher) lastSwitch(st *Status) {
 	if s.Site.Confirm != nil {
 		st.Drills = s.drills(held)
 	}
-	st.Baking = s.Baking()
+	st.Baking, st.BakingErr = s.findBaking()
 	places, err := s.places()
 	st.Hooked = err == nil && !held && slices.ContainsFunc(places, journal.Place.WasHooked)
 }

@@ -295,6 +295,14 @@ func (v *victim) bakesAll(c *contract, set func(bake string)) {
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	v.prints(c, "status", "status") // cut off
+	notes := filepath.Join(v.StateDir, "myapp", "bake.lock")
+	if err := errors.Join(os.Rename(notes, notes+".kept"), os.Mkdir(notes, 0o700)); err != nil {
+		c.t.Fatal(err)
+	}
+	v.prints(c, "status", "status") // unknown
+	if err := errors.Join(os.Remove(notes), os.Rename(notes+".kept", notes)); err != nil {
+		c.t.Fatal(err)
+	}
 	set("    bake: {for: 1h, interval: 100ms, command: [/bin/false]}\n")
 	v.switches(c, switcher.Done, "to", "green")
 }

@@ -151,6 +151,7 @@ type siteObject struct {
 	Switching  *lock.Holder     `json:"switching"`
 	Hooked     bool             `json:"hooked"`
 	Bake       *bakingObject    `json:"bake"`
+	BakeError  statedir.Text    `json:"bake_error"`
 	Drain      *drainedObject   `json:"drain"`
 	Releases   []releaseObject  `json:"releases"`
 	Blocks     []statedir.Block `json:"blocks"`
@@ -179,7 +180,7 @@ func siteObjectOf(st switcher.Status) siteObject {
 		Files:   filesOf(st),
 		Running: runningObjectOf(st.Running),
 		Blue:    colorObjectOf(st.Colors[switcher.Blue]), Green: colorObjectOf(st.Colors[switcher.Green]),
-		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Bake: bakingOf(st.Baking), Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st), Drills: drillsObjectOf(st.Drills),
+		LastSwitch: st.Last, Switching: st.Holder, Hooked: st.Hooked, Bake: bakingOf(st.Baking), BakeError: errorText(st.BakingErr), Drain: drainOfStatus(st), Releases: releasesOf(st.Releases), Blocks: blocksOf(st), Drills: drillsObjectOf(st.Drills),
 	}
 }
 

@@ -156,6 +156,9 @@ func (t *terminal) showStatus(st switcher.Status) {
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
+	if st.BakingErr != nil {
+		t.line("bake", "unknown: "+st.BakingErr.Error())
+	}
 	if st.Baking != nil {
 		t.line(bakingLine(st.Baking), st.Baking)
 	}

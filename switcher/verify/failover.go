@@ -81,6 +81,8 @@ func (v *Verifier) held(f *Finding) string {
 		return "it decides"
 	case f.Status.Baking != nil && !f.Status.Baking.CutOff():
 		return "the bake decides"
+	case f.Status.BakingErr != nil:
+		return "whether something bakes is unknown"
 	case len(f.unasked) > 0:
 		return "not everything was asked"
 	case f.Status.LastErr != nil:
