@@ -83,6 +83,8 @@ func (s Source) Read(ctx context.Context, asker health.Asker, limit time.Duratio
 	}
 	switch {
 	case a.err == nil:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		a.err = errors.New("it had no more time")
 	case ctx.Err() != nil:
 		a.err = errors.New("interrupted")
 	case errors.Is(limited.Err(), context.DeadlineExceeded):

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -135,6 +136,12 @@ func TestCommand(t *testing.T) {
 	_, err := sh("echo $$ >"+left+"; echo v42; exec sleep 600").Read(t.Context(), health.Asker{}, 200*time.Millisecond)
 	if err == nil || err.Error() != "/bin/sh: it took longer than 0.2s" || time.Since(began) > 20*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	short, end := context.WithTimeout(t.Context(), 100*time.Millisecond) // nobody has interrupted it
+	defer end()
+	_, err = sh("exec sleep 600").Read(short, health.Asker{}, time.Minute)
+	if err == nil || err.Error() != "/bin/sh: it had no more time" {
+		t.Error(err)
 	}
 	if text, err := os.ReadFile(left); err == nil {
 		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(text))); err == nil {
