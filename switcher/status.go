@@ -26,6 +26,7 @@ type Status struct {
 	Through  string // where it was asked who answers
 	Live     Color  // by the file; empty when it is not understood
 	FileErr  error
+	Restore  string     // the command that puts back what was last proved; empty: none is needed, or nothing is kept
 	Files    []FileSays // where they could be read
 	Running  Running
 	Answers  Color  // through nginx; empty when not asked, or when neither mark came
@@ -190,6 +191,9 @@ func (s *Switcher) readStatus(st *Status) files {
 	_, live, err := s.Site.understand(files)
 	if err != nil {
 		st.FileErr = err
+		if _, cut := s.cutOff(err); !cut && !s.wholly() && s.kept() {
+			st.Restore = s.toRestore("")
+		}
 		return files
 	}
 	st.Live, st.Seen = live, seen(live, files, st.Last)

@@ -202,6 +202,9 @@ func (t *terminal) fileWords(st switcher.Status) (lines []ink) {
 	if len(lines) == 0 { // one of them cannot be read
 		lines = append(lines, inked("%s: %v", st.Path, withoutPath(st.FileErr)))
 	}
+	if st.Restore != "" {
+		lines = append(lines, inked("`%s` puts back what was last proved", st.Restore))
+	}
 	return lines
 }
 
