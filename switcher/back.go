@@ -21,9 +21,9 @@ const VerifyCommand = "verify"
 // before, and nothing of the live one is asked.
 func (r Request) isBack() bool { return r.To == "" && !r.wayBack }
 
-// short is the way back, in earnest or in a drill: one good answer is enough, and
-// the color that is left is asked nothing.
-func (r Request) short() bool { return r.isBack() || r.returning }
+// short is the way back, in earnest, in a drill or from a bake: one good answer is
+// enough, and the color that is left is asked nothing.
+func (r Request) short() bool { return r.isBack() || r.returning || r.baker != nil }
 
 // target is the color to go to. With two colors, the one that had the traffic
 // before is always the other one: the history could name no third.

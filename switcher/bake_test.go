@@ -14,6 +14,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher"
+	"bgswitch/switcher/journal"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/release"
@@ -504,6 +505,84 @@ func TestSecondBake(t *testing.T) {
 		t.Errorf("the second ends with %v", baked.Err)
 	}
 	b.records("to blue done ended", "to green done begun")
+	b.stands(switcher.Blue)
+}
+
+// Where the file named the color before, there is nothing to go back to: nothing
+// bakes, and it says so.
+func TestBakeOntoItself(t *testing.T) {
+	t.Parallel()
+	b := newBakery(t, newStand(t, nginxtest.Options{}))
+	b.byHand(switcher.Green)
+	request := switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to", Who: "test", Bake: &b.bake, DryRun: true}
+	result, err := b.Switch(t.Context(), request)
+	if err != nil || strings.Contains(fmt.Sprint(result.Steps), "bake") {
+		t.Errorf("a dry run says %q, %v", result.Steps, err)
+	}
+	request.DryRun = false
+	result, err = b.Switch(t.Context(), request)
+	if err != nil || result.Outcome != switcher.Done || result.Baker != nil {
+		t.Errorf("it bakes: %+v, %v", result, err)
+	}
+	want := "the file named green before: no color is known to go back to, and so nothing bakes"
+	if len(result.Notes) != 1 || result.Notes[0] != want {
+		t.Errorf("the notes are %q, want %q", result.Notes, want)
+	}
+	b.records("to green done")
+	b.stands(switcher.Green)
+}
+
+// Somebody who is at work for long keeps the color from being left, and not for ever.
+func TestBakeIsKeptFromGoingBack(t *testing.T) {
+	t.Parallel()
+	b := newBakery(t, newStand(t, nginxtest.Options{}))
+	b.bake.Command = []string{"/bin/sh", "-c", "[ ! -e " + b.Dir + "/broken ]"}
+	baker := b.begin(switcher.Green)
+	baker.WaitToReturn(300 * time.Millisecond)
+	var held journal.Set
+	baked := b.until(baker, asked(1), func(func()) {
+		var err error
+		if held, err = b.Lock(t.Context(), 0, "to"); err != nil {
+			t.Fatal(err)
+		}
+		b.touch("broken")
+	})
+	if err := held.Close(); err != nil {
+		t.Error(err)
+	}
+	if outcomeOf(baked.Err) != switcher.Stuck || !strings.HasPrefix(baked.Err.Error(), "cannot go back to blue: cannot take the lock: another bgswitch is at work: ") {
+		t.Errorf("it ends with %v", baked.Err)
+	}
+	if got := trafficOf(baked.Err); !strings.HasPrefix(got, "stuck: green is live and failed: the command of the bake failed: ") || !strings.HasSuffix(got, "; nothing was changed") {
+		t.Errorf("it says of the traffic: %s", got)
+	}
+	if len(baked.Notes) != 1 || !strings.HasPrefix(baked.Notes[0], "how the bake has ended could not be recorded: ") {
+		t.Errorf("the notes are %q", baked.Notes)
+	}
+	b.records("to green done begun")
+	b.stands(switcher.Green)
+}
+
+// The color that is left is asked nothing once it has failed, and the other one has
+// to answer well once: as with `back`.
+func TestBakeGoesBackAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBakery(t, newStand(t, nginxtest.Options{}))
+	b.Switcher.Site.Check.Passes = 3
+	b.bake.AccessLog = b.log
+	b.writeLog(200, 1)
+	b.bake.Interval = 30 * time.Minute // so that nobody asks but the switch back
+	baked := b.until(b.begin(switcher.Green), asked(1), func(func()) {
+		b.Green.Mute(true)
+		b.Blue.Sicken(false) // counts anew
+		b.writeLog(502, 30)
+	})
+	if outcomeOf(baked.Err) != switcher.WentBack || strings.Contains(fmt.Sprint(baked.Notes), "confirm") {
+		t.Errorf("it ends with %v, %q", baked.Err, baked.Notes)
+	}
+	if green, blue := b.Green.Asked(), b.Blue.Asked(); green > 0 || blue > 6 { // five of them through nginx
+		t.Errorf("green was asked %d times, blue %d", green, blue)
+	}
 	b.stands(switcher.Blue)
 }
 

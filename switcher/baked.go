@@ -22,11 +22,12 @@ type Baked struct {
 	Err error
 }
 
-// lockForRecord is how long is waited for the lock to record how a bake has ended.
-const lockForRecord = 10 * time.Second
-
-// waitToReturn is how long somebody who switches just now is waited for.
-const waitToReturn = time.Minute
+// How long somebody who switches just now is waited for: to go back, and to record
+// how a bake has ended.
+const (
+	waitToReturn  = time.Minute
+	lockForRecord = 10 * time.Second
+)
 
 // Bake watches the color until the time is up, or something ends it, and goes back
 // where it fails: by the same switch as any other, with the same proof, and only
@@ -34,40 +35,31 @@ const waitToReturn = time.Minute
 // back that has replaced the file is finished. tell hears what is so.
 func (b *Baker) Bake(ctx context.Context, tell func(BakeLook)) Baked {
 	defer b.close()
-	for {
-		end := b.watch(ctx, tell)
-		if end.failed == nil {
-			return b.stays(end)
-		}
-		result, err := b.goBack(ctx, end.failed)
-		switch result.Outcome {
-		case Overtaken, Busy, Already: // whoever was at work may have gone forth and back
-			select {
-			case <-ctx.Done():
-			case <-time.After(b.bake.Interval):
-			}
-			continue
-		case Interrupted:
-			return b.stays(ending{byHand: true})
-		}
-		return b.left(result, err, end.failed)
+	end := b.watch(ctx, tell)
+	if end.failed != nil {
+		end.overtaken, _ = b.overtaken() // whoever is at work is waited for
 	}
+	if end.failed == nil || end.overtaken != "" {
+		return b.stays(end)
+	}
+	result, err := b.goBack(ctx, end.failed)
+	switch result.Outcome {
+	case Overtaken:
+		return b.stays(ending{overtaken: asError("", err).Err.Error()})
+	case Interrupted:
+		return b.stays(ending{byHand: true})
+	}
+	return b.left(result, err, end.failed)
 }
 
-// goBack goes back where the color is still the one that bakes.
+// goBack goes back where the color is still the one that bakes, once whoever is at
+// work is through.
 func (b *Baker) goBack(ctx context.Context, why error) (Result, error) {
-	if by, undecided := b.overtaken(); by != "" || undecided {
-		return Result{Outcome: Overtaken}, nil
-	}
-	request := Request{
-		To: b.record.From, Reason: why.Error(), WaitLock: waitToReturn, Handover: b.request.Handover, Strict: b.request.Strict,
-		Command: BakeCommand, Who: "bgswitch " + BakeCommand, Bad: why.Error(), baker: b,
-	}
-	if seen, err := b.See(); err == nil { // else the switch says what is wrong with the file
-		request.Still = &seen
-	}
 	b.say(fmt.Sprintf("going back to %s: %v", b.record.From, why))
-	return b.Switch(ctx, request)
+	return b.Switch(ctx, Request{
+		To: b.record.From, Reason: why.Error(), WaitLock: b.patience, Handover: b.request.Handover, Strict: b.request.Strict,
+		Command: BakeCommand, Who: "bgswitch " + BakeCommand, Bad: why.Error(), baker: b,
+	})
 }
 
 // closes is what the record of the switch back says of the bake; that of the switch
@@ -104,9 +96,7 @@ func (b *Baker) stays(end ending) Baked {
 		baked.Notes = append(baked.Notes, fmt.Sprintf("the bake was ended by hand: %s stays live, and nobody watches it any more", b.record.To))
 	}
 	b.record.Bake = b.noted(outcome, "")
-	if err := b.recordEnd(); err != nil {
-		baked.Notes = append(baked.Notes, fmt.Sprintf("how the bake has ended could not be recorded: %v", err))
-	}
+	baked.Notes = append(baked.Notes, b.recordEnd()...)
 	baked.Record = b.record
 	return b.released(baked)
 }
@@ -124,9 +114,17 @@ func (b *Baker) overtakenBy(by string) error {
 	}
 }
 
-// recordEnd adds to the record of the switch, where that is the newest still.
-func (b *Baker) recordEnd() error {
-	held, err := b.Lock(context.Background(), lockForRecord, BakeCommand)
+// recordEnd adds to the record of the switch, where that is the newest still. What
+// could not be done is told.
+func (b *Baker) recordEnd() (notes []string) {
+	if err := b.appendEnd(); err != nil {
+		notes = append(notes, fmt.Sprintf("how the bake has ended could not be recorded: %v", err))
+	}
+	return notes
+}
+
+func (b *Baker) appendEnd() error {
+	held, err := b.Lock(context.Background(), min(b.patience, lockForRecord), BakeCommand)
 	if err != nil {
 		return err
 	}
@@ -150,7 +148,12 @@ func (b *Baker) released(baked Baked) Baked {
 // left ends a bake whose color has failed, by what came of going back.
 func (b *Baker) left(result Result, err, why error) Baked {
 	from, to := b.record.From, b.record.To
-	baked := Baked{Record: b.record, Look: b.look, Return: &result, Notes: result.Notes}
+	baked := Baked{Look: b.look, Return: &result, Notes: result.Notes}
+	if b.record.Bake.Outcome == statedir.BakeBegun { // it did not get as far as a record
+		b.record.Bake = b.noted(statedir.BakeStuck, why.Error())
+		baked.Notes = append(baked.Notes, b.recordEnd()...)
+	}
+	baked.Record = b.record
 	if result.Outcome == Done {
 		baked.Err = &Error{
 			Outcome: WentBack, Step: fmt.Sprintf("keep %s live", to), Err: why,

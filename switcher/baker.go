@@ -32,6 +32,8 @@ type Baker struct {
 	nginx   found
 	check   health.Check // one question of each round
 
+	patience time.Duration // with somebody who switches when it is to end
+
 	look  BakeLook
 	lines accesslog.Counts // of the log
 	late  lately
@@ -75,7 +77,7 @@ func (p *part) newBaker(r statedir.Record, told []command.Told) (*Baker, error) 
 		return nil, err
 	}
 	own := *p.Switcher
-	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log}
+	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log, patience: waitToReturn}
 	b.check = b.Site.Check
 	b.check.Attempts, b.check.Passes = 1, 1
 	b.look = BakeLook{From: r.From, To: r.To, Left: bake.For, Fall: bake.Fall, Fewest: bake.MinRequests}
@@ -280,7 +282,11 @@ func (b *Baker) overtaken() (by string, undecided bool) {
 			return "", false
 		}
 	}
-	return fmt.Sprintf("the %s %s now", b.word("file names", "files name"), b.record.From), false
+	return b.namesNow(), false
+}
+
+func (b *Baker) namesNow() string {
+	return fmt.Sprintf("the %s %s now", b.word("file names", "files name"), b.record.From)
 }
 
 func (b *Baker) overtaker() string {

@@ -149,6 +149,8 @@ func (p *part) bakes(r *Result) {
 	case request.Bake == nil:
 	case r.Outcome == Already:
 		r.Notes = append(r.Notes, "nothing was switched, and so nothing bakes")
+	case r.Outcome == Done && r.Plan.From == r.Plan.To:
+		r.Notes = append(r.Notes, fmt.Sprintf("the %s %s before: no color is known to go back to, and so nothing bakes", p.word("file named", "files named"), r.Plan.To))
 	case r.Outcome == Done:
 		p.beginBake(r)
 	}

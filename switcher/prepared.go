@@ -134,7 +134,7 @@ func (p *Prepared) would() []string {
 	if p.anyHook(func(h Hooks) [][]string { return h.After }) {
 		names = append(names, stepAfter)
 	}
-	if bake := p.request.Bake; bake != nil {
+	if bake := p.request.Bake; bake != nil && p.targets() != p.origins() {
 		names = append(names, fmt.Sprintf("let %s bake for %s", p.targets(), health.Short(bake.For)))
 	}
 	return names

@@ -49,8 +49,8 @@ func (s *Switcher) See() (Seen, error) {
 // still refuses where the decision was made on something that is no longer so:
 // what somebody does by hand is never overridden. The lock is held.
 func (s *Survey) still(context.Context) error {
-	if b := s.request.baker; b != nil && b.lock.Lost() {
-		return refuse(Overtaken, s.hintStatus(), errors.New(b.overtaker()))
+	if b := s.request.baker; b != nil {
+		return b.still(s.parts[0].plan.From)
 	}
 	if s.request.Still == nil {
 		return nil
@@ -71,4 +71,15 @@ func (s *Survey) still(context.Context) error {
 		return nil
 	}
 	return refuse(Overtaken, s.hintStatus(), err)
+}
+
+// still refuses to go back from a color that bakes no more.
+func (b *Baker) still(live Color) error {
+	switch {
+	case b.lock.Lost():
+		return refuse(Overtaken, b.hintStatus(), errors.New(b.overtaker()))
+	case live != b.record.To:
+		return refuse(Overtaken, b.hintStatus(), errors.New(b.namesNow()))
+	}
+	return nil
 }
