@@ -586,6 +586,64 @@ func TestBakeGoesBackAtOnce(t *testing.T) {
 	b.stands(switcher.Blue)
 }
 
+// What is under way when the time is up is waited for, and a color that fails then is
+// asked until it is decided.
+func TestBakeIsDecidedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBakery(t, newStand(t, nginxtest.Options{}))
+	b.bake.For = time.Second
+	b.Switcher.Site.Check.Timeout = 2 * time.Second
+	baked := b.until(b.begin(switcher.Green), asked(1), func(func()) { b.Green.Mute(true) })
+	if outcomeOf(baked.Err) != switcher.WentBack || !strings.HasPrefix(baked.Err.Error(), "cannot keep green live: green failed 2 times in a row: ") {
+		t.Errorf("it ends with %v", baked.Err)
+	}
+	b.stands(switcher.Blue)
+	b.answers(switcher.Blue, 5)
+}
+
+// The color is watched while what follows the switch runs, however long that takes.
+func TestBakeWatchesDuringHooks(t *testing.T) {
+	t.Parallel()
+	for name, sick := range map[string]bool{"well": false, "sick": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBakery(t, newStand(t, nginxtest.Options{}))
+			b.bake.For = 200 * time.Millisecond
+			over := filepath.Join(b.Dir, "over")
+			b.Switcher.Site.Hooks.After = [][]string{{"/bin/sh", "-c", "until [ -e " + over + " ]; do sleep 0.02; done"}}
+			go func() {
+				defer b.touch("over")
+				asked := func(n int64) {
+					if err := nginxtest.Eventually(nginxtest.Patience, func() error {
+						if got := b.Green.Asked(); got < n {
+							return fmt.Errorf("green was asked %d times", got)
+						}
+						return nil
+					}); err != nil {
+						t.Error(err)
+					}
+				}
+				asked(20)
+				b.Green.Sicken(sick)
+				asked(4)
+			}()
+			began := time.Now()
+			baked := b.begin(switcher.Green).Bake(t.Context(), func(switcher.BakeLook) {})
+			if took := *baked.Record.Bake.TookMS; took < 500 || took > float64(time.Since(began).Milliseconds()) || baked.Look.Questions < 5 {
+				t.Errorf("it took %g ms, for %d questions", took, baked.Look.Questions)
+			}
+			if sick != (outcomeOf(baked.Err) == switcher.WentBack) || !sick && baked.Record.Bake.Outcome != statedir.BakePassed {
+				t.Errorf("it ends with %v, %+v", baked.Err, baked.Record.Bake)
+			}
+			if sick {
+				b.stands(switcher.Blue)
+			} else {
+				b.stands(switcher.Green)
+			}
+		})
+	}
+}
+
 // Under load, no request is lost that the sick color had not lost: of those after
 // the switch back, none.
 func TestBakeGoesBackUnderLoad(t *testing.T) {

@@ -35,7 +35,7 @@ const (
 // back that has replaced the file is finished. tell hears what is so.
 func (b *Baker) Bake(ctx context.Context, tell func(BakeLook)) Baked {
 	defer b.close()
-	end := b.watch(ctx, tell)
+	end := b.watched(ctx, tell)
 	if end.failed != nil {
 		end.overtaken, _ = b.overtaken() // whoever is at work is waited for
 	}

@@ -37,15 +37,20 @@ type Baker struct {
 	look  BakeLook
 	lines accesslog.Counts // of the log
 	late  lately
-	over  bool // the time is up
+	well  bool // a question that was asked when the time was up was answered well
 
 	asked, refused atomic.Int64 // our own questions through nginx; of them, those answered 5xx
+
+	looks    chan BakeLook // to who listens
+	listened atomic.Bool   // somebody does: the switch has let go of its locks
+	ended    chan ending   // how watching has ended
+	stop     context.CancelFunc
 }
 
 // BakeLook is what a bake has seen so far.
 type BakeLook struct {
 	From, To  Color
-	Left      time.Duration     // 0: the time is up, and it waits for what is under way
+	Left      time.Duration     // 0: the time is up, and it waits for what is undecided
 	Questions int               // that were asked of the color, directly and through nginx at a time
 	Failed    int               // of them
 	InRow     int               // the last of them
@@ -77,7 +82,8 @@ func (p *part) newBaker(r statedir.Record, told []command.Told) (*Baker, error) 
 		return nil, err
 	}
 	own := *p.Switcher
-	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log, patience: waitToReturn}
+	b := &Baker{Switcher: &own, bake: bake, request: p.survey.request, record: r, told: told, until: until, lock: held, log: p.log, patience: waitToReturn,
+		looks: make(chan BakeLook), ended: make(chan ending, 1)}
 	b.check = b.Site.Check
 	b.check.Attempts, b.check.Passes = 1, 1
 	b.look = BakeLook{From: r.From, To: r.To, Left: bake.For, Fall: bake.Fall, Fewest: bake.MinRequests}
@@ -95,6 +101,7 @@ func (b *Baker) String() string {
 
 // close lets go of what is held but the lock.
 func (b *Baker) close() {
+	b.stop()
 	b.log.Close()
 	b.nginx.close()
 }
@@ -106,9 +113,30 @@ type ending struct {
 	byHand    bool   // it was interrupted
 }
 
-// watch watches until something ends it. tell is called at each change, and each
+// begin begins to watch: what follows a switch may take its time.
+func (b *Baker) begin() {
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	go func() { b.ended <- b.watch(ctx) }()
+}
+
+// watched waits until watching ends, and tells meanwhile.
+func (b *Baker) watched(ctx context.Context, tell func(BakeLook)) ending {
+	defer context.AfterFunc(ctx, b.stop)()
+	b.listened.Store(true)
+	for {
+		select {
+		case look := <-b.looks:
+			tell(look)
+		case end := <-b.ended:
+			return end
+		}
+	}
+}
+
+// watch watches until something ends it. Who listens is told of each change, and each
 // second.
-func (b *Baker) watch(ctx context.Context, tell func(BakeLook)) ending {
+func (b *Baker) watch(ctx context.Context) ending {
 	watching, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -119,14 +147,11 @@ func (b *Baker) watch(ctx context.Context, tell func(BakeLook)) ending {
 	reads, seconds := time.NewTicker(logEvery), time.NewTicker(time.Second)
 	defer reads.Stop()
 	defer seconds.Stop()
-	up := time.After(time.Until(b.until))
 	for {
 		var end ending
 		select {
 		case <-ctx.Done():
 			return ending{byHand: true}
-		case <-up:
-			b.over = true
 		case r := <-rounds:
 			end = b.take(r)
 		case err, runs := <-commands:
@@ -137,17 +162,34 @@ func (b *Baker) watch(ctx context.Context, tell func(BakeLook)) ending {
 			end.failed = b.readLog()
 		case <-seconds.C:
 		}
-		if end != (ending{}) || b.passed(commands == nil) {
+		passed := end == (ending{}) && commands == nil && b.passed()
+		if passed {
+			end.failed = b.readLog()
+		}
+		if passed || end != (ending{}) {
 			return end
 		}
 		b.look.Left = max(time.Until(b.until), 0)
-		tell(b.look)
+		if b.listened.Load() {
+			b.looks <- b.look.kept()
+		}
 	}
 }
 
-// passed: the time is up, and nothing is undecided.
-func (b *Baker) passed(commandsEnded bool) bool {
-	return b.over && b.look.InRow == 0 && b.look.Questions > 0 && commandsEnded
+// kept is one that stays as it is.
+func (l BakeLook) kept() BakeLook {
+	if l.Log != nil {
+		log := *l.Log
+		l.Log = &log
+	}
+	return l
+}
+
+// passed: the time is up, the color was asked often enough, and is well now. Nobody
+// passes as long as nobody listens: what follows the switch belongs to the bake.
+func (b *Baker) passed() bool {
+	enough := min(b.bake.Fall, 1+int(b.bake.For/b.bake.Interval)) // as many as there was time for
+	return b.well && b.look.Questions >= enough && b.listened.Load()
 }
 
 // round is one question to the color, directly and through nginx, and one to the
@@ -156,9 +198,11 @@ type round struct {
 	why, idleWhy string // empty: healthy
 	overtaken    string
 	undecided    bool // somebody switched meanwhile
+	last         bool // it was asked when the time was up
 }
 
 func (b *Baker) askOn(ctx context.Context, rounds chan<- round) {
+	up := time.After(time.Until(b.until))
 	for ctx.Err() == nil {
 		next := time.After(b.bake.Interval)
 		r := b.ask(ctx)
@@ -170,11 +214,13 @@ func (b *Baker) askOn(ctx context.Context, rounds chan<- round) {
 		select {
 		case <-ctx.Done():
 		case <-next:
+		case <-up:
 		}
 	}
 }
 
 func (b *Baker) ask(ctx context.Context) (r round) {
+	r.last = !time.Now().Before(b.until)
 	if r.overtaken, r.undecided = b.overtaken(); r.overtaken != "" || r.undecided {
 		return r
 	}
@@ -182,8 +228,8 @@ func (b *Baker) ask(ctx context.Context) (r round) {
 	var through string
 	var asking sync.WaitGroup
 	master := b.master(ctx)
-	asking.Go(func() { target = b.askColor(ctx, master, b.check, b.record.To) })
-	asking.Go(func() { idle = b.askColor(ctx, master, b.check, b.record.From) })
+	asking.Go(func() { target = b.askColor(ctx, master, b.check, b.look.To) })
+	asking.Go(func() { idle = b.askColor(ctx, master, b.check, b.look.From) })
 	if b.Site.Confirm != nil {
 		asking.Go(func() { through = b.throughWhy(ctx) })
 	}
@@ -206,7 +252,7 @@ func (b *Baker) ask(ctx context.Context) (r round) {
 func (b *Baker) throughWhy(ctx context.Context) string {
 	confirm := b.Site.Confirm
 	b.asked.Add(1) // before it can be logged
-	page, err := b.Asker.Get(ctx, confirm.URL, confirm.Host, max(b.check.Timeout, statusTimeout))
+	page, err := b.Asker.Get(ctx, confirm.URL, confirm.Host, b.check.Timeout)
 	if page.Nobody {
 		b.asked.Add(-1)
 	}
@@ -217,10 +263,10 @@ func (b *Baker) throughWhy(ctx context.Context) string {
 		return b.Site.Through() + ": " + err.Error()
 	}
 	got, said := confirm.tells(page)
-	if got == b.record.To && page.Status < http.StatusInternalServerError {
+	if got == b.look.To && page.Status < http.StatusInternalServerError {
 		return ""
 	}
-	if got == b.record.To {
+	if got == b.look.To {
 		said = fmt.Sprintf("status %d: %s", page.Status, page.Quoted())
 	}
 	return b.Site.Through() + ": " + said
@@ -249,6 +295,7 @@ func (b *Baker) take(r round) ending {
 	}
 	b.look.Questions++
 	b.look.Why, b.look.IdleWhy = r.why, r.idleWhy
+	b.well = r.last && r.why == ""
 	if r.why == "" {
 		b.look.InRow = 0
 		return ending{}
@@ -257,7 +304,7 @@ func (b *Baker) take(r round) ending {
 	if b.look.InRow++; b.look.InRow < b.bake.Fall {
 		return ending{}
 	}
-	return ending{failed: fmt.Errorf("%s failed %s in a row: %s", b.record.To, times(b.look.InRow), r.why)}
+	return ending{failed: fmt.Errorf("%s failed %s in a row: %s", b.look.To, times(b.look.InRow), r.why)}
 }
 
 func times(n int) string {
@@ -268,8 +315,11 @@ func times(n int) string {
 }
 
 // overtaken says who has switched since; undecided, that somebody is at it, or has
-// not recorded it yet.
+// not recorded it yet. As long as nobody listens the lock is ours, and nobody can.
 func (b *Baker) overtaken() (by string, undecided bool) {
+	if !b.listened.Load() {
+		return "", false
+	}
 	for range 2 { // a switch at work may have gone forth and back between two looks
 		seen, err := b.See()
 		if _, held, busy := b.Holder(); held || busy != nil {
@@ -278,7 +328,7 @@ func (b *Baker) overtaken() (by string, undecided bool) {
 		switch {
 		case b.lock.Lost():
 			return b.overtaker(), false
-		case err != nil || seen.Live == b.record.To:
+		case err != nil || seen.Live == b.look.To:
 			return "", false
 		}
 	}
@@ -286,7 +336,7 @@ func (b *Baker) overtaken() (by string, undecided bool) {
 }
 
 func (b *Baker) namesNow() string {
-	return fmt.Sprintf("the %s %s now", b.word("file names", "files name"), b.record.From)
+	return fmt.Sprintf("the %s %s now", b.word("file names", "files name"), b.look.From)
 }
 
 func (b *Baker) overtaker() string {

@@ -43,6 +43,9 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 		r := &list[i]
 		p.addRelease(r)
 		if s.recorded(*r) {
+			if r.Baker != nil {
+				r.Baker.begin()
+			}
 			if r.Record.After != nil {
 				p.runAfter(ctx, r)
 			}

@@ -155,7 +155,11 @@ func healthWords(color switcher.Color, why string) string {
 
 // bakeMoment is how it stands: how much time is left, and what was counted.
 func bakeMoment(look switcher.BakeLook) string {
-	words := fmt.Sprintf("%s left, %s", look.Left.Round(time.Second), countedWords(look))
+	left := "the time is up"
+	if look.Left > 0 {
+		left = look.Left.Round(time.Second).String() + " left"
+	}
+	words := left + ", " + countedWords(look)
 	for _, why := range []string{look.Why, look.IdleWhy} {
 		if why != "" {
 			return words + ": " + why
