@@ -64,18 +64,26 @@ func TestSwitchInAContainer(t *testing.T) {
 }
 
 // On a busy machine nginx may be faster than our looks, now and then.
-func TestFastHandoverInAContainer(t *testing.T) {
+func TestFastHandover(t *testing.T) {
 	t.Parallel()
-	s := containerStand(t, nginxtest.ContainerOptions{})
-	to := switcher.Blue
-	s.eventually(func() error {
-		to = to.Other()
-		result, err := s.to(to)
-		if err == nil && result.Record.Generation.Handover != nginx.HandoverFast {
-			err = errors.New("nginx ended the old workers")
-		}
-		return err
-	})
+	for name, standOf := range map[string]func(t *testing.T) *stand{
+		"on the host":    func(t *testing.T) *stand { return newStand(t, nginxtest.Options{}) },
+		"in a container": func(t *testing.T) *stand { return containerStand(t, nginxtest.ContainerOptions{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := standOf(t)
+			to := switcher.Blue
+			s.eventually(func() error {
+				to = to.Other()
+				result, err := s.to(to)
+				if err == nil && result.Record.Generation.Handover != nginx.HandoverFast {
+					err = errors.New("nginx ended the old workers")
+				}
+				return err
+			})
+		})
+	}
 }
 
 func (s *stand) switchesAsOnTheHost(to switcher.Color) {
