@@ -167,6 +167,9 @@ func (b *Baker) left(result Result, err, why error) Baked {
 	if errors.As(err, &refused) {
 		failed.Diff, failed.Traffic, failed.Hint = refused.Diff, refused.Traffic, refused.Hint
 	}
+	if result.Outcome == Unhealthy {
+		failed.Hint = fmt.Sprintf("mend one of them: `%s` goes back once %s is healthy", b.Command("to", string(from), "--wait", "1m"), from)
+	}
 	failed.Traffic = b.stuckWords(result.Outcome, failed.Traffic, why)
 	baked.Err = failed
 	return b.released(baked)

@@ -147,6 +147,8 @@ func (p *part) bakes(r *Result) {
 	case request.baker != nil && p.survey.recorded(*r):
 		r.Record.Bake = request.baker.closes(r.Record)
 	case request.Bake == nil:
+	case r.Outcome == Already && p.Baking() != nil:
+		r.Notes = append(r.Notes, fmt.Sprintf("nothing was switched, and so no other bake begins: %s", p.Baking()))
 	case r.Outcome == Already:
 		r.Notes = append(r.Notes, "nothing was switched, and so nothing bakes")
 	case r.Outcome == Done && r.Plan.From == r.Plan.To:

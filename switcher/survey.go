@@ -252,6 +252,8 @@ func (s *Survey) openLogs(context.Context) error {
 			return nil
 		case errors.Is(err, fs.ErrPermission):
 			return refuse(Failed, s.AsRoot(), err)
+		case err == nil && p.log.Missing():
+			p.note("there is no %s yet: once it is there, it is read from its beginning", path)
 		case err != nil:
 			return refuse(Failed, "set `access_log:` below `bake:` to the file that nginx writes for this site, by its path on this host", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"bgswitch/switcher/ordinary"
 
@@ -43,15 +44,26 @@ const (
 	mostKept = 4        // files that are followed: the one in place, and those it was before
 )
 
-// Open opens a log, at its end. A log that others could have put there is none:
-// the error wraps ordinary.ErrNotOrdinary for what is no regular file.
+// Open opens a log, at its end. One that is not there yet, in a folder that is, is
+// waited for: it is being rotated, or nobody has come. A log that others could have
+// put there is none: the error wraps ordinary.ErrNotOrdinary for what is no regular
+// file.
 func Open(path string) (*Log, error) {
 	l := &Log{path: path, buffer: make([]byte, chunk+tailSize)}
-	if _, err := l.open(); err != nil {
+	_, err := l.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		if info, failed := os.Stat(filepath.Dir(path)); failed == nil && info.IsDir() {
+			return l, nil
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return l, l.Skip()
 }
+
+// Missing says that there was no log yet.
+func (l *Log) Missing() bool { return len(l.files) == 0 }
 
 // Skip goes on from the end of the log as it is now.
 func (l *Log) Skip() error {

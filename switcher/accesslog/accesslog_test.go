@@ -183,6 +183,22 @@ func TestRotatedByRename(t *testing.T) {
 	}
 }
 
+// One that is not there yet is read from its beginning once it is.
+func TestNotThereYet(t *testing.T) {
+	t.Parallel()
+	w := newWriter(t)
+	must(t, os.Remove(w.path))
+	l := w.follow()
+	if !l.Missing() {
+		t.Error("it is there")
+	}
+	must(t, l.Skip())
+	reads(t, l, Counts{})
+	w.reopen()
+	w.answers(500, 3)
+	reads(t, l, Counts{Requests: 3, Errors: 3})
+}
+
 // Copied and truncated: what is written then is read, whether the file is shorter
 // by the time it is looked at or longer than before.
 func TestRotatedByTruncation(t *testing.T) {
@@ -210,8 +226,8 @@ func TestRotatedByTruncation(t *testing.T) {
 func TestNoLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "access.log")
-	if _, err := Open(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("there is none: %v", err)
+	if _, err := Open(filepath.Join(path, "access.log")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is no folder: %v", err)
 	}
 	must(t, syscall.Mkfifo(path, 0o600))
 	if _, err := Open(path); !errors.Is(err, ordinary.ErrNotOrdinary) {
