@@ -20,7 +20,8 @@ const bakeHelp = "With --bake the color is watched from then on, and left again 
 	"`command` that fails, as they are set below `bake:`. Going back is a switch like any\n" +
 	"other (exit 10); where the other color is not healthy, or blocked, it stays (exit 11).\n" +
 	"Nobody is kept from switching meanwhile, which ends the bake. So does Ctrl-C, or\n" +
-	"SIGTERM: the color stays live (exit 0). The end of the session does not.\n\n" +
+	"SIGTERM: the color stays live (exit 0; with --drain 8, for nobody waited). The end of\n" +
+	"the session does not.\n\n" +
 	"   bgswitch to green --bake 5m"
 
 func bakeFlag() cli.Flag {

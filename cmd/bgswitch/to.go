@@ -184,6 +184,7 @@ func (t *terminal) goOn(c *cli.Context, s switching, result switcher.Result, dra
 		if after.bake.Return != nil {
 			s.teller(t).Switched(*after.bake.Return, after.bake.Err)
 		}
+		after.undrained = drains && after.bake.Err == nil && after.bake.Record.Bake.Outcome != statedir.BakePassed
 		drains = drains && after.bake.Record.Bake.Outcome == statedir.BakePassed
 	}
 	if drains {
@@ -197,6 +198,8 @@ func (t *terminal) goOn(c *cli.Context, s switching, result switcher.Result, dra
 type aftermath struct {
 	bake  *switcher.Baked
 	drain *drained
+
+	undrained bool // the bake did not come to its end, and so nobody waited
 }
 
 // showAfter: a switch that is done stays so, whatever came of the wait: its exit code
@@ -216,6 +219,9 @@ func (t *terminal) showAfter(result switcher.Result, after aftermath) int {
 		return t.exit(after.bake.Err)
 	case after.drain != nil && after.drain.err != nil:
 		t.exit(after.drain.err)
+		return exitNotDrained
+	case after.undrained:
+		t.say("not drained: the bake has not come to its end; do not stop the other color yet")
 		return exitNotDrained
 	}
 	return exitDone
