@@ -122,6 +122,8 @@ func (p *part) endBaking(r *Result) {
 	}
 	if err := lock.Expel(p.bakingPath()); err != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("the bake of %s could not be ended: %v", b.To, err))
+	} else if b.CutOff() {
+		r.Notes = append(r.Notes, "this was told for the last time: the bake that was cut off is forgotten now")
 	}
 	if !b.CutOff() && p.survey.request.baker == nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("this ends the bake of %s that process %d watched", b.To, b.Holder.PID))
