@@ -342,10 +342,11 @@ func TestBakeForgives(t *testing.T) {
 	b.writeLog(500, 100)
 	baker := b.begin(switcher.Green)
 	b.writeLog(500, 9)
-	b.Green.Sicken(true)
+	sickened := false
 	baked := b.until(baker, func(look switcher.BakeLook) bool {
-		if look.InRow == 1 {
-			b.Green.Sicken(false)
+		if !sickened || look.InRow == 1 { // once, for one question
+			b.Green.Sicken(!sickened)
+			sickened = true
 		}
 		return look.Failed > 0 && look.InRow == 0 && look.Log.Requests == 9
 	}, func(stop func()) { stop() })
