@@ -144,10 +144,11 @@ func (p *part) tellBaking() {
 // it is the end of, and the one that begins with it.
 func (p *part) bakes(r *Result) {
 	request := p.survey.request
+	if request.baker != nil && p.survey.recorded(*r) {
+		r.Record.Bake = request.baker.closes(r.Record) // before the file goes that tells of it
+	}
 	p.endBaking(r)
 	switch {
-	case request.baker != nil && p.survey.recorded(*r):
-		r.Record.Bake = request.baker.closes(r.Record)
 	case request.Bake == nil:
 	case r.Outcome == Already && p.Baking() != nil:
 		r.Notes = append(r.Notes, fmt.Sprintf("nothing was switched, and so no other bake begins: %s", p.Baking()))
