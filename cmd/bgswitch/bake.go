@@ -109,7 +109,7 @@ func bakeOf(c *cli.Context, s switching, sites []switcher.Site) (*switcher.Bake,
 // bakes watches, and tells what it sees.
 func (t *terminal) bakes(ctx context.Context, baker *switcher.Baker) *switcher.Baked {
 	// A run that lasts is to stay small: see gcPercent.
-	debug.SetGCPercent(bakeGCPercent)
+	debug.SetGCPercent(smallGCPercent)
 	telling := t.progress()
 	baker.Say = func(text string) {
 		telling.end()
@@ -125,7 +125,8 @@ func (t *terminal) bakes(ctx context.Context, baker *switcher.Baker) *switcher.B
 	return &baked
 }
 
-const bakeGCPercent = 50
+// smallGCPercent keeps the heap near what is in use.
+const smallGCPercent = 50
 
 // bakeWords are what is so, and stay the same as long as it does.
 func bakeWords(look switcher.BakeLook) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -69,6 +70,7 @@ func verifySites(c *cli.Context) error {
 	if c.Bool("ack") {
 		return t.acknowledge(ctx, verifiers)
 	}
+	debug.SetGCPercent(smallGCPercent) // of many sites
 	findings := verifyAll(ctx, verifiers)
 	s.writeMetrics(metrics, findings, t)
 	unread := t.showFindings(findings)
