@@ -400,7 +400,8 @@ func TestMasterStoppedMeanwhile(t *testing.T) {
 				}
 				return nil
 			}); err != nil {
-				t.Error(err)
+				log, _ := os.ReadFile(s.ErrorLog)
+				t.Errorf("%v; nginx's log:\n%s", err, log)
 			}
 			s.sound(switcher.Blue, 2)
 		})
