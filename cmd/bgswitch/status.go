@@ -131,6 +131,19 @@ func (t *terminal) showStatus(st switcher.Status) {
 		t.line("drains", drainWords(*st.Drain))
 	}
 	t.line("answers", t.answerWords(st))
+	t.showColors(st)
+	t.showLast(st)
+	t.showBlocks(st)
+	t.showDrills(st.Drills)
+	t.showWork(st)
+	for _, drift := range st.Drift {
+		t.result("  %s    %s", t.painted(sgrRed, "DRIFT"), drift.What)
+		t.result("           mend it: %s", drift.Mend)
+	}
+}
+
+// showColors shows how the backends of both answer, and what they carry.
+func (t *terminal) showColors(st switcher.Status) {
 	for _, color := range []switcher.Color{switcher.Blue, switcher.Green} {
 		if len(st.Colors[color]) == 0 && st.Live != "" {
 			t.line(string(color), t.painted(sgrDim, "not asked ("+switcher.NoURL(color)+")"))
@@ -145,14 +158,20 @@ func (t *terminal) showStatus(st switcher.Status) {
 	if st.FledErr != nil {
 		t.line("fled", "unknown: "+st.FledErr.Error())
 	}
+}
+
+// showLast shows the newest switch, and where else nginx passed to a color then.
+func (t *terminal) showLast(st switcher.Status) {
 	t.line("last", t.lastWords(st))
 	if st.Last != nil {
 		for _, e := range st.Last.Elsewhere {
 			t.line("besides", switcher.ElsewhereWords(e)+" (seen then)")
 		}
 	}
-	t.showBlocks(st)
-	t.showDrills(st.Drills)
+}
+
+// showWork shows who is at work, or was and has left something.
+func (t *terminal) showWork(st switcher.Status) {
 	if st.Holder != nil {
 		t.line("now", "another bgswitch is at work: "+st.Holder.String())
 	}
@@ -164,10 +183,6 @@ func (t *terminal) showStatus(st switcher.Status) {
 	}
 	if st.Hooked {
 		t.line("note", switcher.KilledBefore)
-	}
-	for _, drift := range st.Drift {
-		t.result("  %s    %s", t.painted(sgrRed, "DRIFT"), drift.What)
-		t.result("           mend it: %s", drift.Mend)
 	}
 }
 
