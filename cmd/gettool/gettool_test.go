@@ -77,6 +77,20 @@ func TestUnpackWithLibraries(t *testing.T) {
 	}
 }
 
+// A script in usr/bin that names /usr/lib does not start what was unpacked.
+func TestUnpackTakesTheProgramBehindItsScript(t *testing.T) {
+	r := newRepository(t)
+	r.add(t, "lantern-light", "", nil)
+	r.add(t, "lantern", "", map[string]string{
+		"usr/bin/lantern":         "#!/bin/sh\nexec /usr/lib/lantern/lantern \"$@\"\n",
+		"usr/lib/lantern/lantern": works,
+	})
+	cache := privateCache(t)
+	if got, err := get(lantern, true); got != filepath.Join(cache, "bgswitch/lantern/root/usr/lib/lantern/lantern") || err != nil {
+		t.Errorf("get = %q, %v", got, err)
+	}
+}
+
 func TestUnpackWhatDpkgHasInstalled(t *testing.T) {
 	r := newRepository(t)
 	r.add(t, "lantern-light", "", nil)

@@ -25,10 +25,11 @@ func (t tool) unpacked(home string) string {
 	return ""
 }
 
-// programs returns where the packages may have put the program.
+// programs returns where the packages may have put the program. What stands in
+// usr/lib goes first: chromium's in usr/bin is a script that names /usr/lib.
 func (t tool) programs(home string) []string {
 	var paths []string
-	for _, folder := range []string{"usr/sbin", "usr/bin", "sbin", "bin"} {
+	for _, folder := range []string{"usr/lib/" + t.name, "usr/sbin", "usr/bin", "sbin", "bin"} {
 		paths = append(paths, filepath.Join(home, "root", folder, t.name))
 	}
 	return paths
