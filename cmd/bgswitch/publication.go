@@ -3,68 +3,77 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 	"bgswitch/switcher/verify"
 )
 
-// metricsAt is where the metrics go; empty: nowhere. As root only the settings
-// say where: sudo may let somebody type the flag, who would overwrite what he
-// likes. Anybody else writes with his own rights.
-func (s settings) metricsAt(flag string) (string, error) {
+// publication is a file that verify writes for others to read, anew with each run.
+type publication struct {
+	name    string // of what is remembered about it
+	what    string
+	flag    string
+	setting string // under `verify:`
+	path    string // empty: it is not written
+}
+
+func (s settings) metrics() publication {
+	return publication{"metrics", "the metrics", "metrics-file", "metrics_file", s.metricsFile}
+}
+
+// at is the publication where the flag says. As root only the settings say where: sudo
+// may let somebody type the flag, who would overwrite what he likes. Anybody else
+// writes with his own rights.
+func (p publication) at(flag string) (publication, error) {
 	if flag == "" {
-		return s.metricsFile, nil
+		return p, nil
 	}
 	path, err := filepath.Abs(flag)
-	if err == nil && os.Geteuid() == 0 && path != filepath.Clean(s.metricsFile) {
-		err = usage("set `metrics_file: "+path+"` under `verify:` in the settings, and leave the flag out",
-			"--metrics-file: as root only the file of the settings is written")
+	if err == nil && os.Geteuid() == 0 && path != filepath.Clean(p.path) {
+		err = usage(fmt.Sprintf("set `%s: %s` under `verify:` in the settings, and leave the flag out", p.setting, path),
+			"--%s: as root only the file of the settings is written", p.flag)
 	}
-	return path, err
+	p.path = path
+	return p, err
 }
 
-// metricsMemory is what the next run has to know: with --quiet it repeats nothing.
-type metricsMemory struct {
-	Error string `json:"error"` // empty: they were written
-}
-
-const (
-	metricsMemoryFile = "metrics.json"
-	metricsLock       = "metrics.lock"
-)
-
-// writeMetrics leaves the file alone where another run is at work: that one
-// knows more. A file that cannot be written is no verdict on the sites.
-func (s settings) writeMetrics(path string, findings []verify.Finding, t *terminal) {
+// write leaves the file alone where another run is at work: that one knows more.
+// A file that cannot be written is no verdict on the sites.
+func (s settings) write(p publication, findings []verify.Finding, text func() []byte, t *terminal) {
 	overlaps := slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Overlaps })
-	if path == "" || overlaps {
+	if p.path == "" || overlaps {
 		return
 	}
-	err := writeWhole(path, verify.Metrics(findings, time.Now()))
-	if news := s.isNews(err); err != nil && (news || !t.quiet) {
-		printLines(t.stderr, "bgswitch: cannot write the metrics: "+err.Error())
+	err := writeWhole(p.path, text())
+	if news := s.isNews(p, err); err != nil && (news || !t.quiet) {
+		printLines(t.stderr, fmt.Sprintf("bgswitch: cannot write %s: %v", p.what, err))
 	}
+}
+
+// publicationMemory is what the next run has to know: with --quiet it repeats nothing.
+type publicationMemory struct {
+	Error string `json:"error"` // empty: it was written
 }
 
 // isNews says whether the last run could not say the same, and remembers it.
 // What cannot be remembered is news each time.
-func (s settings) isNews(failed error) bool {
-	var last, now metricsMemory
+func (s settings) isNews(p publication, failed error) bool {
+	var last, now publicationMemory
 	if failed != nil {
 		now.Error = failed.Error()
 	}
-	folder := statedir.Folder{Path: s.stateDir}
-	if _, err := folder.Load(metricsMemoryFile, &last); err == nil && last == now {
+	folder, memory := statedir.Folder{Path: s.stateDir}, p.name+".json"
+	if _, err := folder.Load(memory, &last); err == nil && last == now {
 		return false
 	}
-	if held, err := folder.TryLock(metricsLock); err == nil {
-		_ = errors.Join(folder.Store(metricsMemoryFile, now), held.Release())
+	if held, err := folder.TryLock(p.name + ".lock"); err == nil {
+		_ = errors.Join(folder.Store(memory, now), held.Release())
 	}
 	return true
 }

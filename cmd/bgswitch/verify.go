@@ -59,7 +59,7 @@ func verifySites(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := s.metricsAt(c.String("metrics-file"))
+	metrics, err := s.metrics().at(c.String("metrics-file"))
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func verifySites(c *cli.Context) error {
 	}
 	debug.SetGCPercent(smallGCPercent) // of many sites
 	findings := verifyAll(ctx, verifiers)
-	s.writeMetrics(metrics, findings, t)
+	s.write(metrics, findings, func() []byte { return verify.Metrics(findings, time.Now()) }, t)
 	unread := t.showFindings(findings)
 	code := int(verify.LevelOf(findings))
 	s.tell(ctx, findings, code, t)
