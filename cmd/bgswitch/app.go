@@ -12,64 +12,44 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+const (
+	programUsage = "point a site at its blue or its green copy through nginx"
+	programText  = "bgswitch edits one word of one small nginx file, proves that nginx took it, and can always take you back.\n\n" +
+		"Flags may stand anywhere. `bgswitch help COMMAND` tells of one command, with examples, its flags and its exit codes."
+)
+
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
 	l := arrange(app, args)
 	t := &terminal{stdout: stdout, stderr: stderr, json: l.json, typed: l, plugin: l.command() == verifyName}
 	app.Metadata = map[string]any{terminalKey: t}
-	if l.wrong != nil && !l.help {
+	switch {
+	case l.help:
+		return t.exit(t.help(l.words))
+	case l.wrong != nil:
 		return t.exit(l.wrong)
 	}
 	return t.exit(app.RunContext(ctx, l.arranged()))
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	return &cli.App{
-		Name:  "bgswitch",
-		Usage: "point a site at its blue or its green copy through nginx",
-		Description: "bgswitch edits one word of one small nginx file, proves that nginx took it,\n" +
-			"and can always take you back.\n\n" + exitStatus,
-		Version:               version(),
-		HideHelpCommand:       true,
-		Writer:                stdout,
-		ErrWriter:             stderr,
-		Commands:              commands(),
-		Action:                withoutCommand,
-		CustomAppHelpTemplate: appHelp,
+	app := &cli.App{
+		Name:            "bgswitch",
+		Version:         version(),
+		HideHelp:        true, // run answers it by itself
+		HideHelpCommand: true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		Action:          withoutCommand,
 		// cli would call os.Exit in the middle of a run, with its own codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 	}
-}
-
-func commands() []*cli.Command {
-	list := []*cli.Command{toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(), blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), settingsCommand(), verifyCommand()}
-	for _, command := range list {
-		command.Flags = append(command.Flags, commonFlags()...)
-		command.HideHelpCommand = true
-		command.OnUsageError = usageError
-		if command.CustomHelpTemplate == "" {
-			command.CustomHelpTemplate = commandHelp
-		}
+	for _, c := range commands() {
+		app.Commands = append(app.Commands, c.Command)
 	}
-	return list
-}
-
-func commonFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "the settings `FILE` (default: " + defaultSettings + ", if it is there)", EnvVars: []string{"BGSWITCH_CONFIG"}},
-		&cli.StringFlag{Name: "site", Usage: "the `NAME` of the site, where the settings hold several; to, back, status, check, block, unblock, verify: or several, as a,b"},
-		&cli.StringFlag{Name: "file", Usage: "the live `FILE`, in place of the settings'"},
-		&cli.StringFlag{Name: "selector", Usage: "what decides in the file, as `'set $url'`, in place of the settings'"},
-		&cli.StringSliceFlag{Name: "blue", Usage: "blue's `ADDRESS`, in place of the settings'; repeat it for several"},
-		&cli.StringSliceFlag{Name: "green", Usage: "green's `ADDRESS`, likewise"},
-		&cli.BoolFlag{Name: "strict", Usage: "refuse settings, and a live file, that others may write"},
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
-		&cli.BoolFlag{Name: "quiet", Usage: "print nothing but errors"},
-		&cli.BoolFlag{Name: "verbose", Usage: "tell every step on standard error"},
-		&cli.BoolFlag{Name: "no-color", Usage: "print without colors (as does $NO_COLOR)"},
-	}
+	return app
 }
 
 // errUsage marks what was typed wrongly.
@@ -130,13 +110,14 @@ func wanted(flags []cli.Flag, name string) string {
 
 // withoutCommand runs where no command of ours was named.
 func withoutCommand(c *cli.Context) error {
-	if c.Args().Len() == 0 {
-		if err := cli.ShowAppHelp(c); err != nil {
-			return err
-		}
-		return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
+	t := terminalOf(c)
+	if len(t.typed.words) > 0 {
+		return t.typed.noCommand(t.typed.words)
 	}
-	return usage("the commands are to, back, status, check, drain, drill, block, unblock, releases, history, settings, verify; `bgswitch --help` tells more", "there is no command %q", c.Args().First())
+	if err := t.help(nil); err != nil {
+		return err
+	}
+	return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
 }
 
 func version() string {

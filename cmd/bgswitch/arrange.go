@@ -54,11 +54,8 @@ func arrange(app *cli.App, args []string) line {
 			l.flags = append(l.flags, rest[i])
 		}
 	}
-	switch {
-	case l.help:
-		l.words = l.words[:min(1, len(l.words))] // cli's help takes an argument for a topic
-	case len(l.words) == 0 && slices.ContainsFunc(l.flags, ofCommands(known)):
-		l.wrong = cmp.Or(l.wrong, usage("`bgswitch --help` lists the commands", "a command is needed"))
+	if len(l.words) == 0 && slices.ContainsFunc(l.flags, ofCommands(known)) {
+		l.wrong = cmp.Or(l.wrong, usage("`bgswitch help` lists the commands", "a command is needed"))
 	}
 	return l
 }

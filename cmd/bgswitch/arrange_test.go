@@ -47,9 +47,6 @@ func TestArrange(t *testing.T) {
 		{"to -", "to -- -"},
 		{"to green blue", "to -- green blue"},
 		{"to green --unknown", "to --unknown -- green"},
-		// cli's help would take the color for a topic.
-		{"to green --help", "to --help"},
-		{"-h to green", "to -h"},
 	} {
 		t.Run(test.typed, func(t *testing.T) {
 			t.Parallel()

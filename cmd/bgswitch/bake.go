@@ -21,8 +21,7 @@ const bakeHelp = "With --bake the color is watched from then on, and left again 
 	"other (exit 10); where the other color is not healthy, or blocked, it stays (exit 11).\n" +
 	"Nobody is kept from switching meanwhile, which ends the bake. So does Ctrl-C, or\n" +
 	"SIGTERM: the color stays live (exit 0; with --drain 8, for nobody waited). The end of\n" +
-	"the session does not.\n\n" +
-	"   bgswitch to green --bake 5m"
+	"the session does not."
 
 func bakeFlag() cli.Flag {
 	return &cli.DurationFlag{Name: "bake", Usage: "watch the color for this `DURATION` (60, 90s or 2m), and go back by itself if it fails; 0s: not at all"}
@@ -47,7 +46,7 @@ func (w written) bake(b *switcher.Bake) func() *yaml.Node {
 		setting{"access_log", keep(&log)},
 		setting{"max_5xx", ofLog(&share, func() any { return fmt.Sprintf("%g%%", b.Max5xx) })},
 		setting{"min_requests", ofLog(&fewest, func() any { return b.MinRequests })},
-		setting{"command", command(&b.Command)},
+		setting{"command", program(&b.Command)},
 	)
 	if log.node != nil {
 		absolute(&b.AccessLog).take(log)

@@ -12,33 +12,47 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func blockCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "block",
-		Usage:     "let nobody go to a color, and say why",
-		ArgsUsage: "blue|green --reason WHY [FLAGS]",
-		Description: "From now on whatever would go to the color is refused (exit 7) with the reason, who\n" +
-			"gave it, and when: to, back, a bake that goes back, verify's failover. For the\n" +
-			"day on which the database has moved on, and the old release cannot live with it:\n\n" +
-			"   bgswitch block blue --reason \"v43 dropped users.legacy_email\"\n\n" +
-			"`bgswitch unblock blue` lifts it, and --override with a reason passes it once. The\n" +
-			"live color may be blocked: that is for when it is left. A switch that has begun is\n" +
-			"not stopped. Several blocks of a color hold side by side.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "reason", Usage: "`WHY`, for whoever is refused", EnvVars: []string{"BGSWITCH_REASON"}},
-			&cli.StringFlag{Name: "until", Usage: "it ends by itself: after a duration as 90m or 2h, or at a `TIME` with its zone, as 2026-11-24T09:00+01:00 or 2026-11-24T08:00Z"},
+func blockCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:      "block",
+			Category:  kindSwitch,
+			Usage:     "let nobody go to a color, and say why",
+			ArgsUsage: "blue|green --reason WHY",
+			Description: "From now on whatever would go to the color is refused (exit 7) with the reason, who\n" +
+				"gave it, and when: to, back, a bake that goes back, verify's failover. For the\n" +
+				"day on which the database has moved on, and the old release cannot live with it.\n\n" +
+				"`bgswitch unblock blue` lifts it, and --override with a reason passes it once. The\n" +
+				"live color may be blocked: that is for when it is left. A switch that has begun is\n" +
+				"not stopped. Several blocks of a color hold side by side.",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "reason", Usage: "`WHY`, for whoever is refused", EnvVars: []string{"BGSWITCH_REASON"}},
+				&cli.StringFlag{Name: "until", Usage: "it ends by itself: after a duration as 90m or 2h, or at a `TIME` with its zone, as 2026-11-24T09:00+01:00 or 2026-11-24T08:00Z"},
+			},
+			Action: blockColor,
 		},
-		Action: blockColor,
+		several: true,
+		examples: []example{
+			{"the old release cannot live with the database any more", "sudo bgswitch block blue --reason 'v43 dropped users.legacy_email'"},
+			{"only for two hours", "sudo bgswitch block green --reason 'its disk is being moved' --until 2h"},
+		},
+		exits: exitsOf(exitDone, exitFailed),
 	}
 }
 
-func unblockCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "unblock",
-		Usage:       "lift all blocks of a color",
-		ArgsUsage:   "blue|green [FLAGS]",
-		Description: "Lifts every block of the color, and says which there were. The history keeps them.",
-		Action:      unblockColor,
+func unblockCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:        "unblock",
+			Category:    kindSwitch,
+			Usage:       "lift all blocks of a color",
+			ArgsUsage:   "blue|green",
+			Description: "Lifts every block of the color, and says which there were. The history keeps them.",
+			Action:      unblockColor,
+		},
+		several:  true,
+		examples: []example{{"blue carries another release now", "sudo bgswitch unblock blue"}},
+		exits:    exitsOf(exitDone, exitFailed),
 	}
 }
 

@@ -11,17 +11,29 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func checkCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "check",
-		Usage:     "ask a color now, as a switch would, and show every question and answer",
-		ArgsUsage: "[blue|green] [FLAGS]",
-		Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
-			"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
-			"and why that was good or bad. Exits 3 when one is unhealthy, 1 where there was\n" +
-			"nobody to ask. It changes nothing, needs no rights, and neither the live file nor\n" +
-			"an nginx that runs.",
-		Action: check,
+func checkCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:      "check",
+			Category:  kindLook,
+			Usage:     "ask a color now, as a switch would, and show every question and answer",
+			ArgsUsage: "[blue|green]",
+			Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
+				"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
+				"and why that was good or bad. Exits 3 when one is unhealthy, 1 where there was\n" +
+				"nobody to ask. It changes nothing, needs no rights, and neither the live file nor\n" +
+				"an nginx that runs.",
+			Action: check,
+		},
+		several: true,
+		examples: []example{
+			{"why was green refused?", "bgswitch check green"},
+			{"both colors", "bgswitch check"},
+		},
+		exits: saying(saying(saying(exitsOf(exitDone, exitFailed, exitUnhealthy, exitInterrupted),
+			exitDone, "every backend that was asked is healthy"),
+			exitFailed, "there was nobody to ask; wrong usage; unreadable settings"),
+			exitUnhealthy, "a backend is not healthy"),
 	}
 }
 

@@ -14,20 +14,29 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func drainCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "drain",
-		Usage:     "whether the idle color may be stopped, or what is still open of it",
-		ArgsUsage: "[blue|green] [FLAGS]",
-		Description: "Looks for old workers of nginx that still finish their connections, for what color\n" +
-			"each of them passes to, and for their connections to the idle color. Exits 0 when\n" +
-			"nothing keeps that from being stopped, and 8 when something does. Name the color\n" +
-			"where it is stopped next: where it is live again by then, the answer is 8, too:\n\n" +
-			"   bgswitch drain blue --wait 60s && docker stop app-blue\n\n" +
-			"It changes nothing. Only root sees the connections of another user's nginx; else the\n" +
-			"workers decide alone.",
-		Flags:  []cli.Flag{&cli.DurationFlag{Name: "wait", Usage: "wait until nothing is open, for this `DURATION` (60, 90s or 2m)"}},
-		Action: drain,
+func drainCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:      "drain",
+			Category:  kindSwitch,
+			Usage:     "whether the idle color may be stopped, or what is still open of it",
+			ArgsUsage: "[blue|green]",
+			Description: "Looks for old workers of nginx that still finish their connections, for what color\n" +
+				"each of them passes to, and for their connections to the idle color. Exits 0 when\n" +
+				"nothing keeps that from being stopped, and 8 when something does. Name the color\n" +
+				"where it is stopped next: where it is live again by then, the answer is 8, too.\n\n" +
+				"It changes nothing. Only root sees the connections of another user's nginx; else the\n" +
+				"workers decide alone.",
+			Flags:  []cli.Flag{&cli.DurationFlag{Name: "wait", Usage: "wait until nothing is open, for this `DURATION` (60, 90s or 2m)"}},
+			Action: drain,
+		},
+		examples: []example{
+			{"may the idle color be stopped?", "sudo bgswitch drain"},
+			{"wait for blue, and stop it", "sudo bgswitch drain blue --wait 60s && docker stop app-blue"},
+		},
+		exits: saying(saying(exitsOf(exitDone, exitFailed, exitNotAccepted, exitBusy, exitDrift, exitNotDrained, exitInterrupted),
+			exitDone, "nothing keeps the color from being stopped"),
+			exitNotAccepted, "the file is not understood"),
 	}
 }
 

@@ -19,27 +19,34 @@ import (
 // started is when this program was: a way back begins with Enter.
 var started = time.Now()
 
-func drillCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "drill",
-		Usage:     "practise: switch to the other color and back, and measure both",
-		ArgsUsage: "[FLAGS]",
-		Description: "Switches to the other color and back, under requests of its own to the url of\n" +
-			"confirm, which has to be set, and reports how long each way took, when the color that\n" +
-			"was left gave its last answer, how many requests failed, and how long the way back\n" +
-			"takes from Enter. Visitors are on the other color meanwhile, and before and after run.\n" +
-			"Both colors have to be healthy, and nothing may speak against either. It asks first;\n" +
-			"--yes, or --live in production, answers. It is recorded as a drill: no release is\n" +
-			"fled, and a later back is not held up. Ctrl-C shortens the stay.",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
-			&cli.BoolFlag{Name: "live", Usage: "do not ask: this is production, and I mean it (recorded)"},
-			&cli.IntFlag{Name: "rate", Value: switcher.DrillRate, Usage: "`N` requests a second"},
-			&cli.DurationFlag{Name: "stay", Value: switcher.DrillStay, Usage: "leave the traffic with the other color for this `DURATION` (60, 90s or 2m)"},
-			&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
-			&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
+func drillCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:     "drill",
+			Category: kindSwitch,
+			Usage:    "practise: switch to the other color and back, and measure both",
+			Description: "Switches to the other color and back, under requests of its own to the url of\n" +
+				"confirm, which has to be set, and reports how long each way took, when the color that\n" +
+				"was left gave its last answer, how many requests failed, and how long the way back\n" +
+				"takes from Enter. Visitors are on the other color meanwhile, and before and after run.\n" +
+				"Both colors have to be healthy, and nothing may speak against either. It asks first;\n" +
+				"--yes, or --live in production, answers. It is recorded as a drill: no release is\n" +
+				"fled, and a later back is not held up. Ctrl-C shortens the stay.",
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
+				&cli.BoolFlag{Name: "live", Usage: "do not ask: this is production, and I mean it (recorded)"},
+				&cli.IntFlag{Name: "rate", Value: switcher.DrillRate, Usage: "`N` requests a second"},
+				&cli.DurationFlag{Name: "stay", Value: switcher.DrillStay, Usage: "leave the traffic with the other color for this `DURATION` (60, 90s or 2m)"},
+				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
+				&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
+			},
+			Action: drill,
 		},
-		Action: drill,
+		examples: []example{
+			{"there and back, in staging", "sudo bgswitch drill --yes"},
+			{"in production, with more traffic of its own", "sudo bgswitch drill --live --rate 200 --stay 5s"},
+		},
+		exits: exitsOf(exitDone, exitFailed, exitUnhealthy, exitNotAccepted, exitBusy, exitDrift, exitBlocked, exitRolledBack, exitStuck, exitInterrupted),
 	}
 }
 

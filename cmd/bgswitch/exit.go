@@ -56,19 +56,53 @@ func codeOf(outcome switcher.Outcome) int {
 	return exitStuck
 }
 
-const exitStatus = `EXIT STATUS
-   0    done, or already so
-   1    failed before anything changed; wrong usage; unreadable settings
-   3    refused: the target is not healthy, or not the release that was expected, or a command of before failed
-   4    refused: the file is not understood, or nginx does not accept the new configuration
-   5    refused: another bgswitch is at work
-   6    drift: file, nginx and traffic do not agree (status, drain)
-   7    refused: something speaks against going there; what the hint names goes all the same
-   8    not drained: something of the idle color is open still, or it is not idle (drain, --drain)
-   9    the live color is not healthy (status --exit-code)
-   10   tried, failed, rolled back, or the bake went back: the traffic is where it was
-   11   stuck: failed and could not be put back, or done over another's edit
-   130  interrupted before anything changed`
+// exit is an exit code, what it means, and where the traffic is then.
+type exit struct {
+	code             int
+	meaning, traffic string
+}
+
+const (
+	whereItWas  = "where it was"
+	onTheNamed  = "on the color you named"
+	afterDrains = "after `to` and `back`: on the color you named"
+)
+
+// exits are all that there are; each command says which of them it has.
+var exits = []exit{
+	{exitDone, "done, or already so", onTheNamed},
+	{exitFailed, "failed before anything changed; wrong usage; unreadable settings", whereItWas},
+	{exitUnhealthy, "refused: the target is not healthy, or not the release that was expected, or a command of before failed", whereItWas},
+	{exitNotAccepted, "refused: the file is not understood, or nginx does not accept the new configuration", whereItWas},
+	{exitBusy, "refused: another bgswitch is at work", "the other one decides"},
+	{exitDrift, "drift: file, nginx and traffic do not agree (status, drain)", "read the DRIFT lines"},
+	{exitBlocked, "refused: something speaks against going there; what the hint names goes all the same", whereItWas},
+	{exitNotDrained, "not drained: something of the idle color is open still, or it is not idle (drain, --drain)", afterDrains},
+	{exitLiveSick, "the live color is not healthy (status --exit-code)", "on it: see `back`"},
+	{exitRolledBack, "tried, failed, rolled back, or the bake went back: the traffic is where it was", whereItWas},
+	{exitStuck, "stuck: failed and could not be put back, or done over another's edit", "read the `stuck:` line"},
+	{exitInterrupted, "interrupted before anything changed", whereItWas},
+}
+
+// exitsOf are those of a command, as they mean it everywhere.
+func exitsOf(codes ...int) (list []exit) {
+	for _, e := range exits {
+		if slices.Contains(codes, e.code) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// saying gives codes the words of a command.
+func saying(list []exit, code int, meaning string) []exit {
+	for i := range list {
+		if list[i].code == code {
+			list[i].meaning = meaning
+		}
+	}
+	return list
+}
 
 // hinted is an error with the next command to type.
 type hinted struct {

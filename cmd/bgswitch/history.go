@@ -14,14 +14,18 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func historyCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "history",
-		Usage:       "the switches so far, newest first",
-		ArgsUsage:   "[FLAGS]",
-		Description: "Shows who switched when and why, how it ended, and how it was proved.",
-		Flags:       []cli.Flag{&cli.IntFlag{Name: "n", Value: 20, Usage: "at most `N` of them; 0: all"}},
-		Action:      history,
+func historyCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:        "history",
+			Category:    kindLook,
+			Usage:       "the switches so far, newest first",
+			Description: "Shows who switched when and why, how it ended, and how it was proved.",
+			Flags:       []cli.Flag{&cli.IntFlag{Name: "n", Value: 20, Usage: "at most `N` of them; 0: all"}},
+			Action:      history,
+		},
+		examples: []example{{"the newest five", "sudo bgswitch history -n 5"}},
+		exits:    exitsOf(exitDone, exitFailed),
 	}
 }
 

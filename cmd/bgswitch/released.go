@@ -34,7 +34,7 @@ func (w written) source(folder string) (release.Source, func() *yaml.Node) {
 	s := release.Source{}
 	inForce := w.has(
 		setting{"link", absolute(&s.Link)}, setting{"git", absolute(&s.Git)}, setting{"url", address(&s.URL)}, setting{"field", plain(&s.Field)}, setting{"header", plain(&s.Header)},
-		setting{"file", absolute(&s.File)}, setting{"command", command(&s.Command)},
+		setting{"file", absolute(&s.File)}, setting{"command", program(&s.Command)},
 	)
 	if s.Link != "" {
 		s.Folder = folder

@@ -10,26 +10,43 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func releasesCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "releases",
-		Usage:     "what each color carries, and which releases are there; prune removes the oldest",
-		ArgsUsage: "[prune] [FLAGS]",
-		Description: "Shows what each color carries, and which releases were fled. Where `release:` names\n" +
-			"a link for each color, also the folders beside those that the links lead to.\n\n" +
-			"`bgswitch releases prune` removes the oldest of those that are called <time>-<sha>,\n" +
-			"as 20261123-1a2b3c4, but for the newest (--keep), those that a color of any site,\n" +
-			"another link beside them or a process uses, and the newest before the live one that\n" +
-			"was not fled. It follows no link, enters nothing that is mounted, and touches nothing\n" +
-			"else. Where another user could lead a link or the folder elsewhere, it goes by his\n" +
-			"rights; where several could, nothing is removed. What cannot be removed keeps nothing\n" +
-			"else from it, and is shown as half removed. A switch waits for none of it.",
-		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "keep", Value: 5, Usage: "prune: keep the newest `N`, whatever they are"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "prune: only show what would be removed"},
-			&cli.DurationFlag{Name: "wait-lock", Usage: "prune: wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
+func releasesCommand() *command {
+	prune := &command{
+		Command: &cli.Command{
+			Name:  "prune",
+			Usage: "remove the oldest releases that nothing uses",
+			Description: "Removes the oldest of those that are called <time>-<sha>, as 20261123-1a2b3c4, but for\n" +
+				"the newest (--keep), those that a color of any site, another link beside them or a\n" +
+				"process uses, and the newest before the live one that was not fled. It follows no link,\n" +
+				"enters nothing that is mounted, and touches nothing else. Where another user could lead\n" +
+				"a link or the folder elsewhere, it goes by his rights; where several could, nothing is\n" +
+				"removed. What cannot be removed keeps nothing else from it, and is shown as half removed.\n" +
+				"A switch waits for none of it.",
+			Flags: []cli.Flag{
+				&cli.IntFlag{Name: "keep", Value: 5, Usage: "keep the newest `N`, whatever they are"},
+				&cli.BoolFlag{Name: "dry-run", Usage: "only show what would be removed"},
+				&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
+			},
 		},
-		Action: releases,
+		examples: []example{
+			{"look first", "sudo bgswitch releases prune --keep 5 --dry-run"},
+			{"after a deploy", "sudo bgswitch releases prune --keep 5"},
+		},
+		exits: saying(exitsOf(exitDone, exitFailed, exitBusy, exitInterrupted), exitInterrupted, "interrupted; the next run goes on"),
+	}
+	return &command{
+		Command: &cli.Command{
+			Name:      "releases",
+			Category:  kindLook,
+			Usage:     "what each color carries, and which releases are there",
+			ArgsUsage: "[prune]",
+			Description: "Shows what each color carries, and which releases were fled. Where `release:` names\n" +
+				"a link for each color, also the folders beside those that the links lead to.",
+			Action: releases,
+		},
+		examples: []example{{"what there is", "sudo bgswitch releases"}},
+		exits:    exitsOf(exitDone, exitFailed),
+		under:    []*command{prune},
 	}
 }
 

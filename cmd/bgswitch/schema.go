@@ -24,13 +24,13 @@ func (w written) schema(s *switcher.Schema) func() *yaml.Node {
 func (w written) version(s *release.Source) func() *yaml.Node {
 	return w.has(
 		setting{"url", address(&s.URL)}, setting{"field", plain(&s.Field)}, setting{"header", plain(&s.Header)},
-		setting{"file", absolute(&s.File)}, setting{"command", command(&s.Command)},
+		setting{"file", absolute(&s.File)}, setting{"command", program(&s.Command)},
 	)
 }
 
 func (w written) need(n *switcher.Need) func() *yaml.Node {
 	return w.has(
 		setting{"url", address(&n.URL)}, setting{"at_least", plain(&n.AtLeast)}, setting{"at_most", plain(&n.AtMost)},
-		setting{"file", absolute(&n.File)}, setting{"command", command(&n.Command)},
+		setting{"file", absolute(&n.File)}, setting{"command", program(&n.Command)},
 	)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
@@ -121,13 +120,12 @@ func init() { // what it reads them with asks it, too
 // spelling, one that stands elsewhere, or one that is nearly the same.
 func meantBy(key string, settings []setting) string {
 	key = spelled(key)
-	near, least := "", 1+len(key)/4
+	var keys []string
 	for _, s := range settings {
-		if away := distance(key, s.key); away <= least && (near == "" || away < least) {
-			near, least = s.key, away
-		}
+		keys = append(keys, s.key)
 	}
-	if near != "" && least == 0 {
+	near, away := nearest(key, keys)
+	if near != "" && away == 0 {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	if places := everyKey()[key]; len(places) > 0 {
@@ -141,47 +139,4 @@ func meantBy(key string, settings []setting) string {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""
-}
-
-// spelled is a key as ours are: hookTimeout and hook-timeout are hook_timeout.
-func spelled(key string) string {
-	var b strings.Builder
-	for i, r := range key {
-		if r >= 'A' && r <= 'Z' {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			r += 'a' - 'A'
-		}
-		if r == '-' || r == ' ' {
-			r = '_'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// distance is how many letters are to be put in, left out, exchanged or swapped
-// with the next one (the optimal string alignment of two words).
-func distance(a, b string) int {
-	before, last := []int(nil), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"bgswitch/examples"
@@ -15,17 +16,70 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func settingsCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "settings",
-		Usage:     "look for mistakes in the settings, or show what is in force",
-		ArgsUsage: "check|show|example [FLAGS]",
-		Description: "check    tells every mistake in one run (exit 1), each with its line, or a line per site\n" +
-			"show     what is in force, with the defaults, as YAML that can be read again; headers,\n" +
-			"         user, query and the paths of `notify` are shown as xxxxx, commands as they are\n" +
-			"example  the commented whole: bgswitch settings example > bgswitch.yaml\n\n" +
-			"check and show need no nginx, and touch nothing.",
-		Action: settingsLook,
+// withoutFlags: what is written in the settings is looked at, and no flag stands in its place.
+var withoutFlags = []string{"file", "selector", "blue", "green", "verbose"}
+
+func settingsCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:        "settings",
+			Category:    kindSetUp,
+			Usage:       "look for mistakes in the settings, or show what is in force",
+			ArgsUsage:   "check|show|example",
+			Description: "The settings are looked for in `--config FILE`, in $BGSWITCH_CONFIG, and in\n" + defaultSettings + ".",
+			Action:      settingsLook,
+		},
+		examples: []example{{"is there a mistake?", "sudo bgswitch settings check"}},
+		exits:    settingsExits(),
+		without:  withoutFlags,
+		under:    []*command{settingsCheckCommand(), settingsShowCommand(), settingsExampleCommand()},
+	}
+}
+
+func settingsCheckCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:  "check",
+			Usage: "every mistake in one run, each with its line",
+			Description: "Looks for mistakes in the settings: unknown keys, wrong types, values that cannot be,\n" +
+				"each with its line, with what was read and what was meant. Without one it says of each\n" +
+				"site what decides. It needs no nginx, and touches nothing.",
+		},
+		examples: []example{{"before the settings are installed", "bgswitch settings check --config new.yaml"}},
+		exits:    settingsExits(),
+		without:  withoutFlags,
+	}
+}
+
+func settingsExits() []exit {
+	return saying(saying(exitsOf(exitDone, exitFailed), exitDone, "there is no mistake"), exitFailed, "there are mistakes, or no settings that can be read; wrong usage")
+}
+
+func settingsShowCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:  "show",
+			Usage: "what is in force, with the defaults",
+			Description: "Prints what is in force, with the defaults, as YAML that can be read again. Headers, and\n" +
+				"of URLs the user, the query and the paths of `notify`, are shown as xxxxx; commands are\n" +
+				"shown as they are. It needs no nginx, and touches nothing.",
+		},
+		examples: []example{{"of one site", "sudo bgswitch settings show --site myapp"}},
+		exits:    settingsExits(),
+		without:  withoutFlags,
+	}
+}
+
+func settingsExampleCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:        "example",
+			Usage:       "every setting there is, with comments",
+			Description: "Prints settings to begin with: all that there are, with their defaults.",
+		},
+		examples: []example{{"settings to begin with", "bgswitch settings example >bgswitch.yaml"}},
+		exits:    exitsOf(exitDone, exitFailed),
+		without:  slices.DeleteFunc(allCommon(), func(name string) bool { return name == "json" }),
 	}
 }
 
@@ -35,11 +89,6 @@ func settingsLook(c *cli.Context) error {
 	hint := "`" + typedOf(c).Command("settings", "check") + "` looks for mistakes"
 	if look == nil || c.Args().Len() != 1 {
 		return usage(hint, "settings takes check, show or example, not %q", strings.Join(c.Args().Slice(), " "))
-	}
-	for _, name := range []string{"file", "selector", "blue", "green"} {
-		if c.IsSet(name) {
-			return usage(hint, "settings is about what is written there, and --%s stands in its place", name)
-		}
 	}
 	return look(c, t)
 }

@@ -182,7 +182,7 @@ func TestSettingsCommand(t *testing.T) {
 		{"check --config " + broken, exitFailed, "", "\n  " + broken + `:2: there is no setting "gren" here; did you mean "green"?` + "\n"},
 		{"show --config " + broken, exitFailed, "", "settings example` shows every setting\n"},
 		{"check --config /nowhere/b.yaml", exitFailed, "", "cannot read the settings: "},
-		{"check --blue a:1 --config " + path, exitFailed, "", "--blue stands in its place"},
+		{"check --blue a:1 --config " + path, exitFailed, "", "there is no flag --blue"},
 		{"example --config " + broken, exitDone, examples.Settings, ""},
 		{"", exitFailed, "", "settings takes check, show or example"},
 		{"check show", exitFailed, "", "settings takes check, show or example"},

@@ -16,19 +16,30 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func statusCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "status",
-		Usage:     "where the traffic is, and what stands ready",
-		ArgsUsage: "[FLAGS]",
-		Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
-			"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
-			"no rights; what may not be read is named as unknown.",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "exit-code", Usage: "exit 9 when a live color is not healthy at this moment"},
-			&cli.BoolFlag{Name: "watch", Usage: "look each second until Ctrl-C, and mark what has changed; not on a terminal: print each change"},
+func statusCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:     "status",
+			Category: kindLook,
+			Usage:    "where the traffic is, and what stands ready",
+			Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
+				"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
+				"no rights; what may not be read is named as unknown.",
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "exit-code", Usage: "exit 9 when a live color is not healthy at this moment"},
+				&cli.BoolFlag{Name: "watch", Usage: "look each second until Ctrl-C, and mark what has changed; not on a terminal: print each change"},
+			},
+			Action: status,
 		},
-		Action: status,
+		several: true,
+		examples: []example{
+			{"where the traffic is", "bgswitch status"},
+			{"look each second, until Ctrl-C", "bgswitch status --watch"},
+			{"for a script: is the live color healthy?", "bgswitch status --exit-code --quiet"},
+		},
+		exits: saying(saying(exitsOf(exitDone, exitFailed, exitNotAccepted, exitDrift, exitLiveSick, exitInterrupted),
+			exitDone, "file, nginx and traffic agree, as far as they are known"),
+			exitNotAccepted, "the file is not understood"),
 	}
 }
 

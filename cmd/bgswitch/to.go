@@ -17,41 +17,67 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func toCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "to",
-		Usage:     "switch to a color, and prove it",
-		ArgsUsage: "blue|green [FLAGS]",
-		Description: "Asks the color's health, tests the new configuration before the live file is\n" +
-			"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
-			"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
-			"rolled back.\n\n" +
-			"Refused (exit 7) are a color that is blocked, a release that was fled and, where the\n" +
-			"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
-			"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
-			"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
-			"is refused, too. --override with a reason passes all of it, once.\n\n" + bakeHelp,
-		Flags: append(switchFlags(), bakeFlag(),
-			&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it; the settings have to say how to read it"},
-			&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),
-		Action: to,
+func toCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:      "to",
+			Category:  kindSwitch,
+			Usage:     "switch to a color, and prove it",
+			ArgsUsage: "blue|green",
+			Description: "Asks the color's health, tests the new configuration before the live file is\n" +
+				"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
+				"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
+				"rolled back.\n\n" +
+				"Refused (exit 7) are a color that is blocked, a release that was fled and, where the\n" +
+				"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
+				"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
+				"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
+				"is refused, too. --override with a reason passes all of it, once.\n\n" + bakeHelp,
+			Flags: append(switchFlags(), bakeFlag(),
+				&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it; the settings have to say how to read it"},
+				&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),
+			Action: to,
+		},
+		several: true,
+		examples: []example{
+			{"look first: the diff, and the steps that would follow", "sudo bgswitch to green --dry-run"},
+			{"switch, and say why", "sudo bgswitch to green --reason 'release 42'"},
+			{"wait up to a minute for green to be healthy", "sudo bgswitch to green --wait 1m"},
+			{"watch it for five minutes, and go back by itself if it fails", "sudo bgswitch to green --bake 5m"},
+			{"two sites as one: both or none", "sudo bgswitch to green --site shop,api"},
+		},
+		exits: switchExits(),
 	}
 }
 
-func backCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "back",
-		Usage:     "switch to the color that had the traffic before",
-		ArgsUsage: "[FLAGS]",
-		Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
-			"is enough; the color that is live now is not asked at all. A second one within ten\n" +
-			"minutes is refused, also with --override: it would return to what was left; `to` with\n" +
-			"the color goes there. Where somebody has made something of the live file that is not\n" +
-			"understood, --restore puts back what was last proved.",
-		Flags: append(switchFlags(),
-			&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
-		Action: back,
+func backCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:     "back",
+			Category: kindSwitch,
+			Usage:    "switch to the color that had the traffic before",
+			Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
+				"is enough; the color that is live now is not asked at all. A second one within ten\n" +
+				"minutes is refused, also with --override: it would return to what was left; `to` with\n" +
+				"the color goes there. Where somebody has made something of the live file that is not\n" +
+				"understood, --restore puts back what was last proved.",
+			Flags: append(switchFlags(),
+				&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
+			Action: back,
+		},
+		several: true,
+		examples: []example{
+			{"go back, and say why", "sudo bgswitch back --reason 'green answers 503'"},
+			{"mark what is left as bad, so that nobody goes to it again", "sudo bgswitch back --bad 'it loses carts'"},
+			{"the live file was broken by hand: put back what was last proved", "sudo bgswitch back --restore"},
+		},
+		exits: switchExits(),
 	}
+}
+
+func switchExits() []exit {
+	return saying(exitsOf(exitDone, exitFailed, exitUnhealthy, exitNotAccepted, exitBusy, exitBlocked, exitNotDrained, exitRolledBack, exitStuck, exitInterrupted),
+		exitNotDrained, "switched, but not drained: something of the other color is open still (--drain)")
 }
 
 func switchFlags() []cli.Flag {

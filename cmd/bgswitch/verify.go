@@ -19,31 +19,37 @@ import (
 
 const verifyName = "verify"
 
-func verifyCommand() *cli.Command {
-	return &cli.Command{
-		Name:      verifyName,
-		Usage:     "one line for cron and monitoring: is the site well, is the way back open",
-		ArgsUsage: "[FLAGS]",
-		Description: "Looks at every site as `bgswitch status` does, and at the way back as a dry switch\n" +
-			"would; it changes nothing. Prints one line with performance data and exits as a\n" +
-			"monitoring plugin, for what this look found. With --quiet it speaks when something\n" +
-			"changed that lasts, again every `remind`, and once when it is over.",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "failover", Usage: "switch to the idle color when the live one is down (or set it in the settings)"},
-			&cli.BoolFlag{Name: "ack", Usage: "acknowledge the last failover, so that the next one may come"},
-			&cli.StringFlag{Name: "metrics-file", Usage: "write Prometheus metrics to this `FILE` (as root: only to the settings' metrics_file)"},
+func verifyCommand() *command {
+	return &command{
+		Command: &cli.Command{
+			Name:     verifyName,
+			Category: kindLook,
+			Usage:    "one line for cron and monitoring: is the site well, is the way back open",
+			Description: "Looks at every site as `bgswitch status` does, and at the way back as a dry switch\n" +
+				"would; it changes nothing. Prints one line with performance data and exits as a\n" +
+				"monitoring plugin, for what this look found. With --quiet it speaks when something\n" +
+				"changed that lasts, again every `remind`, and once when it is over.",
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "failover", Usage: "switch to the idle color when the live one is down (or set it in the settings)"},
+				&cli.BoolFlag{Name: "ack", Usage: "acknowledge the last failover, so that the next one may come"},
+				&cli.StringFlag{Name: "metrics-file", Usage: "write Prometheus metrics to this `FILE` (as root: only to the settings' metrics_file)"},
+			},
+			Action: verifySites,
 		},
-		Action:             verifySites,
-		CustomHelpTemplate: verifyHelp,
+		several: true,
+		examples: []example{
+			{"one line, and the code of a monitoring plugin", "sudo bgswitch verify"},
+			{"from cron, each minute: speak only of what is new", "sudo bgswitch verify --quiet"},
+			{"let the next failover come", "sudo bgswitch verify --ack"},
+		},
+		exits: []exit{
+			{int(verify.OK), "OK: live healthy, no drift, the way back is open", ""},
+			{int(verify.Warning), "WARNING: live healthy, but no way back, or drift, or a failover not acknowledged", ""},
+			{int(verify.Critical), "CRITICAL: the live color is unhealthy, or nginx does not run or answer", ""},
+			{int(verify.Unknown), "UNKNOWN: it could not be found out, or wrong usage", ""},
+		},
 	}
 }
-
-const verifyHelp = commandHelpHead + `EXIT STATUS
-   0  OK        live healthy, no drift, the way back is open
-   1  WARNING   live healthy, but no way back, or drift, or a failover not acknowledged
-   2  CRITICAL  the live color is unhealthy, or nginx does not run or answer
-   3  UNKNOWN   it could not be found out, or wrong usage
-`
 
 func verifySites(c *cli.Context) error {
 	t := terminalOf(c)

@@ -126,7 +126,7 @@ func shownCommands(commands [][]string) (shown [][]string) {
 	return shown
 }
 
-func command(into *[]string) value {
+func program(into *[]string) value {
 	return value{take: func(w written) { *into = w.command() }, show: func() any { return shownWords(*into) }}
 }
 

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// accepted has the program's own parser read a line, and does nothing.
+func accepted(args []string) error {
+	app := newApp(io.Discard, io.Discard)
+	l := arrange(app, args)
+	app.Metadata = map[string]any{terminalKey: &terminal{stdout: io.Discard, stderr: io.Discard, typed: l}}
+	for _, c := range app.Commands {
+		c.Action = func(*cli.Context) error { return nil }
+	}
+	if l.wrong != nil || l.help {
+		return l.wrong
+	}
+	return app.RunContext(context.Background(), l.arranged())
+}
+
+// otherPrograms stand in a line beside bgswitch, and are not to be run.
+const otherPrograms = "docker podman systemctl psql apt install cp ln mkdir curl crontab visudo"
+
+// typedBy are the lines of bgswitch that a shell makes of a text.
+func typedBy(t *testing.T, text string) (typed [][]string) {
+	t.Helper()
+	script := "sudo() { \"$@\"; }\nbgswitch() { { printf '%s\\n' bgswitch \"$@\"; echo; } >>typed; }\n"
+	for _, name := range strings.Fields(otherPrograms) {
+		script += name + "() { :; }\n"
+	}
+	shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", script+text)
+	shell.Dir, shell.Env = t.TempDir(), []string{"PATH=/nowhere"}
+	if out, err := shell.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v: %s", text, err, out)
+	}
+	lines, err := os.ReadFile(filepath.Join(shell.Dir, "typed"))
+	if err != nil {
+		t.Errorf("%s: bgswitch is not run: %v", text, err)
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(lines)), "\n\n") {
+		typed = append(typed, strings.Split(line, "\n"))
+	}
+	return typed
+}
