@@ -26,7 +26,7 @@ func commands() []*command {
 	list := []*command{
 		toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(),
 		blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), settingsCommand(), verifyCommand(),
-		helpCommand(),
+		helpCommand(), manCommand(),
 	}
 	for _, c := range list {
 		c.takeFlags()

@@ -69,8 +69,8 @@ func commandOf(words []string) (c *command, name string) {
 // programPage is what the help of the program tells.
 func programPage() page {
 	p := page{
-		{"", []passage{{text: "bgswitch: " + programUsage}}},
-		{"USAGE", append([]passage{{shown: []string{"bgswitch COMMAND [FLAGS]"}}}, paragraphs(programText)...)},
+		{passages: []passage{{text: "bgswitch: " + programUsage}}},
+		{title: "USAGE", passages: append([]passage{{shown: []string{"bgswitch COMMAND [FLAGS]"}}}, passagesOf(programText)...)},
 	}
 	width := 0
 	for _, kind := range kinds {
@@ -91,15 +91,15 @@ func listOf(title string, commands []*command) chapter {
 			list = append(list, term{strings.TrimSpace(c.Name + " " + c.ArgsUsage), c.Usage})
 		}
 	}
-	return chapter{title, []passage{{terms: list}}}
+	return chapter{title: title, passages: []passage{{terms: list}}}
 }
 
 // page is what the help of a command tells.
 func (c *command) page(name string) page {
 	p := page{
-		{"", []passage{{text: "bgswitch " + name + ": " + c.Usage}}},
-		{"USAGE", []passage{{shown: []string{c.line(name)}}}},
-		{"DESCRIPTION", paragraphs(c.Description)},
+		{passages: []passage{{text: "bgswitch " + name + ": " + c.Usage}}},
+		{title: "USAGE", passages: []passage{{shown: []string{c.line(name)}}}},
+		{title: "DESCRIPTION", passages: passagesOf(c.Description)},
 	}
 	if len(c.under) > 0 {
 		p = append(p, listOf("COMMANDS", c.under))
@@ -131,7 +131,7 @@ func exampleChapter(examples []example) chapter {
 		}
 		lines = append(lines, "# "+e.does, e.line)
 	}
-	return chapter{"EXAMPLES", []passage{{shown: lines}}}
+	return chapter{title: "EXAMPLES", passages: []passage{{shown: lines}}}
 }
 
 func exitChapter(exits []exit) chapter {
@@ -139,7 +139,7 @@ func exitChapter(exits []exit) chapter {
 	for _, e := range exits {
 		list = append(list, term{strconv.Itoa(e.code), e.meaning})
 	}
-	return chapter{"EXIT CODES", []passage{{terms: list}}}
+	return chapter{title: "EXIT CODES", passages: []passage{{terms: list}}}
 }
 
 func flagChapter(title string, flags []cli.Flag) chapter {
@@ -147,7 +147,7 @@ func flagChapter(title string, flags []cli.Flag) chapter {
 	for _, flag := range flags {
 		list = append(list, flagTerm(flag))
 	}
-	return chapter{title, []passage{{terms: list}}}
+	return chapter{title: title, passages: []passage{{terms: list}}}
 }
 
 // placeholder is what stands for a flag's value, in its usage.

@@ -100,9 +100,9 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456 ", 10)
 	p := page{
-		{"", []passage{{text: "name: " + long}}},
-		{"TEXT", paragraphs("\n" + long + "`bgswitch to green --dry-run`,\nand more.\n\n   one\n\n     two\n   three\n\n\nend")},
-		{"LIST", []passage{{terms: []term{{"-n N", long}, {strings.Repeat("x", 30), "below"}, {"empty", ""}}}}},
+		{passages: []passage{{text: "name: " + long}}},
+		{title: "TEXT", passages: passagesOf("\n" + long + "`bgswitch to green --dry-run`,\nand more.\n\n   one\n\n     two\n   three\n\n\nend")},
+		{title: "LIST", passages: []passage{{terms: []term{{"-n N", long}, {strings.Repeat("x", 30), "below"}, {"empty", ""}}}}},
 	}
 	var got bytes.Buffer
 	p.print(&got)

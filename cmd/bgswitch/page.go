@@ -12,7 +12,8 @@ import (
 type page []chapter
 
 type chapter struct {
-	title    string // in capitals; empty: the text that begins a page
+	title    string // empty: the text that begins a page
+	sub      bool   // it belongs to the one before it
 	passages []passage
 }
 
@@ -27,21 +28,11 @@ type passage struct {
 // term is an entry of a list: a flag, a command, an exit code.
 type term struct{ name, text string }
 
+// bullet is the name of an entry that has none.
+const bullet = "-"
+
 // columns is how wide a page is on a terminal: what the narrowest has.
 const columns = 80
-
-// paragraphs makes passages of a text: an empty line divides them, and lines that
-// begin with three spaces stay as they are.
-func paragraphs(text string) (passages []passage) {
-	for _, paragraph := range regexp.MustCompile(`\n\n+`).Split(strings.Trim(text, "\n"), -1) {
-		if strings.HasPrefix(paragraph, "   ") {
-			passages = append(passages, passage{shown: strings.Split(strings.TrimPrefix(strings.ReplaceAll(paragraph, "\n   ", "\n"), "   "), "\n")})
-		} else if paragraph != "" {
-			passages = append(passages, passage{text: strings.Join(strings.Fields(paragraph), " ")})
-		}
-	}
-	return passages
-}
 
 // print writes it for a terminal.
 func (p page) print(w io.Writer) {

@@ -27,7 +27,7 @@ func accepted(args []string) error {
 }
 
 // otherPrograms stand in a line beside bgswitch, and are not to be run.
-const otherPrograms = "docker podman systemctl psql apt install cp ln mkdir curl crontab visudo"
+const otherPrograms = "docker podman systemctl psql apt install cp ln mkdir curl crontab visudo man"
 
 // typedBy are the lines of bgswitch that a shell makes of a text.
 func typedBy(t *testing.T, text string) (typed [][]string) {
