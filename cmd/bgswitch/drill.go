@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 
@@ -56,7 +57,7 @@ func drill(c *cli.Context) error {
 		return usage("`"+typedOf(c).Command("drill")+"` goes to the color that is idle", "drill takes no argument")
 	}
 	request := switcher.DrillRequest{
-		Rate: c.Int("rate"), Stay: c.Duration("stay"), Live: c.Bool("live"), Reason: c.String("reason"),
+		Rate: c.Int("rate"), Stay: c.Duration("stay"), Live: c.Bool("live"), Reason: foreign.Line(c.String("reason")),
 		WaitLock: c.Duration("wait-lock"), Strict: c.Bool("strict"), Who: who(), Handover: nginx.HandoverFast,
 	}
 	if err := request.Validate(); err != nil {

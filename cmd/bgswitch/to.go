@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/release"
 	"bgswitch/switcher/statedir"
@@ -87,7 +89,7 @@ func switchFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "restore", Usage: "put the live file back as it was when that color was last proved, whatever has become of it"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
 		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against that color (exit 7); `WHY` is recorded"},
-		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION` (60, 90s or 2m)"},
+		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION` (60, 90s or 2m) [$" + waitVariable + "]"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
 		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` (60, 90s or 2m) until nothing of the other color is open"},
 		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "`WHO` ends the old workers: fast (bgswitch, at once) or nginx (100 ms later)"},
@@ -268,7 +270,11 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if handover != nginx.HandoverFast && handover != nginx.HandoverNginx {
 		return switcher.Request{}, usage("`--handover nginx` leaves the pace to nginx", "there is no handover %q", handover)
 	}
-	if c.Duration("wait") < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
+	wait, err := waitOf(c)
+	if err != nil {
+		return switcher.Request{}, err
+	}
+	if wait < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
 		return switcher.Request{}, usage("write a DURATION as "+durations, "a time to wait cannot be negative")
 	}
 	for _, flag := range []string{"override", "bad"} {
@@ -283,14 +289,14 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	}
 	return switcher.Request{
 		To:       color,
-		Bad:      c.String("bad"),
+		Bad:      foreign.Line(c.String("bad")),
 		Release:  c.String("release"),
 		Expect:   c.String("expect"),
-		Override: c.String("override"),
+		Override: foreign.Line(c.String("override")),
 		Force:    c.Bool("force"),
 		Restore:  c.Bool("restore"),
-		Reason:   cmp.Or(c.String("bad"), c.String("reason")),
-		Wait:     c.Duration("wait"),
+		Reason:   foreign.Line(cmp.Or(c.String("bad"), c.String("reason"))),
+		Wait:     wait,
 		WaitLock: c.Duration("wait-lock"),
 		DryRun:   c.Bool("dry-run"),
 		Handover: handover,
@@ -298,6 +304,25 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 		Command:  c.Command.Name,
 		Who:      who(),
 	}, nil
+}
+
+// waitVariable says --wait where a rule of sudo's permits no more words: see
+// examples/sudoers.d.
+const (
+	waitVariable = "BGSWITCH_WAIT"
+	longestWait  = time.Hour // that it may say
+)
+
+func waitOf(c *cli.Context) (time.Duration, error) {
+	text := os.Getenv(waitVariable)
+	if c.IsSet("wait") || text == "" {
+		return c.Duration("wait"), nil
+	}
+	wait, err := parseDuration(text)
+	if err != nil || wait < 0 || wait > longestWait {
+		return 0, usage("write it as "+durations+", at most "+durationText(longestWait), "$%s: %q is not allowed", waitVariable, foreign.Excerpt(text))
+	}
+	return wait, nil
 }
 
 func (t *terminal) showSwitches(results []switcher.Result, err error) {

@@ -22,6 +22,7 @@ var believed = map[string]*regexp.Regexp{
 	"BGSWITCH_CONFIG":  regexp.MustCompile(`(?s).`), // whose the file is decides what it is worth
 	"BGSWITCH_RELEASE": regexp.MustCompile(`.`),     // for the history
 	"BGSWITCH_REASON":  regexp.MustCompile(`(?s).`),
+	"BGSWITCH_WAIT":    regexp.MustCompile(`(?s).`), // it is bounded where it is read
 	"SUDO_USER":        regexp.MustCompile(`.`),
 	"DOAS_USER":        regexp.MustCompile(`.`),
 	"NO_COLOR":         regexp.MustCompile(`.`),
