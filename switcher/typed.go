@@ -10,10 +10,15 @@ import (
 // Typed is what was typed to come to a site. The commands that hints name come
 // to the same site, from another shell, too.
 type Typed struct {
-	As   string   // what they were run by: sudo, doas; empty: nothing
-	Site []string // the flags that lead to the site
-	Line []string // all of it, without the program's name
+	As    string   // what they were run by: sudo, doas; empty: nothing
+	Site  []string // the flags that lead to the site
+	Line  []string // all of it, without the program's name
+	Files bool     // files are named that no rule of sudo's may let through: see caller.ByRule
 }
+
+// withAllRights is how somebody types what no rule for us permits: as a command
+// that only a rule for everything does.
+var withAllRights = map[string][]string{"sudo": {"env"}, "doas": {"env", "-u", "DOAS_USER"}}
 
 // Command is a command line about this very site.
 func (t Typed) Command(words ...string) string {
@@ -30,7 +35,11 @@ func (t Typed) AsRoot() string {
 }
 
 func (t Typed) pasted(words, flags []string) string {
-	return t.pastedAs(slices.Concat([]string{"bgswitch"}, words, flags)...)
+	line := slices.Concat([]string{"bgswitch"}, words, flags)
+	if t.Files {
+		line = slices.Concat(withAllRights[t.As], line)
+	}
+	return t.pastedAs(line...)
 }
 
 // pastedAs is any command line, run by what we were run by.

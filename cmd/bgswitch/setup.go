@@ -38,6 +38,9 @@ func settingsPath(c *cli.Context) string { return cmp.Or(c.String("config"), def
 // settingsOf reads the settings.
 func settingsOf(c *cli.Context, t *terminal) (settings, error) {
 	given := c.String("config") != ""
+	if err := configByRule(c); err != nil {
+		return settings{}, err
+	}
 	// Only the default file may leave the built-in site to be switched: whoever
 	// names one means what stands in it, or says with --file what he means.
 	s, err := loadSettings(settingsPath(c), given, given && !c.IsSet("file"), t.judge(c.Bool("strict")))
@@ -82,6 +85,9 @@ func raiseLimits() error {
 // withoutSites makes the one site of the origin page's set-up.
 func (s *settings) withoutSites(c *cli.Context) error {
 	file := cmp.Or(c.String("file"), defaultFile)
+	if err := fileByRule(c, defaultFile); err != nil {
+		return err
+	}
 	place, err := placeOf(c, nginxconf.Selector{}, []string{defaultBlue}, []string{defaultGreen})
 	if err != nil {
 		return err
@@ -112,6 +118,9 @@ func (s *settings) override(c *cli.Context) error {
 	}
 	if len(site.Files) > 1 {
 		return usage("set them in the settings", "--file, --selector, --blue and --green cannot say which of the site's files they are for")
+	}
+	if err := fileByRule(c, site.Files[0].Path); err != nil {
+		return err
 	}
 	if c.IsSet("file") {
 		file := site.Files[0]

@@ -34,7 +34,7 @@ func toCommand() *command {
 				"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
 				"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
 				"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
-				"is refused, too. --override with a reason passes all of it, once.\n\n" + bakeHelp,
+				"is refused, too. --override with a reason passes all of it, once.\n\n" + ruleHelp + bakeHelp,
 			Flags: append(switchFlags(), bakeFlag(),
 				&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it; the settings have to say how to read it"},
 				&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),

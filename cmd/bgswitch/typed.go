@@ -15,6 +15,7 @@ func typedOf(c *cli.Context) switcher.Typed {
 	line := c.App.Metadata[terminalKey].(*terminal).typed
 	t := switcher.Typed{Line: slices.Concat(line.words, line.flags)}
 	_, t.As = becameRoot()
+	t.Files = c.String("file") != "" || !besideSettings(settingsPath(c))
 	for _, name := range []string{"config", "site", "file"} {
 		if value := c.String(name); value != "" {
 			t.Site = append(t.Site, "--"+name, value)

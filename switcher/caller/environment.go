@@ -24,6 +24,9 @@ var believed = map[string]*regexp.Regexp{
 	"BGSWITCH_REASON":  regexp.MustCompile(`(?s).`),
 	"BGSWITCH_WAIT":    regexp.MustCompile(`(?s).`), // it is bounded where it is read
 	"SUDO_USER":        regexp.MustCompile(`.`),
+	"SUDO_UID":         regexp.MustCompile(`(?s).`), // with the next two: see ByRule
+	"SUDO_COMMAND":     regexp.MustCompile(`(?s).`),
+	"PKEXEC_UID":       regexp.MustCompile(`(?s).`),
 	"DOAS_USER":        regexp.MustCompile(`.`),
 	"NO_COLOR":         regexp.MustCompile(`.`),
 	"TERM":             regexp.MustCompile(`^[A-Za-z0-9+.-]+$`),
