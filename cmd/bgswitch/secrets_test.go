@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -144,50 +143,5 @@ func (v *victim) keepsSecretsOnDisk(what string) {
 	})
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		v.t.Error(err)
-	}
-}
-
-const sudoersExample = "../../examples/sudoers.d/bgswitch"
-
-// The line for a deploy user allows bgswitch's own commands word by word, and
-// visudo accepts it.
-func TestSudoersExample(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(sudoersExample)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules := 0
-	const kept = `Defaults!/usr/local/bin/bgswitch env_keep += "BGSWITCH_RELEASE BGSWITCH_REASON"`
-	for line := range strings.Lines(string(text)) {
-		if line := strings.TrimSpace(line); strings.HasPrefix(line, "#") || line == "" || line == kept {
-			continue
-		}
-		rules++
-		_, commands, found := strings.Cut(strings.TrimSpace(line), "NOPASSWD: ")
-		if !found || strings.ContainsAny(commands, "*?[!") {
-			t.Errorf("more is allowed than what is named: %s", line)
-		}
-		for command := range strings.SplitSeq(commands, ", ") {
-			words := strings.Fields(command)
-			if words[0] != "/usr/local/bin/bgswitch" || len(words) < 2 { // without arguments, any are allowed (sudoers(5))
-				t.Errorf("this allows more than one command of ours: %s", command)
-			}
-		}
-	}
-	if rules != 1 {
-		t.Errorf("%d rules, want 1", rules)
-	}
-	visudo, err := exec.LookPath("visudo")
-	if err != nil {
-		t.Log("there is no visudo here: the line was not given to it")
-		return
-	}
-	copied := filepath.Join(t.TempDir(), "bgswitch") // visudo looks at mode and owner, too
-	if err := os.WriteFile(copied, text, 0o440); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(visudo, "-c", "-f", copied).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
 	}
 }

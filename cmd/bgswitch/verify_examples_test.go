@@ -50,7 +50,7 @@ func TestExampleSettings(t *testing.T) {
 func TestExampleCommands(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, name := range []string{"cron.d/bgswitch", "systemd/bgswitch-verify.service", "monitoring/nagios.cfg", "monitoring/icinga2.conf", "prometheus/bgswitch.rules.yml"} {
+	for _, name := range []string{"cron.d/bgswitch", "systemd/bgswitch-verify.service", "monitoring/nagios.cfg", "monitoring/icinga2.conf", "monitoring/sudoers", "prometheus/bgswitch.rules.yml"} {
 		text, err := os.ReadFile(filepath.Join(examplesDir, name))
 		if err != nil {
 			t.Fatal(err)
