@@ -104,7 +104,7 @@ func (s *Switcher) answer(ctx context.Context, timeout time.Duration) (color Col
 
 // tells says which color a page came from, and what came in words.
 func (c Confirm) tells(page health.Page) (Color, string) {
-	color := c.answers(page)
+	color := c.Tells(page)
 	if color == "" {
 		return "", fmt.Sprintf("status %d, with the mark of neither color, or of both: %s", page.Status, page.Quoted())
 	}

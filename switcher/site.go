@@ -253,9 +253,9 @@ func (m Mark) On(page health.Page) bool {
 	return strings.Contains(string(page.Body), string(m))
 }
 
-// answers says which color a page came from; empty when it carries neither
+// Tells says which color a page came from; empty when it carries neither
 // mark, or both.
-func (c Confirm) answers(page health.Page) Color {
+func (c Confirm) Tells(page health.Page) Color {
 	blue, green := c.Marks[Blue].On(page), c.Marks[Green].On(page)
 	switch {
 	case blue && !green:

@@ -71,17 +71,23 @@ func (f *File) place() (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	var on *mountinfo.Info
-	for _, m := range mounts { // of two at one point, the later covers the other
-		if _, is := below(f.Path, m.Mountpoint); is && (on == nil || len(m.Mountpoint) >= len(on.Mountpoint)) {
-			on = m
-		}
-	}
+	on := covering(mounts, f.Path)
 	if on == nil {
 		return place{}, fmt.Errorf("%s is on no mount that is to be seen", f.Path)
 	}
 	rest, _ := below(f.Path, on.Mountpoint)
 	return place{on.Major, on.Minor, filepath.Join(on.Root, rest)}, nil
+}
+
+// covering is the mount that a path lies on: of two at one point, the later covers
+// the other.
+func covering(mounts []*mountinfo.Info, path string) (on *mountinfo.Info) {
+	for _, m := range mounts {
+		if _, is := below(path, m.Mountpoint); is && (on == nil || len(m.Mountpoint) >= len(on.Mountpoint)) {
+			on = m
+		}
+	}
+	return on
 }
 
 // below is the rest of a path below a folder, or below a file: itself.
