@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 	"time"
 
 	"bgswitch/switcher"
@@ -93,23 +89,12 @@ func drill(c *cli.Context) error {
 func (t *terminal) agreed(c *cli.Context, site string) error {
 	yes := usage(fmt.Sprintf("`%s` does not ask; in production `%s` says so", typedOf(c).Again("--yes"), typedOf(c).Again("--live")),
 		"a drill switches %s there and back, and nobody has agreed to that", site)
-	if !isTerminal(os.Stdin) || !isTerminal(t.stderr) || t.json {
+	if !t.canAsk() {
 		return yes
 	}
-	fmt.Fprintf(t.stderr, "bgswitch: visitors of %s will be on the other color for a moment. Go on? [y/N] ", site)
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(os.Stdin, 100)).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case said := <-answer:
-		if said == "y" || said == "yes" {
-			return nil
-		}
-	case <-c.Context.Done():
-		fmt.Fprintln(t.stderr)
-		return &switcher.Error{Outcome: switcher.Interrupted, Step: "begin the drill", Err: errors.New("interrupted before anything changed"), Hint: "type it again when you are ready"}
+	said, err := t.answer(c, "begin the drill", "visitors of "+site+" will be on the other color for a moment. Go on? [y/N]")
+	if err != nil || isYes(said) {
+		return err
 	}
 	return yes
 }

@@ -99,8 +99,17 @@ func replaceWhole(folder, name string, text []byte) error {
 	if err := opened.SafeLinks(); err != nil {
 		return err
 	}
-	return opened.Replace(name, "."+name+"."+rand.Text(), func(file *os.File) error {
+	return putIn(opened, name, text, 0o644, nil)
+}
+
+// putIn writes a file of a folder whole. check, where there is one, says whether it may have its
+// name; it is called with the path that it has until then.
+func putIn(folder trust.Folder, name string, text []byte, mode fs.FileMode, check func(path string) error) error {
+	return folder.Replace(name, "."+name+"."+rand.Text(), func(file *os.File) error {
 		_, err := file.Write(text)
-		return errors.Join(err, file.Chmod(0o644))
+		if err = errors.Join(err, file.Chmod(mode)); err == nil && check != nil {
+			err = check(file.Name())
+		}
+		return err
 	})
 }

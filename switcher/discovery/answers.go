@@ -96,18 +96,18 @@ func Well(all []Answer) bool {
 // paths are where apps say how they are; the first that both answer well is taken.
 var paths = []string{"/", "/healthz", "/health", "/up", "/ping", "/status"}
 
-// Path is the first path that all addresses answer well; false: none is.
-func Path(ctx context.Context, ask Asks, check health.Check, addresses []string) (string, bool) {
+// Path is the first path that all addresses answer well; / where none is.
+func Path(ctx context.Context, ask Asks, check health.Check, addresses []string) string {
 	all := backends(addresses)
 	if check.Type != health.TypeHTTP {
-		return check.Path, true
+		return check.Path
 	}
 	for _, check.Path = range paths {
 		if health.Healthy(ask(ctx, check, all)) {
-			return check.Path, true
+			return check.Path
 		}
 	}
-	return "/", false
+	return "/"
 }
 
 // neighborsAsked is how many places are asked for a second copy.

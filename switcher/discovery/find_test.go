@@ -146,7 +146,7 @@ func TestTreesWithOne(t *testing.T) {
 	eachTree(t, "one", func(t *testing.T, one tree) {
 		found := one.find(t)
 		var got []string
-		sites := found.Sites()
+		sites := Sites(found.Places)
 		for _, p := range found.Places {
 			got = append(got, one.said(p))
 		}

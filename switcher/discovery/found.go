@@ -17,6 +17,8 @@ func (f *finder) found() Found {
 		case !p.Whole() && f.taken[p.File]:
 		case !p.Known():
 			all.Bare = append(all.Bare, p)
+		case !p.asked():
+			all.Doubts = append(all.Doubts, Doubt{p.File, p.Line, "where " + p.Live[0] + " and " + p.Idle[0] + " listen is not to be seen", "give each an upstream with a server"})
 		case f.contradicted(p):
 			all.Doubts = append(all.Doubts, Doubt{p.File, p.Line, "nginx passes to " + p.Live[0] + " here and to " + p.Idle[0] + " elsewhere", "let one `set`, or the default of one `map`, name the color for both"})
 		default:
@@ -29,6 +31,22 @@ func (f *finder) found() Found {
 	}
 	slices.SortStableFunc(all.Places, func(a, b *Place) int { return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line) })
 	return all
+}
+
+// asked says whether it is known where to ask each color.
+func (p *Place) asked() bool {
+	for _, color := range []nginxconf.Color{nginxconf.Blue, nginxconf.Green} {
+		if at := p.AskOf(color); len(at) == 0 || slices.ContainsFunc(at, func(a string) bool { return !listens(a) && !p.bare(a) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// bare is a server without a port, which is that of HTTP.
+func (p *Place) bare(address string) bool {
+	_, err := nginxconf.ParseAddress(address)
+	return err == nil && p.Upstream != ""
 }
 
 // contradicted says that another place has the same two values the other way round.
@@ -83,10 +101,10 @@ func (p *Place) misfit(text []byte) *Doubt {
 	return d
 }
 
-// Sites are the places that switch together: those of one pair of values, and the
+// Sites are places as they switch together: those of one pair of values, and the
 // upstreams of one file. That these do is a guess.
-func (f Found) Sites() (sites [][]*Place) {
-	for _, p := range f.Places {
+func Sites(places []*Place) (sites [][]*Place) {
+	for _, p := range places {
 		i := slices.IndexFunc(sites, func(site []*Place) bool { return together(site[0], p) })
 		if i < 0 {
 			sites = append(sites, []*Place{p})
