@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"runtime/debug"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -118,11 +117,4 @@ func withoutCommand(c *cli.Context) error {
 		return err
 	}
 	return usage("`"+typedOf(c).Command("status")+"` shows where the traffic is", "a command is needed")
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

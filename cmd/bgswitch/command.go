@@ -27,6 +27,7 @@ func commands() []*command {
 		toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(),
 		blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), initCommand(), settingsCommand(), verifyCommand(),
 		helpCommand(), manCommand(),
+		completionCommand(), completeCommand(),
 	}
 	for _, c := range list {
 		c.takeFlags()
