@@ -46,6 +46,7 @@ type Nginx struct {
 // build is what `nginx -V` says of the paths compiled in.
 type build struct {
 	prefix, conf, pid, errorLog, user string
+	version                           Version
 }
 
 // sbinFolders are searched after PATH: cron's PATH has no sbin folder.
@@ -112,6 +113,7 @@ var configureArgument = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-l
 func parseBuild(out []byte) build {
 	b := build{prefix: "/usr/local/nginx", conf: "conf/nginx.conf", pid: "logs/nginx.pid", errorLog: "logs/error.log", user: "nobody"}
 	into := map[string]*string{"prefix": &b.prefix, "conf-path": &b.conf, "pid-path": &b.pid, "error-log-path": &b.errorLog, "user": &b.user}
+	b.version = parseVersion(out)
 	for _, match := range configureArgument.FindAllSubmatch(out, -1) {
 		*into[string(match[1])] = string(bytes.Trim(match[2], `'"`))
 	}
