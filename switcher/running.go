@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/livefile"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
@@ -94,7 +95,14 @@ func (s *Survey) findRunning(ctx context.Context) (running, error) {
 
 const hintNowhere = "start nginx's container (`docker ps -a` lists them); for an nginx on this host set `nginx: {binary: …}` in the settings"
 
-const hintPIDMoved = "write that number into the pid file, or, if `pid` was changed in the configuration, set it back"
+// hintPIDMoved is what leads to the master again.
+func hintPIDMoved(err error) string {
+	var moved *nginx.MovedError
+	if !errors.As(err, &moved) {
+		return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
+	}
+	return fmt.Sprintf("`echo %d >%s`; or, if `pid` was changed in the configuration, set it back", moved.PID, foreign.Shell(moved.File))
+}
 
 const hintMisnamed = "remove `pid` below `nginx:` in the settings, for an nginx that alone reads the file is found by it; or write there what nginx's master has now (`ps -C nginx -o pid,ppid,args`)"
 
@@ -120,7 +128,7 @@ func (s *Switcher) hintForMaster(err error) string {
 		}
 		return end
 	case errors.Is(err, nginx.ErrPIDMoved):
-		return hintPIDMoved
+		return hintPIDMoved(err)
 	case errors.Is(err, nginx.ErrNoBinary) && os.Geteuid() != 0:
 		return s.AsRoot()
 	case errors.Is(err, nginx.ErrNoBinary):

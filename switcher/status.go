@@ -249,7 +249,7 @@ func (s *Switcher) drift(st Status) []Drift {
 	switch err := st.Running.Err; {
 	case !st.Running.Matters:
 	case errors.Is(err, nginx.ErrPIDMoved):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, err), hintPIDMoved})
+		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, err), hintPIDMoved(err)})
 	case errors.Is(err, nginx.ErrNotRunning):
 		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, st.Running.Err), s.mendStopped(st.Running.Err)})
 	}

@@ -44,6 +44,20 @@ type marked struct {
 
 func (m marked) Unwrap() []error { return []error{m.error, m.as} }
 
+// MovedError is an ErrPIDMoved that names the master.
+type MovedError struct {
+	PID  int
+	File string // that should hold it
+	why  string
+}
+
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("%v: process %d runs with this configuration, but %s", ErrPIDMoved, e.PID, e.why)
+}
+
+// Unwrap makes it an ErrPIDMoved.
+func (e *MovedError) Unwrap() error { return ErrPIDMoved }
+
 // Master is the proved master process of one configuration. It is held by a
 // pidfd until Close.
 type Master struct {
@@ -235,8 +249,8 @@ func (n *Nginx) lookAround(mayRun func(user int) bool, cause error) (*Master, er
 	notRunning := errors.Is(cause, ErrNotRunning)
 	switch {
 	case notRunning && len(masters) > 0:
-		why := strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")
-		return nil, fmt.Errorf("%w: process %d runs with this configuration, but %s", ErrPIDMoved, masters[0].id.pid, why)
+		file, _ := n.PIDPath()
+		return nil, &MovedError{masters[0].id.pid, file, strings.TrimPrefix(cause.Error(), ErrNotRunning.Error()+": ")}
 	case notRunning && len(orphans) > 0:
 		return nil, fmt.Errorf("%w; %w", cause, &OrphansError{pidsOf(orphans)})
 	case notRunning:
