@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/trust"
+
+	"golang.org/x/sys/unix"
 )
 
 // folderMode keeps what is in a folder to ourselves: records hold reasons and
@@ -117,6 +120,33 @@ func (f Folder) load(name string, limit int64, value any) (found bool, err error
 		return false, fmt.Errorf("%s: %w", file.Name(), err)
 	}
 	return true, nil
+}
+
+// Touch sets the time of a file that Store wrote to now, and writes nothing else.
+func (f Folder) Touch(name string) error {
+	file, err := f.open(name)
+	if err != nil {
+		return err
+	}
+	now := unix.NsecToTimeval(time.Now().UnixNano())
+	return errors.Join(unix.Futimes(int(file.Fd()), []unix.Timeval{now, now}), file.Close())
+}
+
+// Changed is when a file of the folder was last written or touched; the zero time
+// where there is none.
+func (f Folder) Changed(name string) (time.Time, error) {
+	folder, err := f.found()
+	if err == nil {
+		var stat unix.Stat_t
+		if stat, err = folder.Lstat(name); err == nil {
+			return time.Unix(stat.Mtim.Unix()), folder.Close()
+		}
+		err = errors.Join(err, folder.Close())
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return time.Time{}, err
 }
 
 // open opens a file of the folder to read it.

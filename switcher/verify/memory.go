@@ -88,10 +88,11 @@ func remember(state statedir.Folder) (m Memory, warning string) {
 	return fresh, ""
 }
 
-// keep writes the memory, where it differs from what is on the disk.
+// keep writes the memory, where it differs from what is on the disk; else only the
+// file's time tells of the run.
 func (m *Memory) keep(state statedir.Folder) error {
 	if m.kept != nil && m.equal(*m.kept) {
-		return nil
+		return state.Touch(memoryFile)
 	}
 	if err := state.Store(memoryFile, m); err != nil {
 		return err
@@ -100,6 +101,10 @@ func (m *Memory) keep(state statedir.Folder) error {
 	m.kept = &kept
 	return nil
 }
+
+// LastRun is when verify last ran for a site; the zero time: it has not, as far as
+// is known there.
+func LastRun(state statedir.Folder) (time.Time, error) { return state.Changed(memoryFile) }
 
 func (m *Memory) equal(other Memory) bool {
 	failover := m.Failover == other.Failover || m.Failover != nil && other.Failover != nil && *m.Failover == *other.Failover
