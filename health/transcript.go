@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,20 @@ type Exchange struct {
 	Took   time.Duration
 	Good   bool
 	Reason string // the answer in words
+}
+
+// Page is what came, as far as it was taken down. The zero value: no answer did.
+func (e Exchange) Page() (p Page) {
+	for _, line := range e.Came {
+		if head, value, is := strings.Cut(line, ":"); is {
+			p.Header.Add(head, strings.TrimSpace(value))
+		} else if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(line, "HTTP/") {
+			p.Status, _ = strconv.Atoi(fields[1])
+			p.Header = http.Header{} // those before were a 1xx's
+		}
+	}
+	p.Body, p.Took = []byte(e.Body), e.Took
+	return p
 }
 
 // How much of a transcript is kept: attempts, the newest of them, and of each

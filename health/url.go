@@ -68,6 +68,24 @@ func (u URL) Secret() string {
 	return u.whole.String()
 }
 
+// Beside is what another URL asks for, at the host of this one.
+func (u URL) Beside(other URL) URL {
+	if u.IsZero() || other.IsZero() {
+		return u
+	}
+	moved := *u.whole
+	moved.Path, moved.RawPath, moved.RawQuery = other.whole.Path, other.whole.RawPath, other.whole.RawQuery
+	return URL{&moved}
+}
+
+// Request is the path and the query, to be asked and never shown.
+func (u URL) Request() string {
+	if u.IsZero() {
+		return ""
+	}
+	return u.whole.RequestURI()
+}
+
 // String is what may be shown of it.
 func (u URL) String() string {
 	if u.IsZero() {

@@ -127,8 +127,11 @@ func (f found) close() {
 // askColor asks the backends of a color from where nginx asks them: from the network
 // of its container, with its resolver. A URL of the settings is asked from here.
 func (s *Switcher) askColor(ctx context.Context, from *nginx.Master, check health.Check, color Color) []health.Verdict {
-	backends := s.Site.Backends(color)
-	if url := s.Site.URLs[color]; from == nil || !url.IsZero() {
+	return s.askFrom(ctx, from, check, s.Site.Backends(color))
+}
+
+func (s *Switcher) askFrom(ctx context.Context, from *nginx.Master, check health.Check, backends []health.Backend) []health.Verdict {
+	if from == nil {
 		return s.Asker.Ask(ctx, check, backends)
 	}
 	return from.Ask(ctx, s.Asker, check, backends)

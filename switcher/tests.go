@@ -197,6 +197,9 @@ func (t *tests) untestable(r Request, err error) error {
 // goes.
 var ErrDecidesNothing = errors.New("the live file decides nothing")
 
+// ErrNoResolver says why nginx does not find a name that it meets in a variable.
+var ErrNoResolver = errors.New("no upstream has that name, and there is no resolver")
+
 // decide refuses files that decide nothing, as far as what nginx read can tell:
 // one that it does not read, or an upstream that nothing passes to.
 func (t *tests) decide(dump *nginx.Dump, content func(*Change) []byte) error {
@@ -257,7 +260,7 @@ func variableDecides(dump *nginx.Dump, w nginxconf.Word, to Color) error {
 	}
 	if host, err := nginxconf.ParseAddress(w.Text(to)); err == nil && !dump.Finds(host, w.Variable) {
 		return refuse(NotAccepted, "name an upstream so, without a port, or set a `resolver`",
-			fmt.Errorf("nginx would not find %s, which is what %s in line %d becomes: no upstream has that name, and there is no resolver", host, w.Variable, w.Line))
+			fmt.Errorf("nginx would not find %s, which is what %s in line %d becomes: %w", host, w.Variable, w.Line, ErrNoResolver))
 	}
 	return nil
 }

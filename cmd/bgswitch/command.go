@@ -25,7 +25,7 @@ type example struct{ does, line string }
 func commands() []*command {
 	list := []*command{
 		toCommand(), backCommand(), statusCommand(), checkCommand(), drainCommand(), drillCommand(),
-		blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), initCommand(), settingsCommand(), verifyCommand(),
+		blockCommand(), unblockCommand(), releasesCommand(), historyCommand(), initCommand(), settingsCommand(), verifyCommand(), doctorCommand(),
 		helpCommand(), manCommand(),
 		completionCommand(), completeCommand(),
 	}

@@ -243,6 +243,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	}
 	v.switches(c, switcher.Failed, "to", "green")
 	v.prints(c, "drill", drilling...)
+	v.prints(c, "doctor", "doctor")
 	status := v.prints(c, "status", "status")
 	running := status["sites"].([]any)[0].(map[string]any)["running"].(map[string]any)
 	if running["pid"] != nil || running["workers"] != nil || running["draining"] != nil {
