@@ -78,6 +78,7 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 		f.interrupted(before)
 	} else {
 		v.speak(&f)
+		f.Memory.pass(&f, v.now().UTC())
 	}
 	for _, warning := range f.Status.Warnings {
 		f.note(warning)

@@ -28,6 +28,7 @@ type Memory struct {
 	SpokenAt     time.Time         `json:"spoken_at,omitzero"`     // when something was told last
 	Failover     *Failover         `json:"failover,omitempty"`     // the last one
 	Totals       Totals            `json:"totals"`
+	Past         []Change          `json:"past,omitempty"` // oldest first
 
 	kept *Memory // what is on the disk
 }
@@ -110,13 +111,13 @@ func (m *Memory) equal(other Memory) bool {
 	failover := m.Failover == other.Failover || m.Failover != nil && other.Failover != nil && *m.Failover == *other.Failover
 	return failover && m.Live == other.Live && m.Answered == other.Answered && m.Level == other.Level && m.Totals == other.Totals &&
 		maps.Equal(m.Streaks, other.Streaks) && slices.Equal(m.Problems, other.Problems) &&
-		m.Since.Equal(other.Since) && m.TroubleSince.Equal(other.TroubleSince) && m.SpokenAt.Equal(other.SpokenAt)
+		samePast(m.Past, other.Past) && m.Since.Equal(other.Since) && m.TroubleSince.Equal(other.TroubleSince) && m.SpokenAt.Equal(other.SpokenAt)
 }
 
 // clone is a memory that shares nothing with the one it was made from but what
 // is on the disk.
 func (m Memory) clone() Memory {
-	m.Streaks, m.Problems = maps.Clone(m.Streaks), slices.Clone(m.Problems)
+	m.Streaks, m.Problems, m.Past = maps.Clone(m.Streaks), slices.Clone(m.Problems), slices.Clone(m.Past)
 	if m.Failover != nil {
 		copied := *m.Failover
 		m.Failover = &copied
@@ -158,6 +159,9 @@ func (m *Memory) notAfter(now time.Time) {
 	times := []*time.Time{&m.Since, &m.TroubleSince, &m.SpokenAt}
 	if m.Failover != nil {
 		times = append(times, &m.Failover.Time)
+	}
+	for i := range m.Past {
+		times = append(times, &m.Past[i].Time)
 	}
 	for _, t := range times {
 		if t.After(now) {
