@@ -101,5 +101,8 @@ func GivenWords(b statedir.Block) string {
 	return words + ": " + b.Reason
 }
 
+// ZoneLayout is how a time is written that names its zone.
+const ZoneLayout = "2006-01-02 15:04:05 MST"
+
 // InZone is a time where it is read, with its zone.
-func InZone(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+func InZone(t time.Time) string { return t.Local().Format(ZoneLayout) }

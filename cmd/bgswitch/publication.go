@@ -45,12 +45,15 @@ func (p publication) at(flag string) (publication, error) {
 
 // write leaves the file alone where another run is at work: that one knows more.
 // A file that cannot be written is no verdict on the sites.
-func (s settings) write(p publication, findings []verify.Finding, text func() []byte, t *terminal) {
+func (s settings) write(p publication, findings []verify.Finding, text func() ([]byte, error), t *terminal) {
 	overlaps := slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Overlaps })
 	if p.path == "" || overlaps {
 		return
 	}
-	err := writeWhole(p.path, text())
+	whole, err := text()
+	if err == nil {
+		err = writeWhole(p.path, whole)
+	}
 	if news := s.isNews(p, err); err != nil && (news || !t.quiet) {
 		printLines(t.stderr, fmt.Sprintf("bgswitch: cannot write %s: %v", p.what, err))
 	}

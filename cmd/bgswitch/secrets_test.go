@@ -35,7 +35,7 @@ func secretSettings(s *nginxtest.Site, green, hook string) string {
       green_url: http://ops:pa55word-of-green@` + green + `?key=t0ken-of-green
     confirm: {url: "http://ops:pa55word-of-the-proof@` + s.Addr + `/?key=t0ken-of-the-proof", blue: "X-Color: blue", green: "X-Color: green"}
     release: {green: {url: "http://ops:pa55word-of-the-release@` + green + `?key=t0ken-of-the-release", header: X-Release}}
-verify: {rise: 1, fall: 1, metrics_file: ` + s.Dir + `/metrics}
+verify: {rise: 1, fall: 1, metrics_file: ` + s.Dir + `/metrics, page: ` + s.Dir + `/page}
 notify:
   webhooks:
     - {url: "http://ops:pa55word-of-the-hook@` + hook + `/p4th-of-the-hook?key=t0ken-of-the-hook", headers: {X-Key: t0ken-of-its-header}, headers_file: ` + s.Dir + `/headers}
@@ -114,6 +114,9 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			v.keepsSecrets(name+": "+strings.Join(args, " "), out)
 		}
 		v.keepsSecretsOnDisk(name)
+		if c.code != exitFailed {
+			v.keepsSecrets(name+": the page", v.read(filepath.Join(v.Dir, "page")))
+		}
 	}
 	v.keepsSecrets("the metrics", v.read(metrics))
 	v.keepsSecrets("the environment of a command", v.read(filepath.Join(v.Dir, "told")))

@@ -40,7 +40,7 @@ type settings struct {
 	verify   verify.Options
 	notify   notify.Channels
 
-	metricsFile string // where verify leaves them; empty: nowhere
+	metricsFile, pageFile string // where verify leaves them; empty: nowhere
 }
 
 type nginxSettings struct {

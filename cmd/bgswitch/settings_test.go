@@ -276,6 +276,7 @@ verify:
   failover: true
   cooldown: 5m
   metrics_file: /m
+  page: /p
 notify:
   webhooks:
   - url: http://w1/
@@ -319,7 +320,7 @@ func TestEachMistakeAtItsLine(t *testing.T) {
 		{"    hook_timeout: 30s", "    hook_timeout: soon"}, {"    hook_timeout: 30s", "    hook_timeout: 2h"},
 		{"        blue: c:1", "        blue: c:x"}, {"        green: d:2", "        green: c:2"}, {"        green: d:2", "        geen: [e:1, d:2]\n        green: d:2"},
 		{"  rise: 1", "  rise: 0"}, {"  fall: 3", "  fall: 1000"}, {"  remind: 1h", "  remind: 1s"}, {"  deadline: 20s", "  deadline: 2m"}, {"  failover: true", "  failover: 2"},
-		{"  cooldown: 5m", "  cooldown: -5m"}, {"  cooldown: 5m", "  cooldown: [5m]"}, {"  metrics_file: /m", "  metrics_file: m"},
+		{"  cooldown: 5m", "  cooldown: -5m"}, {"  cooldown: 5m", "  cooldown: [5m]"}, {"  metrics_file: /m", "  metrics_file: m"}, {"  page: /p", "  page: [p]"},
 		{"  - url: http://w2/", "  - url: w2"}, {"  - url: http://w2/", "  - {}"}, {"  - url: http://w2/", "  - w2"}, {"      X-C: c1", "      X-C: \"\\r\""}, {"    headers_file: /h1", "    headers_file: h1"},
 		{"  - - /bin/c3", "  - c3"}, {"  - - /bin/c3", "  - - c3"}, {"  - - /bin/c3", "  - []"}, {"    - c2", "    - {c: 2}"}, {"  ping: http://ping/", "  ping: ping"},
 	} {

@@ -28,11 +28,14 @@ func verifyCommand() *command {
 			Description: "Looks at every site as `bgswitch status` does, and at the way back as a dry switch\n" +
 				"would; it changes nothing. Prints one line with performance data and exits as a\n" +
 				"monitoring plugin, for what this look found. With --quiet it speaks when something\n" +
-				"changed that lasts, again every `remind`, and once when it is over.",
+				"changed that lasts, again every `remind`, and once when it is over.\n" +
+				"The page shows of each site who is live, what stands ready, and a picture of the\n" +
+				"last 24 hours; it is one file, which needs nothing else.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "failover", Usage: "switch to the idle color when the live one is down (or set it in the settings)"},
 				&cli.BoolFlag{Name: "ack", Usage: "acknowledge the last failover, so that the next one may come"},
 				&cli.StringFlag{Name: "metrics-file", Usage: "write Prometheus metrics to this `FILE` (as root: only to the settings' metrics_file)"},
+				&cli.StringFlag{Name: "page", Usage: "write a web page for people to this `FILE` (as root: only to the settings' page)"},
 			},
 			Action: verifySites,
 		},
@@ -69,6 +72,10 @@ func verifySites(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	page, err := s.page().at(c.String("page"))
+	if err != nil {
+		return err
+	}
 	s.verify.Failover = s.verify.Failover || c.Bool("failover")
 	verifiers := s.verifiers(sites, c.Bool("strict"), t)
 	ctx, cancel := context.WithTimeout(c.Context, s.verify.Deadline)
@@ -78,7 +85,8 @@ func verifySites(c *cli.Context) error {
 	}
 	debug.SetGCPercent(smallGCPercent) // of many sites
 	findings := verifyAll(ctx, verifiers)
-	s.write(metrics, findings, func() []byte { return verify.Metrics(findings, time.Now()) }, t)
+	s.write(metrics, findings, func() ([]byte, error) { return verify.Metrics(findings, time.Now()), nil }, t)
+	s.write(page, findings, func() ([]byte, error) { return pageOf(verifiers, findings, time.Now()) }, t)
 	unread := t.showFindings(findings)
 	code := int(verify.LevelOf(findings))
 	s.tell(ctx, findings, code, t)

@@ -16,6 +16,7 @@ func (w written) verify(s *settings) func() *yaml.Node {
 	o := &s.verify
 	inForce := w.has(
 		setting{"metrics_file", absolute(&s.metricsFile)},
+		setting{"page", absolute(&s.pageFile)},
 		setting{"rise", number(&o.Rise)},
 		setting{"fall", number(&o.Fall)},
 		setting{"remind", duration(&o.Remind)},

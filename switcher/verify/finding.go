@@ -36,6 +36,11 @@ type Finding struct {
 	forgetful error // why what is found cannot be remembered
 }
 
+// Asked says whether the backends of a color were asked, and had the time to answer.
+func (f Finding) Asked(color switcher.Color) bool {
+	return len(f.Status.Colors[color]) > 0 && !f.unasked[color]
+}
+
 // The events that are told.
 const (
 	EventChange   = "change"   // level or problems are others than in the last run
