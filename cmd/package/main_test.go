@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		syscall.Umask(0o077)
 		end(sample("1.0.0").pack(out, runtime.GOARCH, formats...))
 	case os.Getenv(appsVariable) != "":
-		end(serveApps())
+		end(serveApps(os.Getenv(appsVariable)))
 	}
 	if err := os.Chdir("../.."); err != nil {
 		end(err)
@@ -78,19 +79,27 @@ func packages(t *testing.T) string {
 	return folder
 }
 
-// serveApps is a site's blue and green, where the origin page has them.
-func serveApps() error {
+// serveApps is a site's blue and green, where the origin page has them; they are
+// there as soon as the file is that the variable names.
+func serveApps(there string) error {
 	if err := nginxtest.LoopbackUp(); err != nil {
 		return err
 	}
 	failed := make(chan error)
 	for color, address := range map[string]string{"blue": "127.0.0.1:3001", "green": "127.0.0.1:3002"} {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
 		go func() {
-			failed <- http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			failed <- http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("X-Color", color)
 				fmt.Fprintln(w, "a page")
 			}))
 		}()
+	}
+	if err := os.WriteFile(there, nil, 0o644); err != nil {
+		return err
 	}
 	return <-failed
 }
