@@ -57,6 +57,7 @@ func initFlags() []cli.Flag {
 		&cli.StringFlag{Name: "url", Usage: "the `URL` of this host that nginx answers, for confirm"},
 		&cli.StringFlag{Name: "path", Usage: "the `PATH` that says how a color is; else / or the first usual one that both answer"},
 		&cli.StringFlag{Name: "container", Usage: "look only at the nginx in the container of this `NAME`"},
+		&cli.IntFlag{Name: "pid", Usage: "look only at the nginx elsewhere whose master has this `NUMBER` now; it is not written"},
 		&cli.StringFlag{Name: "conf", Usage: "look only at the nginx of this host whose main configuration is `FILE`"},
 		&cli.StringFlag{Name: "prefix", Usage: "its -p, a `FOLDER`"},
 		&cli.StringFlag{Name: "nginx", Usage: "its `BINARY`"},
@@ -157,7 +158,7 @@ func (i *initiation) look() error {
 	if err != nil {
 		return err
 	}
-	n := &nginx.Nginx{Binary: i.c.String("nginx"), Conf: i.c.String("conf"), Prefix: i.c.String("prefix"), ContainerName: i.c.String("container")}
+	n := &nginx.Nginx{Binary: i.c.String("nginx"), Conf: i.c.String("conf"), Prefix: i.c.String("prefix"), ContainerName: i.c.String("container"), MasterPID: i.c.Int("pid")}
 	found, errs := n.Everywhere(i.c.Context, census)
 	for _, r := range found {
 		l, err := discovery.LookAt(i.c.Context, r)
@@ -173,6 +174,8 @@ func (i *initiation) look() error {
 		return &hinted{fmt.Errorf("cannot find nginx: %w", err), i.typed.AsRoot()}
 	case len(i.looks) == 0 && errors.Is(err, nginx.ErrRefused):
 		return &hinted{fmt.Errorf("cannot read nginx's configuration: %w", err), "mend the configuration until `nginx -t` passes, then type it again"}
+	case len(i.looks) == 0 && i.c.Int("pid") > 0:
+		return &hinted{fmt.Errorf("cannot find nginx: %w", err), "see what runs: `ps -C nginx -o pid,ppid,args`"}
 	case len(i.looks) == 0:
 		return &hinted{fmt.Errorf("cannot find nginx: %w", err), "start it (`systemctl start nginx`), or say which is meant: --container NAME, or --conf FILE"}
 	}

@@ -206,7 +206,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	v.switches(c, switcher.Unexpected, "to", "green", "--expect", "v43")
 	v.Green.Sicken(true)
 	v.switches(c, switcher.Unhealthy, "to", "green")
-	v.prints(c, "init", v.initiates()...)
+	v.prints(c, "init", v.initiates("--dry-run", "--blue", v.Blue.Addr, "--green", v.Green.Addr)...)
 	v.prints(c, "check", "check")
 	v.prints(c, "check", "check", "green")
 	v.prints(c, "verify", "verify") // no way back

@@ -12,8 +12,8 @@ import (
 
 // What a comment may say of a color: `3001 = blue`, `blue: 127.0.0.1:3001`.
 var (
-	valueThenColor = regexp.MustCompile(`(?i)(\S*?\d[\w.:/-]*)[ \t]*(?:=|:|->|→|is|\()?[ \t]*\b(blue|green)\b`)
-	colorThenValue = regexp.MustCompile(`(?i)\b(blue|green)\b[ \t]*(?:=|:|->|→|is|on|at|\()?[ \t]*(\S*?\d[\w.:/-]*)`)
+	valueThenColor = regexp.MustCompile(`(?i)(unix:[\w./-]+|\S*?\d[\w.:/-]*)[ \t]*(?:=|:|->|→|is|\()?[ \t]*\b(blue|green)\b`)
+	colorThenValue = regexp.MustCompile(`(?i)\b(blue|green)\b[ \t]*(?:=|:|->|→|is|on|at|\()?[ \t]*(unix:[\w./-]+|\S*?\d[\w.:/-]*)`)
 )
 
 // named are the colors that a comment gives to values, where it gives one to each.
