@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,15 +26,13 @@ import (
 
 // offer is a file that lets others work with bgswitch: sudo, cron, systemd.
 type offer struct {
-	flag, path, text string
-	mode             fs.FileMode
-	check            func(ctx context.Context, path string) error // nil: nothing can be wrong with it
-	shipped          bool                                         // a package may have brought it
-	then             string                                       // what has to be typed afterwards
+	flag, of   string // what was typed, and what reads the file
+	path, text string
+	mode       fs.FileMode
+	check      func(ctx context.Context, path string) error // nil: nothing can be wrong with it
+	shipped    string                                       // where a package has it that brings one; empty: none does
+	then       string                                       // what has to be typed afterwards
 }
-
-// Where they go. Tests have a root of their own.
-var offersRoot = "/"
 
 // exampleProgram is where the examples have the program.
 const exampleProgram = "/usr/local/bin/bgswitch"
@@ -44,39 +42,71 @@ var plainPath = regexp.MustCompile(`^/[\w/.-]+$`)
 
 // offersOf are those that were asked for, with our own path in them.
 func offersOf(c *cli.Context, settings string) (list []offer, err error) {
-	if c.Bool("cron") && c.Bool("timer") {
+	sudoers, cron, timer := c.IsSet("sudoers"), c.Bool("cron"), c.Bool("timer")
+	if cron && timer {
 		return nil, usage("take one of them", "--cron and --timer do the same")
 	}
+	if !sudoers && !cron && !timer {
+		return nil, nil
+	}
+	ours, err := withOurPath(settings)
+	if err != nil {
+		return nil, err
+	}
+	if sudoers {
+		rule, err := sudoersOf(c.String("sudoers"), settings)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, offer{flag: "sudoers", of: "sudo", path: "/etc/sudoers.d/bgswitch", text: ours(rule), mode: 0o440,
+			check: func(ctx context.Context, path string) error { return visudo(ctx, path, caller.Path) }})
+	}
+	if cron {
+		list = append(list, offer{flag: "cron", of: "cron", path: "/etc/cron.d/bgswitch", text: ours(examples.Cron), mode: 0o644})
+	}
+	if timer {
+		list = append(list, unit("bgswitch-verify.service", ours(examples.Service), settings), unit("bgswitch-verify.timer", examples.Timer, settings))
+		list[len(list)-1].then = "systemctl daemon-reload && systemctl enable --now bgswitch-verify.timer"
+	}
+	return list, nil
+}
+
+// unit is one of systemd's. That of a package verifies the system's own settings.
+func unit(name, text, settings string) offer {
+	one := offer{flag: "timer", of: "systemd", path: "/etc/systemd/system/" + name, text: text, mode: 0o644}
+	if settings == defaultSettings {
+		one.shipped = "/usr/lib/systemd/system/" + name
+	}
+	return one
+}
+
+// withOurPath is how the text of an example becomes ours. A program that others
+// could change has no place in what root runs.
+func withOurPath(settings string) (func(text string) string, error) {
 	program, err := os.Executable()
 	if err == nil && !plainPath.MatchString(program+settings) {
-		err = fmt.Errorf("%s: a plain path is needed in such a file", foreign.Shell(program, settings))
+		err = fmt.Errorf("%s: a path needs quotes there", foreign.Shell(program, settings))
 	}
-	if err != nil && (c.Bool("cron") || c.Bool("timer") || c.IsSet("sudoers")) {
-		return nil, fmt.Errorf("cannot write rules for this program: %w", err)
+	if err == nil {
+		err = safeProgram(program)
+	}
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("cannot write rules for this program: %w", err), "install it first: `sudo install -m 755 bgswitch /usr/local/bin/`"}
 	}
 	verify := "verify --quiet"
 	if settings != defaultSettings {
 		verify += " --config " + settings
 	}
-	ours := func(text string) string {
-		return strings.ReplaceAll(strings.ReplaceAll(text, exampleProgram, program), "verify --quiet", verify)
+	return strings.NewReplacer(exampleProgram, program, "verify --quiet", verify).Replace, nil
+}
+
+func safeProgram(program string) error {
+	folder, err := trust.OpenFolder(filepath.Dir(program))
+	if err != nil {
+		return err
 	}
-	if c.IsSet("sudoers") {
-		rule, err := sudoersOf(c.String("sudoers"), settings)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, offer{flag: "sudoers", path: "etc/sudoers.d/bgswitch", text: ours(rule), mode: 0o440, check: visudo})
-	}
-	if c.Bool("cron") {
-		list = append(list, offer{flag: "cron", path: "etc/cron.d/bgswitch", text: ours(examples.Cron), mode: 0o644})
-	}
-	if c.Bool("timer") {
-		list = append(list,
-			offer{flag: "timer", path: "etc/systemd/system/bgswitch-verify.service", text: ours(examples.Service), mode: 0o644, shipped: settings == defaultSettings},
-			offer{flag: "timer", path: "etc/systemd/system/bgswitch-verify.timer", text: examples.Timer, mode: 0o644, shipped: settings == defaultSettings, then: "systemctl daemon-reload && systemctl enable --now bgswitch-verify.timer"})
-	}
-	return list, nil
+	defer folder.Close()
+	return cmp.Or(folder.Safe(), folder.SafeFile(filepath.Base(program)))
 }
 
 var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
@@ -100,8 +130,8 @@ func sudoersOf(name, settings string) (string, error) {
 const visudoTime = 20 * time.Second
 
 // visudo has sudo's own tool read a rule, where it is there.
-func visudo(ctx context.Context, path string) error {
-	for folder := range strings.SplitSeq(caller.Path, ":") {
+func visudo(ctx context.Context, path, folders string) error {
+	for folder := range strings.SplitSeq(folders, ":") {
 		program := filepath.Join(folder, "visudo")
 		if _, err := os.Stat(program); err != nil {
 			continue
@@ -122,40 +152,42 @@ func visudo(ctx context.Context, path string) error {
 func (t *terminal) install(ctx context.Context, offers []offer, o *initObject) error {
 	var then string
 	for _, one := range offers {
-		path := filepath.Join(offersRoot, one.path)
-		if shipped := filepath.Join(offersRoot, "usr/lib/systemd/system", filepath.Base(path)); one.shipped && isThere(shipped) {
-			t.line(one.flag, shipped+" is there")
-			then = one.then
-			continue
-		}
-		before, err := ordinary.Read(path, settingsLimit)
-		switch {
-		case err == nil && string(before) == one.text:
-			t.line(one.flag, path+" says so already")
-			then = one.then
-			continue
-		case err == nil && !t.forces():
-			return &hinted{fmt.Errorf("cannot write %s: it is there already, and says something else", path), "look at it; --force writes over it"}
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("cannot write %s: %w", path, err)
-		}
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return &hinted{fmt.Errorf("cannot write %s: %w", path, err), fmt.Sprintf("install %s first, or leave out --%s", map[string]string{"sudoers": "sudo", "cron": "cron", "timer": "systemd"}[one.flag], one.flag)}
-		}
-		if err := putFile(path, []byte(one.text), one.mode, func(path string) error {
-			if one.check == nil {
-				return nil
-			}
-			return one.check(ctx, path)
-		}); err != nil {
-			return fmt.Errorf("cannot write %s: %w", path, err)
-		}
-		o.Written = append(o.Written, statedir.Text(path))
-		t.line(one.flag, fmt.Sprintf("%s is written (mode %04o)", path, one.mode))
 		then = one.then
+		before, err := ordinary.Read(one.path, settingsLimit)
+		switch {
+		case one.shipped != "" && isThere(one.shipped):
+			t.line(one.flag, one.shipped+" is there")
+			continue
+		case err == nil && string(before) == one.text:
+			t.line(one.flag, one.path+" says so already")
+			continue
+		case err == nil && !t.typed.has("force"):
+			return &hinted{fmt.Errorf("cannot write %s: it is there already, and says something else", one.path), "look at it; --force writes over it"}
+		}
+		if err := one.write(ctx); err != nil {
+			return err
+		}
+		o.Written = append(o.Written, statedir.Text(one.path))
+		t.line(one.flag, fmt.Sprintf("%s is written (mode %04o)", one.path, one.mode))
 	}
 	if then != "" {
 		t.result("to begin: `%s`", then)
+	}
+	return nil
+}
+
+func (o offer) write(ctx context.Context) error {
+	if !isThere(filepath.Dir(o.path)) {
+		return &hinted{fmt.Errorf("cannot write %s: there is no %s here", o.path, o.of), fmt.Sprintf("install %s first, or leave out --%s", o.of, o.flag)}
+	}
+	err := putFile(o.path, []byte(o.text), o.mode, func(path string) error {
+		if o.check == nil {
+			return nil
+		}
+		return o.check(ctx, path)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", o.path, err)
 	}
 	return nil
 }
@@ -164,9 +196,6 @@ func isThere(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
-
-// forces says whether --force was typed.
-func (t *terminal) forces() bool { return t.typed.has("force") }
 
 // putFile writes a file that decides what root runs: nobody else may be able to change
 // its folder. One that is missing is made.
@@ -187,7 +216,7 @@ func (t *terminal) takeUp(ctx context.Context, offers []offer, o initObject, dry
 	o.Written, o.Places = []statedir.Text{}, []placeObject{}
 	if dryRun {
 		for _, one := range offers {
-			t.result("# %s (mode %04o)", filepath.Join(offersRoot, one.path), one.mode)
+			t.result("# %s (mode %04o)", one.path, one.mode)
 			for line := range bytes.Lines([]byte(one.text)) {
 				t.result("%s", strings.TrimSuffix(string(line), "\n"))
 			}
