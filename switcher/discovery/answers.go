@@ -184,7 +184,7 @@ var passingPart = regexp.MustCompile(`(?i)\bv?\d+\.\d+|\bv\d+\b|[0-9a-f]{7,}|\d{
 // Apart finds the best marks: what calls itself blue and green comes first, headers
 // before texts; what names a release comes last.
 func Apart(live, idle []Answer) (m Marks, found bool) {
-	if !Well(live) || !Well(idle) || len(live) < 2 {
+	if !Well(live) || !Well(idle) || min(len(live), len(idle)) < asked {
 		return Marks{}, false
 	}
 	candidates := append(headerMarks(live, idle), bodyMarks(live, idle)...)
