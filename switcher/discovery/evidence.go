@@ -12,8 +12,8 @@ import (
 
 // What a comment may say of a color: `3001 = blue`, `blue: 127.0.0.1:3001`.
 var (
-	valueThenColor = regexp.MustCompile(`(?i)(unix:[\w./-]+|\S*?\d[\w.:/-]*)[ \t]*(?:=|:|->|→|is|\()?[ \t]*\b(blue|green)\b`)
-	colorThenValue = regexp.MustCompile(`(?i)\b(blue|green)\b[ \t]*(?:=|:|->|→|is|on|at|\()?[ \t]*(unix:[\w./-]+|\S*?\d[\w.:/-]*)`)
+	valueThenColor = regexp.MustCompile(`(?i)(unix:[\w./-]+|\S*?\d[\w.:/\[\]-]*)[ \t]*(?:=|:|->|→|is|\()?[ \t]*\b(blue|green)\b`)
+	colorThenValue = regexp.MustCompile(`(?i)\b(blue|green)\b[ \t]*(?:=|:|->|→|is|on|at|\()?[ \t]*(unix:[\w./-]+|\S*?\d[\w.:/\[\]-]*)`)
 )
 
 // named are the colors that a comment gives to values, where it gives one to each.
@@ -98,7 +98,7 @@ func (p *Place) byCommentedOut(around []nginxconf.Comment, valueOf func(words []
 	for _, c := range around {
 		for _, words := range nginxconf.Uncommented(c.Text) {
 			value := valueOf(words)
-			if value == "" || slices.Contains(p.Live, value) || slices.Contains(values, value) {
+			if value == "" || slices.Contains(p.Live, value) || slices.Contains(values, value) || isSocket(value) != isSocket(p.Live[0]) {
 				continue
 			}
 			if values = append(values, value); first.Line == 0 {
@@ -118,6 +118,8 @@ func (p *Place) byCommentedOut(around []nginxconf.Comment, valueOf func(words []
 	}
 	return true
 }
+
+func isSocket(address string) bool { return strings.HasPrefix(address, "unix:") }
 
 // byTwin takes the values with the other color in their names. The configuration
 // names them itself where it has them, too; else they are made up.

@@ -31,6 +31,7 @@ type finder struct {
 	upstreams map[string]*upstream
 	sets      map[string][]*nginxconf.Said // by the variable
 	maps      map[string][]*nginxconf.Said // the defaults of those that set a variable
+	entries   map[string]map[string]string // of the maps that set a variable, by `$from=key`
 	scripts   map[string]*nginxconf.Said   // what else gives a variable its value
 	said      map[string]bool              // every host that is passed to, and every server
 	perFile   map[string]int               // how often a directive passes on, in a file
@@ -53,7 +54,7 @@ var passing = []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", 
 func newFinder(t *nginxconf.Tree, r root.Root) *finder {
 	f := &finder{
 		tree: t, root: r, upstreams: map[string]*upstream{}, sets: map[string][]*nginxconf.Said{}, maps: map[string][]*nginxconf.Said{},
-		scripts: map[string]*nginxconf.Said{}, said: map[string]bool{}, perFile: map[string]int{}, places: map[string]*Place{}, inFile: map[string][]*Place{}, taken: map[string]bool{},
+		entries: map[string]map[string]string{}, scripts: map[string]*nginxconf.Said{}, said: map[string]bool{}, perFile: map[string]int{}, places: map[string]*Place{}, inFile: map[string][]*Place{}, taken: map[string]bool{},
 	}
 	for _, s := range t.Said {
 		f.sort(s)
@@ -82,9 +83,20 @@ func (f *finder) sort(s *nginxconf.Said) {
 		f.said[nginxconf.HostIn(args[0])] = true
 	case name == "set" && len(args) == 2:
 		f.sets[args[0]] = append(f.sets[args[0]], s)
-	case name == "default" && s.Within.Words[0] == "map" && len(s.Within.Words) == 3:
-		f.maps[s.Within.Words[2]] = append(f.maps[s.Within.Words[2]], s)
+	case s.Within.Words[0] == "map" && len(s.Within.Words) == 3 && len(args) == 1:
+		f.entry(s.Within.Words[1], s.Within.Words[2], s)
 	}
+}
+
+// entry is one line of a map, from one variable to another.
+func (f *finder) entry(from, to string, s *nginxconf.Said) {
+	if s.Words[0] == "default" {
+		f.maps[to] = append(f.maps[to], s)
+	}
+	if f.entries[to] == nil {
+		f.entries[to] = map[string]string{}
+	}
+	f.entries[to][from+"="+s.Words[0]] = s.Words[1]
 }
 
 // has says whether the configuration has an upstream or an address.
@@ -225,9 +237,43 @@ func (f *finder) byVariable(p *nginxconf.Said, host string) {
 			f.doubt(s, "let a `set` or the default of a `map` name the color", "%s gives %s its value, and requests are passed by that", s.Words[0], name)
 		}
 		fill := func(value string) string { return strings.Replace(host, m[0], value, 1) }
+		if f.byMapped(p, name, fill) {
+			continue
+		}
 		f.byValues(p, f.sets[name], 2, "set "+name, fill)
 		f.byValues(p, f.maps[name], 1, "map "+name, fill)
 	}
+}
+
+// byMapped: a variable that is set to a color leads by a map to where that listens.
+func (f *finder) byMapped(p *nginxconf.Said, name string, fill func(string) string) (found bool) {
+	for from := range f.entries[name] {
+		source, _, _ := strings.Cut(from, "=")
+		for _, s := range f.sets[source] {
+			value := s.Words[2]
+			live, is := f.entries[name][source+"="+value]
+			idle, has := f.entries[name][source+"="+twin(value)]
+			if !is || !has {
+				continue
+			}
+			found = true
+			f.place(p, s, "set "+source, func(one *Place) {
+				one.Live, one.Idle, one.LiveIs = []string{value}, []string{twin(value)}, colorOf(value)
+				one.Ask = [2][]string{f.listening(fill(live)), f.listening(fill(idle))}
+				one.Sure, one.Why = true, "the map of "+name+" has it, too"
+			})
+		}
+	}
+	return found
+}
+
+// listening are the addresses that a target leads to.
+func (f *finder) listening(target string) []string {
+	host := nginxconf.HostIn(target)
+	if u := f.upstreams[strings.ToLower(host)]; u != nil {
+		return u.addresses()
+	}
+	return []string{host}
 }
 
 // byValues reads the values that a variable is given, each file for itself.
@@ -243,6 +289,9 @@ func (f *finder) byValues(p *nginxconf.Said, given []*nginxconf.Said, at int, se
 				f.byServers(p, u)
 			}
 			continue
+		}
+		if u == nil && !listens(value) {
+			continue // a part of an address, or nothing that nginx could find
 		}
 		f.place(p, s, selector, func(one *Place) {
 			one.Live, one.Ask = []string{value}, [2][]string{u.addresses(), other.addresses()}
