@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,6 +62,7 @@ func initFlags() []cli.Flag {
 		&cli.StringFlag{Name: "conf", Usage: "look only at the nginx of this host whose main configuration is `FILE`"},
 		&cli.StringFlag{Name: "prefix", Usage: "its -p, a `FOLDER`"},
 		&cli.StringFlag{Name: "nginx", Usage: "its `BINARY`"},
+		&cli.StringFlag{Name: "state-dir", Usage: "keep the history in this `FOLDER`; else in " + defaultStateDir + ", or beside the settings where you are not root"},
 		&cli.StringFlag{Name: "sudoers", Usage: "write the rule for sudo that lets this `USER` switch"},
 		&cli.BoolFlag{Name: "cron", Usage: "write the line for cron that verifies each minute"},
 		&cli.BoolFlag{Name: "timer", Usage: "write the systemd timer that does, in place of cron"},
@@ -116,7 +118,7 @@ func initialize(c *cli.Context) error {
 // initByRule: which program runs as root, on which configuration, is for who has all
 // of root's rights to say. --file only chooses among what nginx reads.
 func initByRule(c *cli.Context) error {
-	for _, flag := range []string{"nginx", "conf", "prefix"} {
+	for _, flag := range []string{"nginx", "conf", "prefix", "state-dir"} {
 		if c.IsSet(flag) {
 			if err := notByRule(c, flag, "leave the flag out"); err != nil {
 				return err
@@ -141,7 +143,7 @@ func (i *initiation) propose() (*proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proposal{chosen: found}
+	p := &proposal{chosen: found, stateDir: i.stateDir()}
 	if err := i.reach(p); err != nil {
 		return nil, err
 	}
@@ -150,6 +152,18 @@ func (i *initiation) propose() (*proposal, error) {
 	}
 	p.show(i.t)
 	return p, i.sure(p)
+}
+
+// stateDir is where the history will be; empty: where it is by default.
+func (i *initiation) stateDir() string {
+	folder := i.c.String("state-dir")
+	if folder == "" && os.Geteuid() != 0 {
+		folder = filepath.Join(filepath.Dir(i.path), "state")
+	}
+	if path, err := filepath.Abs(folder); folder != "" && err == nil {
+		return path
+	}
+	return ""
 }
 
 // look looks at each nginx that runs.

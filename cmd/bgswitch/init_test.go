@@ -16,7 +16,7 @@ import (
 
 // initiates is a run of init that looks at the victim's nginx alone, and writes beside it.
 func (v *victim) initiates(more ...string) []string {
-	args := append([]string{"init", "--config", filepath.Join(v.Dir, "new.yaml")}, more...)
+	args := append([]string{"init", "--config", filepath.Join(v.Dir, "new.yaml"), "--state-dir", filepath.Join(v.Dir, "state")}, more...)
 	if v.Container != nil {
 		return append(args, "--pid", fmt.Sprint(v.PID))
 	}

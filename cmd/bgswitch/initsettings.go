@@ -19,8 +19,9 @@ import (
 // proposal is what the settings will be.
 type proposal struct {
 	chosen
-	name  string
-	files map[string]string // where this host has what nginx calls so
+	name     string
+	stateDir string            // empty: the default
+	files    map[string]string // where this host has what nginx calls so
 
 	check      health.Check
 	live, idle []discovery.Answer
@@ -101,6 +102,9 @@ func (p *proposal) mode() fs.FileMode {
 func (p *proposal) settingsText() string {
 	var b strings.Builder
 	b.WriteString("# Written by `bgswitch init`. `bgswitch settings example` shows every setting there\n# is, `bgswitch settings check` looks for mistakes.\n\n")
+	if p.stateDir != "" {
+		fmt.Fprintf(&b, "state_dir: %s   # the history, and what verify remembers\n\n", yamlOf(p.stateDir))
+	}
 	p.writeNginx(&b)
 	fmt.Fprintf(&b, "sites:\n  %s:\n", yamlOf(p.name))
 	p.writePlaces(&b)
