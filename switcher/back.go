@@ -1,6 +1,7 @@
 package switcher
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -133,7 +134,7 @@ func (p *part) before() Release {
 // recordedOf is what the newest switch that tells it says of a color. One that went
 // to a color and does not know what that carries ends what is known of it.
 func (s *Switcher) recordedOf(color Color) Release {
-	for r, err := range s.State.Records(nil) {
+	for r, err := range s.State.Known(nil) {
 		if err != nil {
 			break
 		}
@@ -168,7 +169,7 @@ func (s *Survey) findUnmoved() {
 
 // newestDone is the newest switch that was done; nil where there is none.
 func (s *Switcher) newestDone() (newest *statedir.Record, unread statedir.Unread, err error) {
-	for r, err := range s.State.Records(&unread) {
+	for r, err := range s.State.Known(&unread) {
 		if err != nil {
 			return nil, unread, err
 		}
@@ -202,9 +203,9 @@ func (s *Switcher) undoneAlready(p Plan, restored bool) (statedir.Unread, Object
 		against.step = "go back"
 		against.What = fmt.Sprintf("verify failed over from %s to %s %s, and a `back` would undo that: %s", r.From, r.To, Ago(ago), r.Reason)
 	case r.From == r.To:
-		against.What = fmt.Sprintf("%s's `back` stayed on %s %s: another one would leave it", r.Who, r.To, Ago(ago))
+		against.What = fmt.Sprintf("%s's `back` stayed on %s %s: another one would leave it", cmp.Or(r.Who, "somebody"), r.To, Ago(ago))
 	default:
-		against.What = fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", r.Who, r.From, r.To, Ago(ago))
+		against.What = fmt.Sprintf("%s went back from %s to %s %s: a second `back` would undo that", cmp.Or(r.Who, "somebody"), r.From, r.To, Ago(ago))
 	}
 	return unread, Objections{against}
 }

@@ -79,6 +79,19 @@ func (b *Baking) unlessEnded(s *Switcher) *Baking {
 	return b
 }
 
+// mayBake is what the records tell who may not see the bake itself: nil where nothing
+// can bake.
+func (s *Switcher) mayBake(closed error) error {
+	r, _, err := s.newestDone()
+	switch {
+	case err != nil:
+		return closed
+	case r == nil || r.Bake == nil || r.Bake.Outcome != statedir.BakeBegun:
+		return nil
+	}
+	return fmt.Errorf("%s was to bake until %s; `%s` sees whether it does", r.To, InZone(r.Bake.Until), s.StatusAsRoot())
+}
+
 // CutOff says that nobody watches any more who was to.
 func (b *Baking) CutOff() bool { return b != nil && b.Holder == nil }
 

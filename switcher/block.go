@@ -26,7 +26,7 @@ func (s *Switcher) Blocks() (holding []statedir.Block, err error) {
 // Block keeps everybody from a color, in addition to what does so already. until
 // may be the zero time.
 func (s *Switcher) Block(ctx context.Context, color Color, reason string, until time.Time, by statedir.Signature) (statedir.Block, error) {
-	block := statedir.Block{Color: color, Reason: foreign.Line(reason), Signature: by, Until: statedir.Moment{Time: until}}
+	block := statedir.Block{Color: color, Reason: statedir.Text(foreign.Line(reason)), Signature: by, Until: statedir.Moment{Time: until}}
 	err := s.State.ChangeBlocks(ctx, func(all []statedir.Block) ([]statedir.Block, error) {
 		return append([]statedir.Block{block}, all...), nil
 	})
@@ -89,16 +89,26 @@ func (p *part) blocked(to Color) (against Objections, err error) {
 
 // BlockWords are a block in one line.
 func BlockWords(b statedir.Block) string {
-	return fmt.Sprintf("%s is blocked by %s", b.Color, GivenWords(b))
+	by := ""
+	if b.Who != "" {
+		by = "by "
+	}
+	return fmt.Sprintf("%s is blocked %s%s", b.Color, by, GivenWords(b))
 }
 
-// GivenWords are who blocked, where and when, and why.
+// GivenWords are who blocked, where and when, and why, as far as that is known.
 func GivenWords(b statedir.Block) string {
-	words := fmt.Sprintf("%s on %s since %s", b.Who, b.Host, InZone(b.Time))
+	words := "since " + InZone(b.Time)
+	if b.Who != "" {
+		words = fmt.Sprintf("%s on %s %s", b.Who, b.Host, words)
+	}
 	if !b.Until.IsZero() {
 		words += ", until " + InZone(b.Until.Time)
 	}
-	return words + ": " + b.Reason
+	if b.Reason != "" {
+		words += ": " + string(b.Reason)
+	}
+	return words
 }
 
 // ZoneLayout is how a time is written that names its zone.

@@ -103,7 +103,7 @@ type drill struct {
 // traffic is. Once the other color has the traffic, ctx only shortens its stay.
 func (s *Switcher) Drill(ctx context.Context, r DrillRequest) (Drilled, error) {
 	d := &drill{Switcher: s, request: r, report: Drilled{Site: s.Site.Name, Drill: statedir.Drill{
-		Time: time.Now().UTC(), Who: r.Who, Host: s.Host, Reason: statedir.Text(r.Reason), Live: r.Live, Rate: r.Rate,
+		Time: time.Now().UTC(), Who: statedir.Text(r.Who), Host: statedir.Text(s.Host), Reason: statedir.Text(r.Reason), Live: r.Live, Rate: r.Rate,
 	}}}
 	err := d.run(ctx)
 	d.report.Outcome = string(Done)
@@ -317,6 +317,7 @@ type Drills struct {
 	practise string // the command
 }
 
+// drills are what is known; none was cut off that may be under way.
 func (s *Switcher) drills(held bool) *Drills {
 	kept, err := s.State.Drills()
 	d := &Drills{Last: kept.Last, Err: err, practise: s.Command("drill")}

@@ -17,17 +17,17 @@ type Fled struct {
 	Unread  bool          `json:"unread"` // what the color carried could not be read: the release is what it was said to be, and empty where not even that is known
 	Color   Color         `json:"color"`  // that carried it
 	Time    time.Time     `json:"time"`
-	Who     string        `json:"who"`
-	Host    string        `json:"host"`
-	Why     string        `json:"why"`
+	Who     statedir.Text `json:"who"`
+	Host    statedir.Text `json:"host"`
+	Why     statedir.Text `json:"why"`
 }
 
 func (f Fled) String() string {
+	if f.Who == "" { // who looks may not know
+		return "fled at " + InZone(f.Time)
+	}
 	return fmt.Sprintf("fled by %s at %s: %s", f.Who, InZone(f.Time), f.Why)
 }
-
-// fledFile is where they are kept, newest first, in the state folder.
-const fledFile = "fled.json"
 
 // fledSchema is the version of fledRecords: one that is not known is not read.
 const fledSchema = 1
@@ -44,9 +44,9 @@ const fledLimit = 100
 // error, and never none.
 func (s *Switcher) Fled() ([]Fled, error) {
 	var kept fledRecords
-	found, err := s.State.Load(fledFile, &kept)
+	found, err := s.State.Load(statedir.FledFile, &kept)
 	if err == nil && found && kept.Schema != fledSchema {
-		err = fmt.Errorf("%s/%s is of another version of bgswitch", s.State.Path, fledFile)
+		err = fmt.Errorf("%s/%s is of another version of bgswitch", s.State.Path, statedir.FledFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("which releases were fled cannot be read: %w", err)
@@ -80,7 +80,7 @@ func (s *Survey) flee() error {
 func (p *part) flee() {
 	from, left := p.plan.From, p.left()
 	_, readable := p.Site.Releases.Of[from]
-	mark := Fled{Release: statedir.Text(left.Name), Color: from, Time: p.survey.began.UTC(), Who: p.survey.request.Who, Host: p.Host, Why: p.survey.request.Bad}
+	mark := Fled{Release: statedir.Text(left.Name), Color: from, Time: p.survey.began.UTC(), Who: statedir.Text(p.survey.request.Who), Host: statedir.Text(p.Host), Why: statedir.Text(p.survey.request.Bad)}
 	mark.Unread = readable && (left.Name == "" || left.Said)
 	switch as := left.Name != "" && left.Name == p.carried(p.readings.now(p.plan.To)).Name; {
 	case from == "":
@@ -159,7 +159,7 @@ func (s *Switcher) remark(flight Fled, mark *Fled) error {
 	if mark != nil {
 		kept = append([]Fled{*mark}, kept...)
 	}
-	return s.State.Store(fledFile, fledRecords{fledSchema, kept[:min(len(kept), fledLimit)]})
+	return s.State.Store(statedir.FledFile, fledRecords{fledSchema, kept[:min(len(kept), fledLimit)]})
 }
 
 // kept says that it is marked.
@@ -181,7 +181,7 @@ func (p *part) afterFlight() (Objections, error) {
 	case errors.Is(err, fs.ErrPermission) && p.survey.request.DryRun:
 		return nil, err
 	case err != nil:
-		return Objections{{What: err.Error(), Hints: []string{p.hintUnread(err, filepath.Join(p.State.Path, fledFile), "none was fled")}}}, nil
+		return Objections{{What: err.Error(), Hints: []string{p.hintUnread(err, filepath.Join(p.State.Path, statedir.FledFile), "none was fled")}}}, nil
 	case len(kept) == 0:
 		return nil, nil
 	}
@@ -245,7 +245,7 @@ func (p *part) carriesNow() Release {
 // nobody knows is lifted by it, for nothing else could. A history that cannot be
 // read says nothing.
 func (s *Switcher) wentToSince(f Fled) bool {
-	for r, err := range s.State.Records(nil) {
+	for r, err := range s.State.Known(nil) {
 		if err != nil || !r.Time.After(f.Time) {
 			return false
 		}

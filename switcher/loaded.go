@@ -62,7 +62,7 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *st
 // was started from; nil where there is none. A switch that is stuck leaves nobody
 // any the wiser.
 func (s *Switcher) lastGiven() (*statedir.Record, error) {
-	for r, err := range s.State.Records(nil) {
+	for r, err := range s.State.Known(nil) {
 		switch {
 		case err != nil:
 			return nil, err

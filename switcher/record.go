@@ -81,7 +81,7 @@ func (p *part) record(outcome Outcome, proof Proof, err error) statedir.Record {
 	}
 	r := statedir.Record{
 		Schema: statedir.RecordSchema, Time: s.began.UTC(), Site: p.Site.Name, Command: s.request.Command, From: p.plan.From, To: p.plan.To,
-		Who: s.request.Who, Host: s.Host, Reason: statedir.Text(s.request.Reason), Forced: s.request.Force, Restored: s.request.Restore, Override: statedir.Text(s.request.Override), Overrode: p.overrode(),
+		Who: statedir.Text(s.request.Who), Host: statedir.Text(s.Host), Reason: statedir.Text(s.request.Reason), Forced: s.request.Force, Restored: s.request.Restore, Override: statedir.Text(s.request.Override), Overrode: p.overrode(),
 		ReleaseRecord: p.releaseRecord(), Outcome: string(outcome), Proof: statedir.Text(proof.Kind), Steps: s.steps, Elsewhere: p.elsewhere, TookMS: milliseconds(time.Since(s.began)),
 	}
 	var failed *Error

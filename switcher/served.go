@@ -38,7 +38,7 @@ func (p *part) oldWorkers() []statedir.OldWorker {
 // else they may have, as after an edit by hand and a reload, nobody knows.
 func (s *Switcher) pasts(workers []nginx.Worker, loaded Loaded, live Color) map[nginx.Worker]past {
 	pasts := map[nginx.Worker]past{}
-	for r, err := range s.State.Records(nil) {
+	for r, err := range s.State.Known(nil) {
 		if err != nil {
 			return map[nginx.Worker]past{}
 		}

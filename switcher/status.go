@@ -47,6 +47,7 @@ type Status struct {
 	Drills   *Drills          // what is known of drills; nil: the site has no `confirm`, which they need
 
 	HolderErr error   // why that is unknown
+	AsRoot    string  // the command that shows all of it; empty: this is all
 	Hooked    bool    // an earlier run was killed when its `before` had begun
 	Baking    *Baking // that is under way, or was cut off; nil: none, or that is unknown
 	BakingErr error   // why that is unknown
@@ -221,14 +222,19 @@ func (s *Switcher) running(is found, files files, live Color) (r Running) {
 
 func (s *Switcher) lastSwitch(st *Status) {
 	st.Last, st.LastErr = s.State.Newest()
+	if errors.Is(st.LastErr, fs.ErrPermission) || st.Last != nil && st.Last.Who == "" {
+		st.AsRoot = s.StatusAsRoot()
+	}
 	holder, held, err := s.Holder()
 	if st.HolderErr = err; err == nil && held {
 		st.Holder = &holder
 	}
 	if s.Site.Confirm != nil {
-		st.Drills = s.drills(held)
+		st.Drills = s.drills(held || err != nil)
 	}
-	st.Baking, st.BakingErr = s.findBaking()
+	if st.Baking, st.BakingErr = s.findBaking(); errors.Is(st.BakingErr, fs.ErrPermission) {
+		st.BakingErr = s.mayBake(st.BakingErr)
+	}
 	places, err := s.places()
 	st.Hooked = err == nil && !held && slices.ContainsFunc(places, journal.Place.WasHooked)
 }

@@ -29,10 +29,16 @@ func (t Typed) Command(words ...string) string {
 func (t Typed) Again(flags ...string) string { return t.pasted(t.Line, flags) }
 
 // AsRoot says how to type the line with root's rights.
-func (t Typed) AsRoot() string {
+func (t Typed) AsRoot() string { return "run it as root: `" + t.asRoot().Again() + "`" }
+
+// asRoot is as root would have typed it.
+func (t Typed) asRoot() Typed {
 	t.As = cmp.Or(t.As, "sudo")
-	return "run it as root: `" + t.Again() + "`"
+	return t
 }
+
+// StatusAsRoot shows what only root may see.
+func (t Typed) StatusAsRoot() string { return t.asRoot().Command("status") }
 
 func (t Typed) pasted(words, flags []string) string {
 	line := slices.Concat([]string{"bgswitch"}, words, flags)

@@ -127,7 +127,7 @@ func whyOf(err error) (why, hint statedir.Text) {
 }
 
 func signature() statedir.Signature {
-	return statedir.Signature{Who: who(), Host: hostname(), Time: time.Now().UTC()}
+	return statedir.Signature{Who: statedir.Text(who()), Host: statedir.Text(hostname()), Time: time.Now().UTC()}
 }
 
 // showBlocked is one site's; where there are several, it is named.

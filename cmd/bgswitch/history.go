@@ -119,7 +119,10 @@ func mendHistory(err error, s *switcher.Switcher) string {
 
 // recordWords is a record in one line.
 func recordWords(r statedir.Record) string {
-	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s  by %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease, r.FromSaid), r.To, inBrackets(r.ToRelease, r.ToSaid), r.Outcome, shortMS(r.TookMS), r.Who)
+	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease, r.FromSaid), r.To, inBrackets(r.ToRelease, r.ToSaid), r.Outcome, shortMS(r.TookMS))
+	if r.Who != "" { // not in what everybody may know
+		words += "  by " + string(r.Who)
+	}
 	if r.Proof != "" {
 		words += ", proof by " + string(r.Proof)
 	}

@@ -78,7 +78,9 @@ func (d *disk) rename(from, to string) {
 	if !strings.HasPrefix(to, d.top+"/") {
 		return
 	}
-	d.moved++
+	if !strings.HasSuffix(to, ".status.json") { // as often as something is kept
+		d.moved++
+	}
 	for _, folder := range d.pair {
 		if strings.HasPrefix(to, filepath.Join(d.top, folder)) {
 			d.settled("one of two files is replaced", d.pair[0])

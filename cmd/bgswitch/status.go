@@ -24,7 +24,8 @@ func statusCommand() *command {
 			Usage:    "where the traffic is, and what stands ready",
 			Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
 				"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
-				"no rights; what may not be read is named as unknown.",
+				"no rights; what may not be read is named as unknown. Of the switches, who may not read\n" +
+				"the history is shown a summary that says neither who nor why.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "exit-code", Usage: "exit 9 when a live color is not healthy at this moment"},
 				&cli.BoolFlag{Name: "watch", Usage: "look each second until Ctrl-C, and mark what has changed; not on a terminal: print each change"},
@@ -192,8 +193,14 @@ func (t *terminal) showWork(st switcher.Status) {
 	if st.Baking != nil {
 		t.line(bakingLine(st.Baking), st.Baking)
 	}
+	if st.HolderErr != nil {
+		t.line("now", "unknown: "+st.HolderErr.Error())
+	}
 	if st.Hooked {
 		t.line("note", switcher.KilledBefore)
+	}
+	if st.AsRoot != "" {
+		t.line("more", "who, why and what failed: `"+st.AsRoot+"`")
 	}
 }
 

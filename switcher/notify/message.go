@@ -64,7 +64,7 @@ func ofSwitch(result switcher.Result, failed error) (m Message, ok bool) {
 	}
 	return Message{
 		Event: event, Text: switchText(result, failed), Site: r.Site, Live: liveAfter(result),
-		From: r.From, To: r.To, Release: r.ToRelease, Verdict: verdictOf(result), Host: r.Host, Time: r.Time,
+		From: r.From, To: r.To, Release: r.ToRelease, Verdict: verdictOf(result), Host: string(r.Host), Time: r.Time,
 	}, true
 }
 
@@ -112,7 +112,7 @@ func bakeText(r statedir.Record, failed error) string {
 	if errors.As(failed, &detail) {
 		text += "; " + detail.Traffic
 	}
-	return text + " (on " + r.Host + ")" + afterText(r)
+	return text + " (on " + string(r.Host) + ")" + afterText(r)
 }
 
 // afterText tells of what should have followed, and did not.

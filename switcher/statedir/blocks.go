@@ -16,7 +16,7 @@ import (
 // is over.
 type Block struct {
 	Color  nginxconf.Color `json:"color"`
-	Reason string          `json:"reason"`
+	Reason Text            `json:"reason"`
 	Signature
 	Until  Moment     `json:"until"`
 	Lifted *Signature `json:"lifted"`
@@ -24,8 +24,8 @@ type Block struct {
 
 // Signature is who did something, where and when.
 type Signature struct {
-	Who  string    `json:"who"`
-	Host string    `json:"host"`
+	Who  Text      `json:"who"`
+	Host Text      `json:"host"`
 	Time time.Time `json:"time"`
 }
 
@@ -35,7 +35,7 @@ func (b Block) Holds(at time.Time) bool {
 }
 
 func (b Block) validate() error {
-	if _, err := nginxconf.ParseColor(string(b.Color)); err != nil || b.Reason == "" || b.Time.IsZero() {
+	if _, err := nginxconf.ParseColor(string(b.Color)); err != nil || b.Time.IsZero() {
 		return errors.New("a block that stands there is none")
 	}
 	return nil

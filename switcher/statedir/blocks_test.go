@@ -13,7 +13,7 @@ import (
 )
 
 func blockOf(color nginxconf.Color, reason string, until time.Time) Block {
-	return Block{Color: color, Reason: reason, Signature: Signature{Who: "alice", Host: "web1", Time: time.Now()}, Until: Moment{until}}
+	return Block{Color: color, Reason: Text(reason), Signature: Signature{Who: "alice", Host: "web1", Time: time.Now()}, Until: Moment{until}}
 }
 
 func (f Folder) addBlock(t *testing.T, b Block) error {

@@ -13,8 +13,8 @@ type Drill struct {
 	Time         time.Time       `json:"time"`
 	From         nginxconf.Color `json:"from"`
 	To           nginxconf.Color `json:"to"`
-	Who          string          `json:"who"`
-	Host         string          `json:"host"`
+	Who          Text            `json:"who"`
+	Host         Text            `json:"host"`
 	Reason       Text            `json:"reason"`
 	Live         bool            `json:"live"`
 	Outcome      string          `json:"outcome"`

@@ -22,8 +22,8 @@ type Record struct {
 	Command  string          `json:"command"`
 	From     nginxconf.Color `json:"from"`
 	To       nginxconf.Color `json:"to"`
-	Who      string          `json:"who"`
-	Host     string          `json:"host"`
+	Who      Text            `json:"who"`
+	Host     Text            `json:"host"`
 	Reason   Text            `json:"reason"`
 	Forced   bool            `json:"forced"`
 	Restored bool            `json:"restored"`
@@ -129,13 +129,20 @@ const historyFile = "history.jsonl"
 // spoils no other. After an error the records before it are as they were, and this one
 // may be there or not. Of a long history the oldest records are cut off. Only
 // the holder of the lock may call it.
-func (f Folder) Append(record Record) (err error) {
+func (f Folder) Append(record Record) error {
 	record.Schema = RecordSchema
 	line, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
-	folder, err := f.made()
+	if err := f.Create(); err != nil {
+		return err
+	}
+	return f.publish(func() error { return f.append(line) })
+}
+
+func (f Folder) append(line []byte) (err error) {
+	folder, err := f.found()
 	if err != nil {
 		return err
 	}
@@ -224,11 +231,11 @@ func (f Folder) Records(unread *Unread) iter.Seq2[Record, error] {
 	}
 }
 
-// Newest is the newest record; nil where there is none. A history of which nothing
-// can be read is an error.
+// Newest is the newest record, as far as it is Known; nil where there is none. A
+// history of which nothing can be read is an error.
 func (f Folder) Newest() (*Record, error) {
 	var unread Unread
-	for record, err := range f.Records(&unread) {
+	for record, err := range f.Known(&unread) {
 		if err != nil {
 			return nil, err
 		}

@@ -280,7 +280,7 @@ func TestTheLaterRecordHolds(t *testing.T) {
 	records, err := f.History(0, nil)
 	var who []string
 	for _, r := range records {
-		who = append(who, r.Who)
+		who = append(who, string(r.Who))
 	}
 	if err != nil || !slices.Equal(who, []string{"last", "done", "first"}) {
 		t.Errorf("%v, %v", who, err)

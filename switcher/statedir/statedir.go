@@ -1,5 +1,6 @@
 // Package statedir keeps what bgswitch has to remember between two runs, a
-// folder for each site. Everything in it is readable by its owner alone.
+// folder for each site. Everything in it is readable by its owner alone; a summary
+// beside it is for everybody.
 package statedir
 
 import (
@@ -20,7 +21,10 @@ import (
 
 // folderMode keeps what is in a folder to ourselves: records hold reasons and
 // names of people.
-const folderMode = 0o700
+const (
+	folderMode = 0o700
+	aboveMode  = 0o755
+)
 
 // Folder is the state of one site. Whatever is done with it finds the folder
 // anew and believes it only where nobody else can change it: else the error wraps
@@ -40,7 +44,18 @@ func (f Folder) Create() error {
 	return made.Close()
 }
 
-func (f Folder) made() (trust.Folder, error)  { return safe(trust.MakeFolder(f.Path, folderMode)) }
+// made makes the folder above for everybody: a summary of the site stands there.
+func (f Folder) made() (trust.Folder, error) {
+	above, err := trust.MakeFolder(filepath.Dir(f.Path), aboveMode)
+	if err != nil {
+		return above, err
+	}
+	if err := above.Close(); err != nil {
+		return above, err
+	}
+	return safe(trust.MakeFolder(f.Path, folderMode))
+}
+
 func (f Folder) found() (trust.Folder, error) { return safe(trust.OpenFolder(f.Path)) }
 
 // safe keeps a folder that nobody else can change. In a sticky one others could
@@ -79,15 +94,21 @@ func (f Folder) Store(name string, value any) error {
 	if len(text) >= loadLimit {
 		return fmt.Errorf("%s would be larger than %d bytes", filepath.Join(f.Path, name), loadLimit)
 	}
-	folder, err := f.found()
-	if err != nil {
-		return err
+	store := func() error {
+		folder, err := f.found()
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		return replace(folder, name, func(file *os.File) error {
+			_, err := file.Write(append(text, '\n'))
+			return err
+		})
 	}
-	defer folder.Close()
-	return replace(folder, name, func(file *os.File) error {
-		_, err := file.Write(append(text, '\n'))
-		return err
-	})
+	if published[name] != nil {
+		return f.publish(store)
+	}
+	return store()
 }
 
 func replace(folder trust.Folder, name string, write func(*os.File) error) error {
@@ -98,9 +119,13 @@ func replace(folder trust.Folder, name string, write func(*os.File) error) error
 const loadLimit = 1 << 20
 
 // Load reads a file that Store wrote. found is false where there is none; what
-// is damaged is an error, and value is worth nothing then.
+// is damaged is an error, and value is worth nothing then. Who may not read it gets
+// what is public of it.
 func (f Folder) Load(name string, value any) (found bool, err error) {
-	return f.load(name, loadLimit, value)
+	if found, err = f.load(name, loadLimit, value); err != nil {
+		return f.loadPublic(name, err, value)
+	}
+	return found, nil
 }
 
 func (f Folder) load(name string, limit int64, value any) (found bool, err error) {

@@ -43,7 +43,7 @@ func TestModes(t *testing.T) {
 	must(t, err)
 	must(t, errors.Join(f.Append(Record{}), f.Store("some.json", 1)))
 	for path, want := range map[string]os.FileMode{
-		filepath.Dir(f.Path): 0o700, f.Path: 0o700, fileOf(f, lockFile): 0o600, fileOf(f, historyFile): 0o600, fileOf(f, "some.json"): 0o600,
+		filepath.Dir(f.Path): 0o755, f.Path + ".status.json": 0o644, f.Path: 0o700, fileOf(f, lockFile): 0o600, fileOf(f, historyFile): 0o600, fileOf(f, "some.json"): 0o600,
 	} {
 		info, err := os.Lstat(path)
 		must(t, err)

@@ -74,7 +74,11 @@ func MakeFolder(path string, mode fs.FileMode) (Folder, error) {
 
 // make makes the next folder, and goes on into it.
 func (f Folder) make(name string, mode fs.FileMode) error {
-	if err := unix.Mkdirat(f.fd(), name, uint32(mode)); err != nil && !errors.Is(err, unix.EEXIST) {
+	err := unix.Mkdirat(f.fd(), name, uint32(mode))
+	if err == nil {
+		err = unix.Fchmodat(f.fd(), name, uint32(mode), 0) // whatever the caller's umask
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return &fs.PathError{Op: "mkdir", Path: f.at(name), Err: err}
 	}
 	if err := f.Sync(); err != nil {

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -178,6 +180,9 @@ func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
 	}
 	var t tally
 	for r, err := range v.Switcher.State.Records(nil) {
+		if errors.Is(err, fs.ErrPermission) { // nor can what is found be remembered, which is told
+			return
+		}
 		if err != nil {
 			f.note("the history cannot be counted: " + err.Error())
 			return

@@ -110,7 +110,7 @@ func whatOf(r statedir.Record) string {
 
 // detailsOf are who did it and why, and what came of it.
 func detailsOf(r statedir.Record) string {
-	words := "by " + r.Who
+	words := "by " + string(r.Who)
 	if carries := r.ToRelease; carries != "" {
 		words += ", release " + string(carries)
 	}
