@@ -170,7 +170,7 @@ func (x *site) cutsKept() []Finding {
 	for range x.tree.named(called("keepalive_min_timeout")) {
 		return nil
 	}
-	return []Finding{advice("keepalive_min_timeout 1s;   # in http { } of "+x.Dump.Main(),
+	return []Finding{advice("keepalive_min_timeout 1s;   # in http { } of "+x.tree.Files()[0],
 		"no `keepalive_min_timeout` is set: a switch closes the connections that clients keep, and now and then under a request that is just sent")}
 }
 

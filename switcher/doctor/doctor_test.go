@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
 )
@@ -109,5 +111,31 @@ func TestWithoutResolver(t *testing.T) {
 			}
 			p.finds(c.want...)
 		})
+	}
+}
+
+// What newer versions of nginx have, and keep by themselves.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	const conf = "http { %s upstream app { server 127.0.0.1:1; keepalive 4; } server { location / { proxy_pass http://app; %s } } }"
+	for _, c := range []struct {
+		http, location string
+		version        nginx.Version
+		want           []string
+	}{
+		{"", "", nginx.Version{1, 27, 3}, []string{"advice : /n:1 passes to upstream app, .* => proxy_http_version 1.1; proxy_set_header Connection \"\";"}},
+		{"", "", nginx.Version{1, 27, 4}, []string{"advice : no .keepalive_min_timeout. is set: .* => keepalive_min_timeout 1s;   # in http { } of /n$", "advice : /n:1 passes"}},
+		{"keepalive_min_timeout 1s;", "", nginx.Version{1, 29, 7}, nil},
+		{"keepalive_min_timeout 1s;", "proxy_http_version 1.0;", nginx.Version{1, 31, 4}, []string{"advice : .* => proxy_http_version 1.1;   # beside it"}},
+		{"keepalive_min_timeout 1s;", "proxy_set_header Connection close;", nginx.Version{1, 31, 4}, []string{"advice : .* => proxy_set_header Connection \"\";   # beside it"}},
+		{"", "proxy_http_version 1.1; proxy_set_header Connection $kept;", nginx.Version{}, nil},
+	} {
+		text := fmt.Sprintf(conf, c.http, c.location)
+		layout := nginxconf.Layout{{Selector: nginxconf.ServerOf("app"), Colors: nginxconf.Colors{switcher.Blue: {address(t, "127.0.0.1:1")}, switcher.Green: {address(t, "127.0.0.1:2")}}}}
+		read, err := nginxconf.Read([]byte(text), layout)
+		must(t, err)
+		x := &site{Examination: &switcher.Examination{Version: c.version, Seen: []switcher.SeenFile{{Path: "/n", Words: read.Words()}}}}
+		x.tree = newConfiguration(nginxconf.ReadTree([]nginxconf.Source{{Name: "/n", Text: []byte(text)}}))
+		match(t, append(x.cutsKept(), x.keepsNothing()...), c.want...)
 	}
 }

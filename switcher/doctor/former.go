@@ -58,7 +58,7 @@ func (x *site) unwatched() []Finding {
 	if err != nil {
 		return []Finding{unknown(x.s.AsRoot(), "whether verify runs: %v", err)}
 	}
-	return x.host.unwatched(last, x.s.Command("verify"))
+	return x.host.unwatched(last, x.s.Command("verify"), x.s.Command("init", "--cron"))
 }
 
 // clock: by it a block ends, and a failover waits.

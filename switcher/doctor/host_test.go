@@ -98,7 +98,7 @@ func TestSchedules(t *testing.T) {
 		written time.Duration // that cron's line was
 		want    []string
 	}{
-		"nothing":              {nil, never, 0, []string{`advice : no cron line and no timer runs verify: .* => echo '\* \* \* \* \* root ` + run + `' >/etc/cron.d/bgswitch$`}},
+		"nothing":              {nil, never, 0, []string{`advice : no cron line and no timer runs verify: .* => init --cron$`}},
 		"nothing, and it runs": {nil, justNow, 0, nil},
 		"nothing, and it ran":  {nil, longAgo, 0, []string{"advice : no cron line"}},
 		"a comment":            {map[string]string{"etc/crontab": "# * * * * * root " + run + "\n"}, never, longAgo, []string{"advice : no cron line"}},
@@ -133,7 +133,7 @@ func TestSchedules(t *testing.T) {
 				last = h.Now.Add(-c.last)
 			}
 			h.findSchedules()
-			match(t, h.unwatched(last, "look"), c.want...)
+			match(t, h.unwatched(last, "look", "init --cron"), c.want...)
 		})
 	}
 }
@@ -166,5 +166,26 @@ func TestSchedulesUnread(t *testing.T) {
 	must(t, os.Chmod(folder, 0))
 	t.Cleanup(func() { must(t, errors.Join(os.Chmod(folder, 0o755))) })
 	h.findSchedules()
-	match(t, h.unwatched(time.Time{}, "look"), "unknown : whether a cron line or a timer verifies the site: .* => as root")
+	match(t, h.unwatched(time.Time{}, "look", "init"), "unknown : whether a cron line or a timer verifies the site: .* => as root")
+}
+
+// What the examples set up is what is looked for.
+func TestExamplesAreWell(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for example, at := range map[string]string{
+		"sudoers.d/bgswitch": "etc/sudoers", "ci/sudoers": "etc/sudoers.d/ci", "monitoring/sudoers": "etc/sudoers.d/monitoring",
+		"cron.d/bgswitch": "etc/cron.d/bgswitch", "systemd/bgswitch-verify.timer": "lib/systemd/system/bgswitch-verify.timer", "systemd/bgswitch-verify.service": "lib/systemd/system/bgswitch-verify.service",
+	} {
+		text, err := os.ReadFile(filepath.Join("../../examples", example))
+		must(t, err)
+		files[at] = string(text)
+	}
+	files["etc/sudoers"] += "\n@includedir /etc/sudoers.d\n"
+	h := hostOf(t, files)
+	match(t, h.sudo())
+	h.findSchedules()
+	if len(h.schedules) != 2 || h.schedules[0].every != time.Minute || h.schedules[1].every != time.Minute || h.schedules[1].enabled {
+		t.Errorf("found %+v", h.schedules)
+	}
 }

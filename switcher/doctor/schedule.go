@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -176,10 +175,11 @@ func (h *host) wanted(unit string) bool {
 	return false
 }
 
-// unwatched judges when verify was last run for a site; the zero time: never.
-func (h *host) unwatched(last time.Time, verify string) []Finding {
+// unwatched judges when verify was last run for a site; the zero time: never. verify
+// and begin are commands: that runs it, and that has cron run it.
+func (h *host) unwatched(last time.Time, verify, begin string) []Finding {
 	if len(h.schedules) == 0 {
-		return h.unscheduled(last)
+		return h.unscheduled(last, begin)
 	}
 	s := slices.MinFunc(h.schedules, func(a, b schedule) int {
 		if a.enabled != b.enabled {
@@ -206,7 +206,7 @@ func (h *host) unwatched(last time.Time, verify string) []Finding {
 }
 
 // unscheduled: a monitoring system may run it from elsewhere.
-func (h *host) unscheduled(last time.Time) []Finding {
+func (h *host) unscheduled(last time.Time, begin string) []Finding {
 	const lately = time.Hour
 	if h.Now.Sub(last) <= lately {
 		return nil
@@ -214,6 +214,5 @@ func (h *host) unscheduled(last time.Time) []Finding {
 	if len(h.unread) > 0 {
 		return []Finding{unknown(h.asRoot, "whether a cron line or a timer verifies the site: %v", h.unread[0])}
 	}
-	return []Finding{advice(fmt.Sprintf("echo '* * * * * root %s verify --quiet' >/etc/cron.d/bgswitch", h.Program),
-		"no cron line and no timer runs verify: nobody hears of it when the way back closes")}
+	return []Finding{advice(begin, "no cron line and no timer runs verify: nobody hears of it when the way back closes")}
 }

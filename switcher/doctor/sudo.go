@@ -95,7 +95,7 @@ func logicalLines(text []byte) (lines []numbered) {
 func (h *host) rule(line numbered, at string) (Finding, bool) {
 	if strings.HasPrefix(line.text, "Defaults") {
 		if strings.Contains(line.text, "env_keep") && regexp.MustCompile(`BGSWITCH_(\*|CONFIG)`).MatchString(line.text) {
-			return problem(`Defaults!`+h.Program+` env_keep += "BGSWITCH_RELEASE BGSWITCH_REASON"`,
+			return problem(`Defaults!`+h.Program+` env_keep += "BGSWITCH_RELEASE BGSWITCH_REASON BGSWITCH_WAIT"`,
 				"%s lets who uses sudo name other settings by $BGSWITCH_CONFIG", at), true
 		}
 		return Finding{}, false
