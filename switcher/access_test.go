@@ -40,7 +40,8 @@ func flagged(t *testing.T, path string, bit int) {
 // stranger is a user who owns nothing of ours.
 const stranger = 65534
 
-// What refuses the switch refuses its dry run, and shuts the way back.
+// What refuses the switch, before anything is begun, refuses its dry run, and shuts
+// the way back.
 func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 	t.Parallel()
 	rightstest.Needs(t, rightstest.Root)
@@ -54,6 +55,7 @@ func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 	}{
 		"immutable file":   {immutable(func(s *stand) string { return s.Live }), "chattr -i"},
 		"immutable folder": {immutable(func(s *stand) string { return filepath.Dir(s.Live) }), "chattr -i"},
+		"append-only file": {func(t *testing.T, s *stand) { flagged(t, s.Live, unix.STATX_ATTR_APPEND) }, "chattr -a"},
 		"append-only folder": {func(t *testing.T, s *stand) {
 			flagged(t, filepath.Dir(s.Live), unix.STATX_ATTR_APPEND)
 		}, "chattr -a"},
@@ -84,6 +86,10 @@ func TestLookingPromisesNoMoreThanSwitching(t *testing.T) {
 			var failed *switcher.Error
 			if !errors.As(err, &failed) || failed.Outcome != switcher.Failed || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the dry run: %v, want a refusal that says %q", err, test.says)
+			}
+			_, err = s.to(switcher.Green)
+			if !errors.As(err, &failed) || failed.Outcome != switcher.Failed || !strings.Contains(err.Error(), test.says) || s.live() != nginxtest.LiveFile(s.Blue.Addr) {
+				t.Errorf("the switch: %v, want a refusal that says %q; the file holds\n%s", err, test.says, s.live())
 			}
 			way := s.WayBack(t.Context(), false)
 			if !errors.Is(way.Err, switcher.ErrNotReplaceable) && !errors.Is(way.Err, switcher.ErrNoState) || !strings.Contains(way.Err.Error(), test.says) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"bgswitch/switcher/access"
 	"bgswitch/switcher/lock"
 	"bgswitch/switcher/trust"
 
@@ -47,8 +48,8 @@ func (p *part) lockable() error {
 		return p.askForLock()
 	}
 	err := p.State.Create()
-	if err == nil {
-		err = p.State.Usable()
+	if why := p.State.Usable(); err == nil || errors.Is(why, access.ErrFrozen) { // which says what to lift
+		err = why
 	}
 	if err != nil && p.survey.request.isBack() { // what it only remembers in keeps nobody from going back; what is not noted is told then
 		p.note("the state folder cannot be used: %v", err)
@@ -84,6 +85,9 @@ func (p *part) askForLock() error {
 }
 
 func (s *Switcher) notLocked(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		err = s.frozen(err)
+	}
 	switch {
 	case lock.IsBusy(err):
 		return refuse(Busy, fmt.Sprintf("`%s` waits for it; `%s` shows where the traffic is", s.Again("--wait-lock", "30s"), s.Command("status")), err)
@@ -93,6 +97,17 @@ func (s *Switcher) notLocked(err error) error {
 		return refuse(Failed, s.AsRoot(), err)
 	}
 	return s.notWritten(err)
+}
+
+// frozen says of a folder that nobody may write how to lift that.
+func (s *Switcher) frozen(err error) error {
+	places, _ := s.places()
+	for _, p := range places {
+		if why := access.Unfrozen(p.Folder); errors.Is(why, access.ErrFrozen) {
+			return why
+		}
+	}
+	return err
 }
 
 const hintStateDir = "set state_dir in the settings to a folder that can be written, and is safe from others"
