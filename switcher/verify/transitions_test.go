@@ -285,3 +285,26 @@ func TestForgetful(t *testing.T) {
 		t.Errorf("%s, %q: %s", f.Level, f.Event, f.Text)
 	}
 }
+
+// A run that has nothing new to keep leaves its time, and nothing else.
+func TestEachRunLeavesItsTime(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	if last, err := LastRun(s.Switcher.State); err != nil || !last.IsZero() {
+		t.Fatalf("before the first: %v, %v", last, err)
+	}
+	for range 3 { // until the streaks have settled
+		s.run()
+	}
+	path := filepath.Join(s.Switcher.State.Path, memoryFile)
+	before, err := os.ReadFile(path)
+	longAgo := time.Now().Add(-time.Hour)
+	if err != nil || os.Chtimes(path, longAgo, longAgo) != nil {
+		t.Fatal(err)
+	}
+	s.run()
+	after, _ := os.ReadFile(path)
+	if last, err := LastRun(s.Switcher.State); err != nil || time.Since(last) > 30*time.Minute || string(after) != string(before) {
+		t.Errorf("last run %v, %v; it holds\n%s, before\n%s", last, err, after, before)
+	}
+}
