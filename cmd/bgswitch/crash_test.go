@@ -18,7 +18,6 @@ import (
 type victim struct {
 	*nginxtest.Site
 	t       *testing.T
-	strace  string
 	program string
 	inside  []string // argv that bgswitch's own is appended to
 	second  string   // another live file of the site; empty: it has one
@@ -45,43 +44,11 @@ func newVictim(t *testing.T) *victim {
 
 func victimOf(t *testing.T, site *nginxtest.Site) *victim {
 	t.Helper()
-	strace, err := findStrace()
-	if err != nil {
-		t.Fatal(err)
-	}
 	program, err := exec.LookPath("bgswitch")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &victim{Site: site, t: t, strace: strace, program: program}
-}
-
-func findStrace() (string, error) {
-	if path := os.Getenv("BGSWITCH_TEST_STRACE"); path != "" {
-		return path, nil
-	}
-	path, err := exec.LookPath("strace")
-	if err != nil {
-		return "", errors.New("strace is needed: run `go tool -modfile=cmd/tools.mod task strace`")
-	}
-	return path, nil
-}
-
-// under runs a switch under strace with one injection, and says how often it took
-// place: strace counts the calls of each thread, and of nginx, for themselves.
-func (v *victim) under(inject, color string) (code int, out string, times int) {
-	v.t.Helper()
-	return v.injected(inject, "to", color)
-}
-
-// injected is under for any command.
-func (v *victim) injected(inject string, args ...string) (code int, out string, times int) {
-	v.t.Helper()
-	trace := filepath.Join(v.Dir, "trace")
-	set, _, _ := strings.Cut(inject, ":")
-	strace := []string{"-f", "-o", trace, "-e", "trace=" + set, "-e", "inject=" + inject, v.program}
-	code, out = v.run(exec.Command(v.strace, append(strace, args...)...))
-	return code, out, strings.Count(v.read(trace), "(INJECTED)")
+	return &victim{Site: site, t: t, program: program}
 }
 
 func (v *victim) read(path string) string {
@@ -205,31 +172,6 @@ func (v *victim) honest(what, color string) {
 	}
 }
 
-type disturbance struct{ calls, errno, lasting string }
-
-// disturbances are the errors that a full, broken or forbidden disk gives, and
-// the calls that give them. Calls that only look are disturbed once: where none
-// works any more nothing can be proved.
-var disturbances = []disturbance{
-	{"write,?pwrite64", "ENOSPC", ""},
-	{"write,?pwrite64", "ENOSPC", "+"},
-	{"write,?pwrite64", "EIO", ""},
-	{"fsync", "EIO", ""},
-	{"fsync", "EIO", "+"},
-	{"fsync", "ENOSPC", "+"},
-	{"?renameat,renameat2", "EIO", ""},
-	{"?renameat,renameat2", "EROFS", "+"},
-	{"openat", "EMFILE", ""},
-	{"openat", "EROFS", ""},
-	{"unlinkat", "EPERM", ""},
-	{"unlinkat", "EROFS", "+"},
-	{"mkdirat", "ENOSPC", "+"},
-	{"?fchmod,?fchmodat,?fchown,?fchownat,fsetxattr", "EPERM", "+"},
-	{"pidfd_send_signal", "EPERM", ""},
-	{"unshare,mount,umount2", "EPERM", ""},
-	{"unshare,mount,umount2", "EPERM", "+"},
-}
-
 // Every call that fails, once or from then on, ends in a switch that is done,
 // refused, or rolled back: the exit code says truly which.
 func TestEveryErrorIsHonest(t *testing.T) {
@@ -251,7 +193,7 @@ func TestEveryErrorIsHonest(t *testing.T) {
 }
 
 // moves are the calls that a second file makes a difference to.
-var moves = map[string]bool{"fsync": true, "?renameat,renameat2": true, "unlinkat": true}
+var moves = map[string]bool{"fsync": true, "renameat,renameat2": true, "unlinkat": true}
 
 func (v *victim) everyErrorIsHonest(d disturbance) {
 	v.t.Helper()
@@ -261,7 +203,7 @@ func (v *victim) everyErrorIsHonest(d disturbance) {
 	}
 	for k, clean := 1, 0; clean < 2; k += step {
 		what := fmt.Sprintf("%s %s at call %d%s", d.calls, d.errno, k, d.lasting)
-		code, out, times := v.under(fmt.Sprintf("%s:error=%s:when=%d%s", d.calls, d.errno, k, d.lasting), "green")
+		code, out, times := v.under(d.injection(k), "to", "green")
 		clean++
 		if times > 0 {
 			clean = 0

@@ -31,7 +31,7 @@ type disk struct {
 
 // watch looks at a call before it is made: where one must not come before
 // another is on the disk, it says so.
-func (d *disk) watch(pid int, call uint64, args [6]uint64) {
+func (d *disk) watch(pid int, call int32, args [6]uint64) {
 	switch call {
 	case unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_FTRUNCATE, unix.SYS_FCHMOD, unix.SYS_FCHOWN, unix.SYS_FSETXATTR:
 		path := opened(pid, args[0])

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	inside.Main()
-	testscript.Main(m, map[string]func(){"bgswitch": main, "asnobody": asNobody, "grab": grab})
+	testscript.Main(m, map[string]func(){"bgswitch": func() { traceable(); main() }, "asnobody": asNobody, "grab": grab})
 }
 
 // nobody is the user without rights that some scripts run as.

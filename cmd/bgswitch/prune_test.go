@@ -176,7 +176,7 @@ func TestNobodyWaitsForPruning(t *testing.T) {
 		}
 	}
 	seen := false
-	e.traced(&tracer{each: func(pid int, call uint64, args [6]uint64) {
+	e.traced(&tracer{each: func(pid int, call int32, args [6]uint64) {
 		if hidden, _ := filepath.Glob(filepath.Join(e.app, "releases", ".bgswitch-removing-*")); !seen && len(hidden) == 3 && call == unix.SYS_UNLINKAT && len(e.locks()) == 0 {
 			seen = true
 			meanwhile(pid)

@@ -107,7 +107,7 @@ func TestLinkEveryErrorIsHonest(t *testing.T) {
 			v := linkedVictim(t, false)
 			for k, clean := 1, 0; clean < 2; k++ {
 				what := fmt.Sprintf("%s %s at call %d%s", d.calls, d.errno, k, d.lasting)
-				code, out, times := v.under(fmt.Sprintf("%s:error=%s:when=%d%s", d.calls, d.errno, k, d.lasting), "green")
+				code, out, times := v.under(d.injection(k), "to", "green")
 				clean++
 				if times > 0 {
 					clean = 0

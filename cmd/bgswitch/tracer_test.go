@@ -6,16 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
-	"unsafe"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // steps are the system calls that change something, or ask for something to be
 // changed: between two of them a program only looks.
-var steps = map[uint64]string{
+var steps = map[int32]string{
 	unix.SYS_WRITE: "write", unix.SYS_PWRITE64: "pwrite64", unix.SYS_FSYNC: "fsync", unix.SYS_FTRUNCATE: "ftruncate",
 	unix.SYS_FALLOCATE: "fallocate", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2",
 	unix.SYS_UNLINKAT: "unlinkat", unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_MKDIRAT: "mkdirat",
@@ -33,17 +32,22 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s %d", p.call, p.n) }
 
-// tracer runs a program and does something to it right before one of its
-// steps, whichever thread takes it: strace(1) counts each call of each thread
-// for itself, and a kill at the n-th of all meets no more than the first few.
-// Programs that it runs are left alone.
+// tracer runs a program and does something to it right before one of its steps,
+// whichever thread takes it. The kernel asks about these calls alone (seccomp(2),
+// SECCOMP_RET_USER_NOTIF): ptrace(2), which stops a program twice at every call
+// that it makes, costs more than all else that a test does. Programs that it runs
+// are left alone, but for an error.
 type tracer struct {
 	at    point
 	act   func(pid int)
+	each  func(pid int, call int32, args [6]uint64) // before every step and every openat, where it is set
+	error *injection
+
+	mutex sync.Mutex // the rest is of whoever answers the kernel, until the program has ended
+	pid   int
+	ended bool
 	met   bool
-	taken map[string]int                             // how often each call was made
-	known map[int]bool                               // threads
-	each  func(pid int, call uint64, args [6]uint64) // before every call, where it is set
+	taken map[string]int // how often each step was taken
 }
 
 // disturbed is what a traced program came to.
@@ -67,112 +71,100 @@ func (v *victim) traced(t *tracer, args ...string) disturbed {
 		v.t.Fatal(err)
 	}
 	defer said.Close()
-	t.taken, t.known = map[string]int{}, map[int]bool{}
 	argv := v.argv(args...)
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Env = append(os.Environ(), "BGSWITCH_CONFIG="+v.Settings)
+	if t.error != nil { // whose threads count: there are few then
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
+	}
+	if err := t.run(cmd); err != nil {
 		v.t.Fatal(err)
 	}
-	code, err := t.run(path, argv, &os.ProcAttr{
-		Env: append(os.Environ(), "BGSWITCH_CONFIG="+v.Settings), Files: []*os.File{nil, said, said},
-	})
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return disturbed{code: code, out: v.read(said.Name()), met: t.met, taken: t.taken}
+	return disturbed{code: cmd.ProcessState.ExitCode(), out: v.read(said.Name()), met: t.met, taken: t.taken}
 }
 
-// run starts the program and follows it to its end. All of it has to happen on
-// one thread (ptrace(2)), and no other child of this process may be waited for:
-// the program has a process group of its own.
-func (t *tracer) run(path string, argv []string, attr *os.ProcAttr) (code int, err error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	attr.Sys = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
-	process, err := os.StartProcess(path, argv, attr)
+// asked is the variable that tells a program which calls are asked about.
+const asked = "BGSWITCH_TEST_ASK"
+
+// run starts the program and follows it to its end.
+func (t *tracer) run(cmd *exec.Cmd) error {
+	t.taken = map[string]int{}
+	ours, theirs, err := socketPair()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	pid := process.Pid
-	defer func() { _ = process.Release() }()
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(pid, &status, unix.WALL, nil); err != nil {
-		return 0, err
+	defer ours.Close()
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.Env = append(cmd.Env, asked+"="+strings.Trim(fmt.Sprint(t.calls()), "[]"))
+	t.mutex.Lock()
+	err = cmd.Start()
+	if err == nil {
+		t.pid = cmd.Process.Pid
 	}
-	t.known[pid] = true
-	if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_EXITKILL); err != nil {
-		return 0, err
+	t.mutex.Unlock()
+	theirs.Close()
+	if err != nil {
+		return err
 	}
-	if err := unix.PtraceSyscall(pid, 0); err != nil {
-		return 0, err
+	kernel, err := receive(ours)
+	if err != nil {
+		_ = cmd.Wait()
+		return fmt.Errorf("the kernel does not ask about system calls (seccomp(2), Linux 5.19 or newer does): %w", err)
 	}
-	return t.follow(pid)
+	go t.answerAll(kernel) // also those that it leaves running
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	t.mutex.Lock()
+	t.ended = true
+	t.mutex.Unlock()
+	return nil
 }
 
-func (t *tracer) follow(pid int) (code int, err error) {
-	for {
-		var status unix.WaitStatus
-		thread, err := unix.Wait4(-pid, &status, unix.WALL, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return 0, fmt.Errorf("wait4: %w", err)
-		case thread == pid && (status.Exited() || status.Signaled()):
-			return status.ExitStatus(), nil
-		case status.Stopped():
-			signal := t.stopped(pid, thread, status)
-			if err := unix.PtraceSyscall(thread, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return 0, fmt.Errorf("ptrace: %w", err)
-			}
+// calls are those that have to be asked about.
+func (t *tracer) calls() (calls []int32) {
+	if t.error != nil {
+		return t.error.calls
+	}
+	for call := range steps {
+		calls = append(calls, call)
+	}
+	if t.each != nil {
+		calls = append(calls, unix.SYS_OPENAT)
+	}
+	return calls
+}
+
+// judge says with which error a call ends that is not to be made.
+func (t *tracer) judge(n *notification) unix.Errno {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	switch {
+	case t.ended:
+	case t.error != nil:
+		if t.error.meets(n.thread, n.call) {
+			return t.error.errno
 		}
-	}
-}
-
-// stopped looks at why a thread stands still; it returns the signal to go on with.
-func (t *tracer) stopped(pid, thread int, status unix.WaitStatus) int {
-	first := !t.known[thread]
-	t.known[thread] = true
-	switch signal := status.StopSignal(); {
-	case signal == unix.SIGTRAP|0x80:
-		t.entered(pid, thread)
-	case signal == unix.SIGTRAP, signal == unix.SIGSTOP && first: // a new thread
-	default:
-		return int(signal)
+	case there(fmt.Sprintf("/proc/%d/task/%d", t.pid, n.thread)):
+		t.entered(n)
 	}
 	return 0
 }
 
-// syscallInfo is struct ptrace_syscall_info, as far as it is the same for a
-// call that is entered.
-type syscallInfo struct {
-	Op     uint8
-	_      [3]uint8
-	Arch   uint32
-	IP, SP uint64
-	Number uint64
-	Args   [6]uint64
-}
-
-const syscallEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
-
-func (t *tracer) entered(pid, thread int) {
-	var info syscallInfo
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	if errno != 0 || info.Op != syscallEntry {
-		return
-	}
+func (t *tracer) entered(n *notification) {
 	if t.each != nil {
-		t.each(pid, info.Number, info.Args)
+		t.each(t.pid, n.call, n.args)
 	}
-	name := steps[info.Number]
+	name := steps[n.call]
 	if name == "" {
 		return
 	}
 	t.taken[name]++
 	if t.at == (point{name, t.taken[name]}) {
 		t.met = true
-		t.act(pid)
+		t.act(t.pid)
 	}
 }
 
