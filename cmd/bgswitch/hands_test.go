@@ -57,14 +57,24 @@ func (v *victim) hands(n int, meanwhile func(*exec.Cmd), args ...string) []hand 
 	return ended
 }
 
-// steady is traffic that must not lose anything while the test runs.
+// steady is traffic that must not lose anything while the test runs. At any moment
+// each of its clients waits for an answer half of the time, which is when something
+// can be lost: quick answers and more of them would see less, for seven times the
+// work.
 func (v *victim) steady() (stop func()) {
 	v.t.Helper()
-	kept := &nginxtest.Load{URL: v.URL(), Clients: 1, KeepAlive: true, Pause: time.Millisecond}
-	fresh := &nginxtest.Load{URL: v.URL(), Clients: 1, Pause: time.Millisecond}
+	const pause = 5 * time.Millisecond
+	for _, app := range []*nginxtest.App{v.Blue, v.Green} {
+		app.Slow(pause)
+	}
+	kept := &nginxtest.Load{URL: v.URL(), Clients: 1, KeepAlive: true, Pause: pause}
+	fresh := &nginxtest.Load{URL: v.URL(), Clients: 1, Pause: pause}
 	kept.Start()
 	fresh.Start()
 	return func() {
+		for _, app := range []*nginxtest.App{v.Blue, v.Green} {
+			app.Slow(0)
+		}
 		for _, load := range []*nginxtest.Load{kept, fresh} {
 			if counts := load.Stop(); counts.Failed > 0 || counts.Requests == 0 {
 				v.t.Errorf("%d of %d requests failed, the first: %s", counts.Failed, counts.Requests, counts.FirstFailure)
