@@ -45,7 +45,7 @@ func initCommand() *command {
 			{"several places decide something: say which is meant", "sudo bgswitch init --file /etc/nginx/conf.d/shop.conf --site shop"},
 			{"let cron verify each minute, and the user deploy switch", "sudo bgswitch init --cron --sudoers deploy"},
 		},
-		exits:   saying(exitsOf(exitDone, exitFailed, exitUnhealthy, exitNotAccepted, exitBusy, exitBlocked, exitInterrupted), exitFailed, "nothing was written: it is not certain what decides, or the settings are there already"),
+		exits:   saying(exitsOf(exitDone, exitFailed, exitUnhealthy, exitNotAccepted, exitBusy, exitBlocked, exitInterrupted), exitFailed, "it is not certain what decides, and nothing was written; or what is there already was left as it is"),
 		without: []string{"strict"},
 	}
 }

@@ -167,7 +167,7 @@ func (i *initiation) unknown() (chosen, error) {
 	case len(bare) > 0:
 		return chosen{}, i.uncertain("no place names two copies", fmt.Sprintf("say where the other copy listens: `%s`", i.typed.Again("--file", bare[0].places[0].File, "--green", "ADDRESS")))
 	case doubts > 0:
-		return chosen{}, i.uncertain("what looks like it cannot be switched as it is", "change it as is said above, and type it again; README, \"What decides the color\", lists what can be switched")
+		return chosen{}, i.uncertain("what looks like it cannot be switched as it is", "change it as is said above, and type it again; `bgswitch settings example` shows every layout that can be switched")
 	}
 	return chosen{}, i.uncertain("nginx passes no request to an app", "say which nginx is meant: --container NAME, or --conf FILE")
 }
