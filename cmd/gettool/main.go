@@ -1,7 +1,7 @@
 // Command gettool prints the path of a program that the tests and the demo
 // need, and makes it available where it is missing.
 //
-//	gettool [-private] nginx|strace|sudo|docker|chromium
+//	gettool [-private] nginx|strace|sudo|docker|chromium|debootstrap
 //
 // An installed program is taken where there is one: what BGSWITCH_TEST_NGINX
 // (BGSWITCH_TEST_STRACE, ...) names, else what PATH or the sbin folders hold, else
@@ -39,7 +39,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|strace|sudo|docker|chromium")
+	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|strace|sudo|docker|chromium|debootstrap")
 	flag.PrintDefaults()
 }
 

@@ -20,11 +20,12 @@ type tool struct {
 // package nginx since Debian 12, in nginx-light before; nginx-common holds
 // mime.types and the like.
 var tools = map[string]tool{
-	"nginx":    {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
-	"strace":   {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
-	"sudo":     {name: "sudo", packages: []string{"sudo", "opendoas"}, proof: []string{"-h"}},
-	"chromium": {name: "chromium", packages: []string{"chromium"}, proof: []string{"--version"}},
-	"docker":   {name: "docker", packages: []string{"docker.io", "docker-compose", "iptables"}, proof: []string{"--version"}},
+	"nginx":       {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
+	"strace":      {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
+	"sudo":        {name: "sudo", packages: []string{"sudo", "opendoas"}, proof: []string{"-h"}},
+	"chromium":    {name: "chromium", packages: []string{"chromium"}, proof: []string{"--version"}},
+	"debootstrap": {name: "debootstrap", packages: []string{"debootstrap"}, proof: []string{"--version"}},
+	"docker":      {name: "docker", packages: []string{"docker.io", "docker-compose", "iptables"}, proof: []string{"--version"}},
 }
 
 // sbinFolders are searched too, since an ordinary user's PATH, and cron's,

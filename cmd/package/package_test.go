@@ -44,7 +44,7 @@ func filesOf(format string) []string {
 		files = append(files, "usr/lib/systemd/system/bgswitch-verify.service", "usr/lib/systemd/system/bgswitch-verify.timer")
 	}
 	if format == "deb" {
-		files = append(files, "usr/share/zsh/vendor-completions/_bgswitch")
+		files = append(files, "usr/share/zsh/vendor-completions/_bgswitch", "usr/share/lintian/overrides/bgswitch")
 	} else {
 		files = append(files, "usr/share/zsh/site-functions/_bgswitch")
 	}

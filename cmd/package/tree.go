@@ -84,6 +84,9 @@ func (s source) texts(format string) (map[string][]byte, error) {
 		"scripts/postremove":                                "cmd/package/scripts/postremove",
 		"usr/share/doc/bgswitch/CHANGELOG.md":               "cmd/CHANGELOG.md",
 	}
+	if format == "deb" {
+		from["usr/share/lintian/overrides/bgswitch"] = "cmd/package/lintian"
+	}
 	if format != "apk" { // there is no systemd there
 		from["usr/lib/systemd/system/bgswitch-verify.service"] = "examples/systemd/bgswitch-verify.service"
 		from["usr/lib/systemd/system/bgswitch-verify.timer"] = "examples/systemd/bgswitch-verify.timer"

@@ -13,9 +13,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/rightstest"
+
+	"golang.org/x/sys/unix"
 )
 
 // The example is run as it stands, there and back: bgswitch on the host, and
@@ -70,6 +73,20 @@ func TestCompose(t *testing.T) {
 			p.unchanged("conf.d/active_upstream.conf")
 		})
 	}
+	t.Run("set up by init", func(t *testing.T) {
+		p.t = t
+		if err := unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""); err != nil { // what init has written keeps its state there
+			t.Fatal(err)
+		}
+		settings, begun := "--config="+filepath.Join(p.dir, "by-init.yaml"), time.Now()
+		p.runs(host.Command(context.Background(), "init", "--yes", settings))
+		said := p.runs(host.Command(context.Background(), "to", "green", settings))
+		t.Logf("from the project to a proved switch: %v", time.Since(begun))
+		if !strings.Contains(said, "proved by identity") {
+			t.Errorf("%s", said)
+		}
+		p.answers("green")
+	})
 }
 
 // project is a copy of the example, with an engine of its own.
