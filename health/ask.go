@@ -184,11 +184,11 @@ func (p *probe) verdict(ctx context.Context) Verdict {
 func (p *probe) why(ctx context.Context) string {
 	switch {
 	case p.settled() && !p.healthy() && p.wavered:
-		return p.reason + " (good answers came between, never " + count(p.check.Passes) + " in a row)"
+		return p.reason + " (there were good answers in between, but never " + count(p.check.Passes) + " in a row)"
 	case p.settled():
 		return p.reason
 	case p.reason != "":
-		return interruption(ctx) + "; the last answer: " + p.reason
+		return interruption(ctx) + "; the last answer was: " + p.reason
 	}
 	return interruption(ctx)
 }

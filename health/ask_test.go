@@ -190,7 +190,7 @@ func TestInterruptedInThePause(t *testing.T) {
 	c := quick()
 	c.Attempts, c.Interval = 2, time.Minute
 	v := Asker{Log: log}.Ask(ctx, c, []Backend{serve(t, answer(503, "db down"))})[0]
-	expect(t, v, false, `interrupted; the last answer: status 503: "db down"`)
+	expect(t, v, false, `interrupted; the last answer was: status 503: "db down"`)
 }
 
 type writerFunc func([]byte)
@@ -273,7 +273,7 @@ func TestNotValid(t *testing.T) {
 	expect(t, v, false, "type: ")
 	v = ask(t, quick(), Backend{Name: "blue"})
 	expect(t, v, false, "network: ")
-	if want := `unhealthy: nothing: network: "" is not allowed, want tcp or unix`; v.String() != want {
+	if want := `unhealthy: nothing: network: "" is not allowed; use tcp or unix`; v.String() != want {
 		t.Errorf("got %s, want %s", v, want)
 	}
 }

@@ -22,10 +22,10 @@ func (b Backend) Validate() error {
 		return nil
 	}
 	if b.Network != "tcp" && b.Network != "unix" {
-		return fmt.Errorf("network: %q is not allowed, want tcp or unix", b.Network)
+		return fmt.Errorf("network: %q is not allowed; use tcp or unix", b.Network)
 	}
 	if b.Address == "" {
-		return fmt.Errorf("address: none given, want host:port or the path of a socket")
+		return fmt.Errorf("address: none given; use host:port or the path of a socket")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (c Check) Validate() error {
 	m.Add(between(c.Interval, 0, 5*time.Minute, Short), "interval")
 	m.Add(between(c.Passes, 1, 100, count), "passes")
 	if c.CAFile != "" && c.Insecure {
-		m.Add(errors.New("not allowed beside a CA file, want one of the two"), "insecure")
+		m.Add(errors.New("not allowed together with a CA file; use only one of the two"), "insecure")
 	}
 	return m.Found()
 }
@@ -75,7 +75,7 @@ func (c Check) Validate() error {
 func validatePath(path string) error {
 	if _, err := url.ParseRequestURI(path); err != nil || path[0] != '/' || strings.Contains(path, "#") {
 		shown, _, _ := strings.Cut(path, "?") // a query may hold a key
-		return fmt.Errorf("%q is not allowed, want a path that begins with /, without #", shown)
+		return fmt.Errorf("%q is not allowed; use a path that begins with /, without #", shown)
 	}
 	return nil
 }
@@ -84,10 +84,10 @@ func validatePath(path string) error {
 func (c Check) validateTCP() error {
 	var m Mistakes
 	if c.Type == TypeTCP && c.Contains != "" {
-		m.Add(errors.New("a tcp check reads no answer, want type http"), "contains")
+		m.Add(errors.New("a tcp check reads no answer; use type http"), "contains")
 	}
 	if c.Type == TypeTCP && len(c.Headers) > 0 {
-		m.Add(errors.New("a tcp check sends none, want type http"), "headers")
+		m.Add(errors.New("a tcp check sends no headers; use type http"), "headers")
 	}
 	return m.Found()
 }
@@ -95,7 +95,7 @@ func (c Check) validateTCP() error {
 // ValidateHost tells whether something may be a Host header.
 func ValidateHost(host string) error {
 	if strings.ContainsFunc(host, outsideHost) {
-		return fmt.Errorf("%q is not allowed, want a name or address, with a port or without", host)
+		return fmt.Errorf("%q is not allowed; use a name or address, with a port or without", host)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (c Check) validateHeaders() error {
 	var m Mistakes
 	for name := range c.Headers {
 		if strings.EqualFold(name, "Host") {
-			m = append(m, Mistake{[]string{name}, errors.New("headers: Host is not allowed here, want it in host")})
+			m = append(m, Mistake{[]string{name}, errors.New("headers: Host is not allowed here; set host instead")})
 		}
 	}
 	m.Add(ValidateHeaders(c.Headers))
@@ -134,11 +134,11 @@ func ValidateHeaders(headers map[string]string) error {
 func ValidateHeader(name, value string) error {
 	switch {
 	case !isToken(name):
-		return errors.New("that is no name of a header, want letters, digits and dashes")
+		return errors.New("that is not the name of a header; use letters, digits and dashes")
 	case ownHeader(name):
 		return fmt.Errorf("%s is not allowed, each attempt sets it itself", name)
 	case strings.ContainsFunc(value, outsideValue):
-		return fmt.Errorf("the value of %s holds a control byte, want printable text", name)
+		return fmt.Errorf("the value of %s contains a control byte; use printable text", name)
 	}
 	return nil
 }
@@ -167,12 +167,12 @@ func oneOf(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return fmt.Errorf("%q is not allowed, want %s", value, strings.Join(allowed, " or "))
+	return fmt.Errorf("%q is not allowed; use %s", value, strings.Join(allowed, " or "))
 }
 
 func between[T cmp.Ordered](value, low, high T, show func(T) string) error {
 	if value < low || value > high {
-		return fmt.Errorf("%s is not allowed, want %s to %s", show(value), show(low), show(high))
+		return fmt.Errorf("%s is not allowed; use %s to %s", show(value), show(low), show(high))
 	}
 	return nil
 }

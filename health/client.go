@@ -55,7 +55,7 @@ func trustOf(c Check) (*tls.Config, error) {
 	}
 	trust.RootCAs = x509.NewCertPool()
 	if !trust.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cannot read the CA file: %s: it holds no certificate", c.CAFile)
+		return nil, fmt.Errorf("cannot read the CA file: %s: there is no certificate in it", c.CAFile)
 	}
 	return trust, nil
 }
@@ -71,7 +71,7 @@ func readCA(path string) ([]byte, error) {
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > caLimit {
-		return nil, errors.Join(err, errors.New("a regular file of at most 1 MiB is needed"))
+		return nil, errors.Join(err, errors.New("it is not a regular file of at most 1 MiB"))
 	}
 	return io.ReadAll(io.LimitReader(file, caLimit))
 }

@@ -41,13 +41,13 @@ func TestAnswers(t *testing.T) {
 		"text is there":        {handler: answer(200, "is ok"), contains: "ok", healthy: true, reason: "status 200"},
 		"503":                  {handler: answer(503, "db down\n"), reason: `status 503: "db down"`},
 		"503, empty":           {handler: answer(503, ""), reason: "status 503"},
-		"error page":           {handler: answer(200, "<h1>Oops</h1>"), contains: "ok", reason: `status 200, but the body does not hold "ok": "<h1>Oops</h1>"`},
+		"error page":           {handler: answer(200, "<h1>Oops</h1>"), contains: "ok", reason: `status 200, but the body does not contain "ok": "<h1>Oops</h1>"`},
 		"redirect":             {handler: redirect("/login"), reason: "status 302 (redirects are not followed): Location /login"},
 		"redirect with secret": {handler: redirect("http://me:pass@h/?next=pass"), reason: "Location http://xxxxx@h/?xxxxx"},
 		"redirect to garbage":  {handler: redirect("http://me:pass@h:bad/"), reason: "not a URL (redirects are not followed)"},
 		"terminal bytes":       {handler: answer(500, "\x1b[2J\x07\u202e"), reason: `status 500: "\x1b[2J\a\u202e"`},
 		"long page":            {handler: answer(500, strings.Repeat("é", 500)), reason: `status 500: "` + strings.Repeat("é", 40) + `"...`},
-		"text comes too late":  {handler: answer(200, strings.Repeat("x", most)+"ok"), contains: "ok", reason: `first 64 KiB of the body does not hold "ok"`},
+		"text comes too late":  {handler: answer(200, strings.Repeat("x", most)+"ok"), contains: "ok", reason: `first 64 KiB of the body does not contain "ok"`},
 		"body cut off":         {handler: cutOffBody, reason: "status 200, but the body was cut off after 3 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestTimeout(t *testing.T) {
 		"silent":          {untilClosed, "no answer within 1s"},
 		"dripping header": {func(c net.Conn) { drip(c, "HTTP/1.1 200 OK") }, "no answer within 1s"},
 		"dripping 1xx":    {func(c net.Conn) { drip(c, "HTTP/1.1 103 Early Hints\r\n\r\n") }, "no answer within 1s"},
-		"dripping body":   {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); drip(c, "more") }, "status 200, but no whole body within 1s"},
+		"dripping body":   {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); drip(c, "more") }, "status 200, but the body was not complete within 1s"},
 		"dripping 503":    {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 503 No\r\n\r\n"); drip(c, "more") }, `status 503: "more`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestPasses(t *testing.T) {
 		{"+++", 1, 3, 3, true, "status 200"},
 		{"-+++", 2, 3, 4, true, "status 200"},
 		{"+-++", 2, 2, 4, true, "status 200"},
-		{"+-+-+-", 3, 2, 6, false, `status 500: "no" (good answers came between, never 2 in a row)`},
+		{"+-+-+-", 3, 2, 6, false, `status 500: "no" (there were good answers in between, but never 2 in a row)`},
 		{"---", 3, 2, 3, false, `status 500: "no"`},
 		{"++-", 1, 3, 3, false, "never 3 in a row"},
 	} {

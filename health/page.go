@@ -38,7 +38,7 @@ func (a Asker) Get(ctx context.Context, u URL, host string, timeout time.Duratio
 		return Page{}, errors.New("cannot ask: no url is given")
 	}
 	if timeout <= 0 {
-		return Page{}, fmt.Errorf("cannot ask: timeout: %s is not allowed, want more than 0", Short(timeout))
+		return Page{}, fmt.Errorf("cannot ask: timeout: %s is not allowed; use more than 0", Short(timeout))
 	}
 	p := u.place(host)
 	page, err := get(client(p, timeout, &tls.Config{}), request(ctx, p, nil))

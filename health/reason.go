@@ -50,7 +50,7 @@ func libraryWords(err error, secret secrets) string {
 	case strings.Contains(text, "HTTP response to HTTPS client"):
 		return "TLS: the answer is plain HTTP"
 	case strings.Contains(text, "failed to parse Location header"):
-		return "a redirect to what is not a URL (redirects are not followed)"
+		return "a redirect to something that is not a URL (redirects are not followed)"
 	}
 	return plain(strings.TrimPrefix(text, "net/http: "))
 }
@@ -58,7 +58,7 @@ func libraryWords(err error, secret secrets) string {
 // cutOff says why the body of an answer did not end.
 func cutOff(err error, page Page, timeout time.Duration) string {
 	if isTimeout(err) {
-		return fmt.Sprintf("status %d, but no whole body within %s", page.Status, Short(timeout))
+		return fmt.Sprintf("status %d, but the body was not complete within %s", page.Status, Short(timeout))
 	}
 	return fmt.Sprintf("status %d, but the body was cut off after %d bytes", page.Status, len(page.Body))
 }
@@ -87,7 +87,7 @@ func missing(text string, page Page) string {
 	if len(page.Body) == most {
 		where = "first 64 KiB of the body"
 	}
-	return fmt.Sprintf("status %d, but the %s does not hold %q: %s", page.Status, where, text, page.Quoted())
+	return fmt.Sprintf("status %d, but the %s does not contain %q: %s", page.Status, where, text, page.Quoted())
 }
 
 func isTimeout(err error) bool {

@@ -33,7 +33,7 @@ func (rs StatusRanges) Has(status int) bool {
 
 func (rs StatusRanges) validate() error {
 	if len(rs) == 0 {
-		return fmt.Errorf("none given, want at least one such as 200 or 200-299")
+		return fmt.Errorf("none given; use at least one, such as 200 or 200-299")
 	}
 	for _, r := range rs {
 		if err := r.validate(); err != nil {
@@ -66,5 +66,5 @@ func ParseStatusRange(text string) (StatusRange, error) {
 }
 
 func errStatus(text string) error {
-	return fmt.Errorf("%q is not allowed, want %d to %d or a range such as 200-299", text, lowestStatus, highestStatus)
+	return fmt.Errorf("%q is not allowed; use %d to %d or a range such as 200-299", text, lowestStatus, highestStatus)
 }

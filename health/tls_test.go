@@ -47,11 +47,11 @@ func TestTLS(t *testing.T) {
 		"insecure":          {func(c *Check) { c.Insecure, c.Host = true, "other.test" }, true, "status 200"},
 		"plain to tls":      {func(c *Check) { c.Scheme = "http" }, false, `status 400: "Client sent an HTTP request to an HTTPS server."`},
 		"no such ca":        {func(c *Check) { c.CAFile = dir + "/none" }, false, "cannot read the CA file: " + dir + "/none: no such file or directory"},
-		"a folder":          {func(c *Check) { c.CAFile = dir }, false, dir + ": a regular file of at most 1 MiB is needed"},
-		"a FIFO":            {func(c *Check) { c.CAFile = fifo }, false, "a regular file of at most 1 MiB is needed"},
-		"a device":          {func(c *Check) { c.CAFile = "/dev/zero" }, false, "a regular file of at most 1 MiB is needed"},
-		"a gibibyte":        {func(c *Check) { c.CAFile = large }, false, "a regular file of at most 1 MiB is needed"},
-		"empty ca":          {func(c *Check) { c.CAFile = empty }, false, "it holds no certificate"},
+		"a folder":          {func(c *Check) { c.CAFile = dir }, false, dir + ": it is not a regular file of at most 1 MiB"},
+		"a FIFO":            {func(c *Check) { c.CAFile = fifo }, false, "it is not a regular file of at most 1 MiB"},
+		"a device":          {func(c *Check) { c.CAFile = "/dev/zero" }, false, "it is not a regular file of at most 1 MiB"},
+		"a gibibyte":        {func(c *Check) { c.CAFile = large }, false, "it is not a regular file of at most 1 MiB"},
+		"empty ca":          {func(c *Check) { c.CAFile = empty }, false, "there is no certificate in it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,7 @@ type URL struct{ whole *url.URL }
 func ParseURL(text string) (URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Scheme != "http" && u.Scheme != "https" || !isPort(u.Port()) {
-		return URL{}, errors.New("not one that can be asked, want http://host:port/path or https://host:port/path")
+		return URL{}, errors.New("bgswitch cannot ask that; use http://host:port/path or https://host:port/path")
 	}
 	return URL{u}, nil
 }

@@ -49,7 +49,7 @@ func parseAddress(s string) (Address, error) {
 		return parseUnix(p)
 	}
 	if _, err := parsePort(strings.TrimPrefix(s, ":")); err == nil {
-		return Address{}, fmt.Errorf("it is a port alone, write it with its host, as 127.0.0.1:%s", strings.TrimPrefix(s, ":"))
+		return Address{}, fmt.Errorf("it is only a port; write it with its host, such as 127.0.0.1:%s", strings.TrimPrefix(s, ":"))
 	}
 	if !strings.HasPrefix(s, "/") && strings.Contains(s, "/") {
 		return Address{}, errors.New("write it without a path, as host:port")
@@ -71,9 +71,9 @@ func checkPlain(s string) error {
 	case strings.Contains(s, "://"):
 		return errors.New("write it without the scheme, as host:port")
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("it holds a blank, a control byte or a byte outside ASCII")
+		return errors.New("it contains a blank, a control byte or a byte outside ASCII")
 	case strings.ContainsAny(s, forbidden):
-		return errors.New("it holds one of " + forbidden)
+		return errors.New("it contains one of " + forbidden)
 	// nginx takes the prefix in any case (ngx_parse_url, src/core/ngx_inet.c).
 	case len(s) >= 5 && strings.EqualFold(s[:5], "unix:") && s[:5] != "unix:":
 		return errors.New("write unix: in lower case")
@@ -84,13 +84,13 @@ func checkPlain(s string) error {
 func parseUnix(p string) (Address, error) {
 	switch {
 	case !strings.HasPrefix(p, "/"):
-		return Address{}, errors.New("a unix socket needs an absolute path, as unix:/run/app.sock")
+		return Address{}, errors.New("a unix socket needs an absolute path, such as unix:/run/app.sock")
 	case len(p) > maxPath:
-		return Address{}, fmt.Errorf("the path has %d bytes, a unix socket's has %d at most", len(p), maxPath)
+		return Address{}, fmt.Errorf("the path has %d bytes; that of a unix socket has at most %d", len(p), maxPath)
 	case p == "/" || path.Clean(p) != p:
-		return Address{}, errors.New("the path of a unix socket needs to be without empty, . and .. parts")
+		return Address{}, errors.New("the path of a unix socket must have no empty, . or .. parts")
 	case strings.ContainsFunc(p, func(r rune) bool { return !isAlnum(byte(r)) && !strings.ContainsRune("/._-+@:,=~%", r) }):
-		return Address{}, errors.New("the path of a unix socket may hold letters, digits and /._-+@:,=~% only")
+		return Address{}, errors.New("the path of a unix socket may contain only letters, digits and /._-+@:,=~%")
 	}
 	return Address{path: p}, nil
 }
@@ -106,7 +106,7 @@ func splitPort(s string) (host string, port uint16, err error) {
 	}
 	host, digits := s[:colon], s[colon+1:]
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		return "", 0, errors.New("an IPv6 address stands in brackets, as [::1]:3001")
+		return "", 0, errors.New("an IPv6 address goes in brackets, as in [::1]:3001")
 	}
 	port, err = parsePort(digits)
 	return host, port, err
@@ -141,11 +141,11 @@ func parseIPv6(s string) (string, error) {
 	case err != nil || !ip.Is6():
 		return "", fmt.Errorf("%s is not an IPv6 address", quote(s))
 	case ip.Zone() != "":
-		return "", errors.New("nginx knows no zones in IPv6 addresses")
+		return "", errors.New("nginx does not support zones in IPv6 addresses")
 	case ip.Is4In6():
 		return "", fmt.Errorf("write the IPv4 address instead: %s", ip.Unmap())
 	case ip.IsUnspecified():
-		return "", errors.New("[::] is no address to connect to, write [::1]")
+		return "", errors.New("[::] is not an address to connect to; write [::1]")
 	}
 	return "[" + ip.String() + "]", nil
 }
@@ -164,9 +164,9 @@ func parseIPv4(s string) (string, error) {
 	ip, err := netip.ParseAddr(s)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s is not an IPv4 address, which has four numbers from 0 to 255", quote(s))
+		return "", fmt.Errorf("%s is not an IPv4 address: four numbers from 0 to 255", quote(s))
 	case ip.IsUnspecified():
-		return "", errors.New("0.0.0.0 is no address to connect to, write 127.0.0.1")
+		return "", errors.New("0.0.0.0 is not an address to connect to; write 127.0.0.1")
 	}
 	return ip.String(), nil
 }
@@ -181,7 +181,7 @@ func checkName(name string) error {
 		return errors.New("write it without the user before the @")
 	}
 	if len(name) > maxHost {
-		return fmt.Errorf("the host name has %d bytes, %d is the most", len(name), maxHost)
+		return fmt.Errorf("the host name has %d bytes, at most %d are allowed", len(name), maxHost)
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		if err := checkLabel(label); err != nil {
@@ -196,11 +196,11 @@ func checkLabel(label string) error {
 	case label == "":
 		return errors.New("the host name has an empty part")
 	case len(label) > maxLabel:
-		return fmt.Errorf("a part of the host name has %d bytes, %d is the most", len(label), maxLabel)
+		return fmt.Errorf("a part of the host name has %d bytes, at most %d are allowed", len(label), maxLabel)
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return errors.New("a part of the host name begins or ends with a hyphen")
 	case strings.ContainsFunc(label, func(r rune) bool { return !isAlnum(byte(r)) && r != '-' && r != '_' }):
-		return errors.New("a host name holds letters, digits, hyphens, underscores and dots only")
+		return errors.New("a host name contains only letters, digits, hyphens, underscores and dots")
 	}
 	return nil
 }

@@ -18,11 +18,11 @@ func advised(refusal error, src []byte, layout Layout) error {
 		is     func(reading, Layout) bool
 		advice string
 	}{
-		{isTemplate, "the file looks like a template, and nginx reads what is made of it: set `file:` to that"},
+		{isTemplate, "the file looks like a template: set `file:` to the file that is generated from it, which nginx reads"},
 		{hasBoth, "traffic goes to both colors there: keep one server line, or mark the idle one `backup`"},
-		{sharesOut, "split_clients shares the traffic out, and bgswitch sends all of it to one color: let a `set` or the default of a `map` name that"},
-		{scripted, "what a script decides cannot be read: let a `set` or the default of a `map` name the color"},
-		{renamed, "a color needs a name or an address that stays the same from one release to the next, such as a network alias of its container"},
+		{sharesOut, "split_clients divides the traffic, and bgswitch sends all of it to one color: name that color in a `set` or in the default of a `map`"},
+		{scripted, "bgswitch cannot read what a script decides: name the color in a `set` or in the default of a `map`"},
+		{renamed, "a color needs a name or an address that stays the same from release to release, such as a network alias of its container"},
 	} {
 		if one.is(read, layout) {
 			r.Advice = one.advice

@@ -9,7 +9,7 @@ import (
 // What cannot be switched as it is, is refused with what would have to change.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
-	const both, template, stays, share, lua = "mark the idle one `backup`", "looks like a template", "stays the same from one release to the next", "shares the traffic out", "cannot be read"
+	const both, template, stays, share, lua = "mark the idle one `backup`", "looks like a template", "stays the same from release to release", "divides the traffic", "cannot read what a script decides"
 	for name, test := range map[string]struct{ src, advice string }{
 		"weights":              {"upstream app { server 127.0.0.1:3001 weight=9; server 127.0.0.1:3002 weight=1; }", both},
 		"both, no flag":        {"server 127.0.0.1:3001;\nserver 127.0.0.1:3002;", both},

@@ -22,12 +22,12 @@ func agree(r reading, finders []finder, words []Word) error {
 	for _, f := range finders {
 		ours, theirs := headsOf(r, f.decides), theirHeads(meaning, f.decides)
 		if !slices.Equal(ours, theirs) {
-			return refuseFile("the two readings see what decides in the file differently: %q here, %q by gonginx", ours, theirs)
+			return refuseFile("bgswitch and gonginx read what decides in the file differently: %q here, %q by gonginx", ours, theirs)
 		}
 	}
 	for _, w := range words {
 		if !sameAround(r.all, w.in, meaning.GetDirectives()) {
-			return refuseAt(r.src, w.Start, "the two readings see %s differently", w.place)
+			return refuseAt(r.src, w.Start, "bgswitch and gonginx read %s differently", w.place)
 		}
 	}
 	return nil
@@ -38,7 +38,7 @@ func agree(r reading, finders []finder, words []Word) error {
 func parse(src []byte) (c *config.Config, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("it panics: %v", p)
+			err = fmt.Errorf("it panicked: %v", p)
 		}
 	}()
 	return parser.NewStringParser(string(src), parser.WithSkipValidDirectivesErr()).Parse()

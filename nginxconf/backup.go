@@ -35,13 +35,13 @@ func (f backupFinder) find(r reading, colors Colors) ([]Word, error) {
 			return nil, err
 		}
 		if seen[w.what] {
-			return nil, refuseAt(r.src, w.Start, "%s stands there twice, expected each once", w.what)
+			return nil, refuseAt(r.src, w.Start, "%s is there twice, expected once", w.what)
 		}
 		seen[w.what] = true
 		words = append(words, w)
 	}
 	if want := len(colors[Blue]) + len(colors[Green]); want != len(words) {
-		return nil, p.refuse(r, "%s has %s, expected %d, those of both colors", p.title(), servers(len(words)), want)
+		return nil, p.refuse(r, "%s has %s, expected the %d of both colors", p.title(), servers(len(words)), want)
 	}
 	return words, nil
 }
@@ -64,14 +64,14 @@ func (p pool) readBackup(r reading, server placed, colors Colors) (Word, error) 
 	case !marked:
 		w.Span = Span{last.outer.End, last.outer.End}
 	case flag != last:
-		return Word{}, refuseAt(r.src, flag.Start, "%s stands before %s, expected it last", backupFlag, quote(last.value))
+		return Word{}, refuseAt(r.src, flag.Start, "%s comes before %s, expected it last", backupFlag, quote(last.value))
 	default:
 		w.Span, w.Color = Span{server.words[len(server.words)-2].outer.End, last.outer.End}, color.Other()
 	}
 	w.Value = string(r.src[w.Start:w.End])
 	w.Line = lineAt(r.src, w.Start)
 	if strings.Trim(w.Value, " \t\"'"+backupFlag) != "" {
-		return Word{}, refuseAt(r.src, flag.Start, "more than blanks stand before %s, expected it behind %s in one line", backupFlag, quote(server.words[len(server.words)-2].value))
+		return Word{}, refuseAt(r.src, flag.Start, "there is more than blanks before %s, expected it on one line right after %s", backupFlag, quote(server.words[len(server.words)-2].value))
 	}
 	return w, nil
 }

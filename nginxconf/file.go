@@ -76,12 +76,12 @@ func (f *File) decide() error {
 	f.live = first.Color
 	for _, w := range f.words {
 		if w.Color != first.Color {
-			return refuseAt(f.src, w.Start, "%s is %s, expected %s as %s in line %d", w.place, w.Color, first.Color, first.place, first.Line)
+			return refuseAt(f.src, w.Start, "%s is %s, expected %s, as %s is on line %d", w.place, w.Color, first.Color, first.place, first.Line)
 		}
 	}
 	for i, w := range f.words[1:] {
 		if w.Start < f.words[i].End {
-			return refuseAt(f.src, w.Start, "%s and %s are the same word, expected each once", f.words[i].place, w.place)
+			return refuseAt(f.src, w.Start, "%s and %s are the same word, expected each only once", f.words[i].place, w.place)
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ func (includeFinder) decides(name string) bool { return name == "include" }
 func (f includeFinder) find(r reading, colors Colors) ([]Word, error) {
 	all := r.included(colors)
 	if len(all) > 1 {
-		return nil, refuseAt(r.src, all[1].words[0].Start, "a color is included here and in line %d, expected one place", all[0].words[0].line)
+		return nil, refuseAt(r.src, all[1].words[0].Start, "a color is included here and on line %d, expected one place", all[0].words[0].line)
 	}
 	if len(all) == 0 {
 		return nil, refuseFile("the file includes no color, expected %s", colors)

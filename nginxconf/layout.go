@@ -33,7 +33,7 @@ func (l Layout) Validate() error {
 			return fmt.Errorf("cannot use layout: %s%w", prefixed(name), err)
 		}
 		if len(l) > 1 && (name == "" || name == ServerOf(Sole).String()) {
-			return errors.New("cannot use layout: several places each need their selector")
+			return errors.New("cannot use layout: each of several places needs its own selector")
 		}
 		if slices.Contains(seen, name) {
 			return fmt.Errorf("cannot use layout: `%s` is named twice", name)
@@ -85,17 +85,34 @@ func (c Colors) Validate() error {
 		if blue < green {
 			short = Blue
 		}
-		return &ColorError{short, -1, fmt.Errorf("blue has %s and green has %s, expected equally many, and at least one", servers(blue), servers(green))}
+		return &ColorError{short, -1, c.unequal()}
 	}
 	return c.checkDistinct()
 }
 
-func servers(n int) string {
-	if n == 1 {
-		return "1 server"
+// unequal says how many values each color has.
+func (c Colors) unequal() error {
+	one, several := "address", "addresses"
+	for _, v := range slices.Concat(c[Blue], c[Green]) {
+		if _, is := v.(Address); !is {
+			one, several = "value", "values"
+		}
 	}
-	return fmt.Sprintf("%d servers", n)
+	blue, green := len(c[Blue]), len(c[Green])
+	if blue == green {
+		return fmt.Errorf("blue and green have no %s; give each at least one", one)
+	}
+	return fmt.Errorf("blue has %s, green has %d; give both the same number", counted(blue, one, several), green)
 }
+
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
+func servers(n int) string { return counted(n, "server", "servers") }
 
 // checkDistinct refuses a value that stands for both colors, or twice.
 func (c Colors) checkDistinct() error {
@@ -103,10 +120,10 @@ func (c Colors) checkDistinct() error {
 	for _, color := range []Color{Blue, Green} {
 		for i, v := range c[color] {
 			if v == nil || v.String() == "" {
-				return &ColorError{color, i, errors.New("a value is empty")}
+				return &ColorError{color, i, errors.New("it has an empty value")}
 			}
 			if slices.ContainsFunc(seen, func(before Value) bool { return before.Is(v.String()) }) {
-				return &ColorError{color, i, fmt.Errorf("%s is named twice", v)}
+				return &ColorError{color, i, fmt.Errorf("%s is given twice", v)}
 			}
 			seen = append(seen, v)
 		}
@@ -156,6 +173,9 @@ func (c Colors) String() string {
 		for _, v := range c[color] {
 			all = append(all, fmt.Sprintf("%s (%s)", v, color))
 		}
+	}
+	if last := len(all) - 1; last > 0 {
+		all = append(all[:last-1], all[last-1]+" or "+all[last])
 	}
 	return strings.Join(all, ", ")
 }

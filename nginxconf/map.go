@@ -24,7 +24,7 @@ func (f mapFinder) find(r reading, colors Colors) ([]Word, error) {
 		defaults = append(defaults, m.defaults()...)
 	}
 	if len(maps) > 1 || len(defaults) > 1 {
-		return nil, refuseFile("`%s` has %d defaults in %d maps, expected one", f, len(defaults), len(maps))
+		return nil, refuseFile("`%s` has %s in %s, expected one default", f, counted(len(defaults), "default", "defaults"), counted(len(maps), "map", "maps"))
 	}
 	return r.targets(defaults, 0, colors, f.String(), Word{Variable: f.variable})
 }

@@ -39,7 +39,7 @@ func (f passFinder) find(r reading, colors Colors) ([]Word, error) {
 	if f.location == "" {
 		all = r.ofColor(f.name, 0, colors)
 		if len(all) > 1 {
-			return nil, refuseAt(r.src, all[1].words[0].Start, "%s passes to a color here and in line %d, expected one place: name it, as `selector: %s in location %s`",
+			return nil, refuseAt(r.src, all[1].words[0].Start, "%s passes to a color here and on line %d, expected one place: name it, for example `selector: %s in location %s`",
 				f.name, all[0].words[0].line, f.name, all[0].location())
 		}
 	}

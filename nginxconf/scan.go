@@ -71,7 +71,7 @@ func checkBytes(src []byte) error {
 		}
 	}
 	if i := bytes.IndexByte(src, 0); i >= 0 {
-		return refuseAt(src, i, "a NUL byte stands here, expected text")
+		return refuseAt(src, i, "there is a NUL byte here, expected text")
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (s *scanner) readComment() error {
 		length = len(s.src) - s.at
 	}
 	if length > maxPiece {
-		return refuseAt(s.src, s.at, "too long comment: %d bytes, expected at most %d", length, maxPiece)
+		return refuseAt(s.src, s.at, "the comment is too long: %d bytes, expected at most %d", length, maxPiece)
 	}
 	s.add(aComment, s.at+length)
 	return nil
@@ -146,7 +146,7 @@ func (s *scanner) openBlock() error {
 		return refuseAt(s.src, s.at, `unexpected "{", expected a statement`)
 	}
 	if s.depth++; s.depth > maxDepth {
-		return refuseAt(s.src, s.at, "a block stands %d levels deep, expected at most %d", s.depth, maxDepth)
+		return refuseAt(s.src, s.at, "a block is %d levels deep, expected at most %d", s.depth, maxDepth)
 	}
 	s.words = 0
 	s.add(anOpening, s.at+1)
@@ -212,7 +212,7 @@ func (s *scanner) endQuoted(mark int) error {
 // addWord appends a word whose text without quotes is inner.
 func (s *scanner) addWord(inner Span, end int) error {
 	if n := inner.End - inner.Start; n > maxPiece {
-		return refuseAt(s.src, s.at, "too long word: %d bytes, expected at most %d", n, maxPiece)
+		return refuseAt(s.src, s.at, "the word is too long: %d bytes, expected at most %d", n, maxPiece)
 	}
 	if s.words == 0 {
 		s.first = string(s.src[inner.Start:inner.End])

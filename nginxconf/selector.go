@@ -80,16 +80,16 @@ func (s Selector) resolve(r reading, colors Colors) (finder, error) {
 	switch len(found) {
 	case 0:
 		if len(r.pools()) == 0 {
-			return nil, refuseFile("no word in the file is a value of a color, expected %s", colors)
+			return nil, refuseFile("nothing in the file is blue or green, expected %s", colors)
 		}
 		return serverFinder{Sole}, nil // its refusal says what is missing
 	case 1:
 		return found[0], nil
 	}
 	if blue, green, ok := r.onePerColor(colors); ok {
-		return nil, refuseFile("upstream %s is blue's and upstream %s is green's, so that something else decides: name it, as `selector: set $active`, with `blue: %s` and `green: %s`", blue, green, blue, green)
+		return nil, refuseFile("upstream %s is blue's and upstream %s is green's, so something else decides: name it, for example `selector: set $active`, with `blue: %s` and `green: %s`", blue, green, blue, green)
 	}
-	return nil, refuseFile("%d places hold a value of a color, expected one: name it, as `selector: %s`", len(found), joined(found))
+	return nil, refuseFile("%d places name a color, expected one: say which, as `selector: %s`", len(found), joined(found))
 }
 
 func joined(found []finder) string {

@@ -169,39 +169,39 @@ func TestSelectorsRefuse(t *testing.T) {
 		name, selector, colors, src string
 		want                        []string
 	}{
-		{"two places, none named", "", local, "upstream app { server 127.0.0.1:3001; }\nlocation / { proxy_pass http://127.0.0.1:3001; }", []string{"2 places hold a value of a color", "`selector: server in upstream app`", "`selector: proxy_pass in location /`"}},
+		{"two places, none named", "", local, "upstream app { server 127.0.0.1:3001; }\nlocation / { proxy_pass http://127.0.0.1:3001; }", []string{"2 places name a color", "`selector: server in upstream app`", "`selector: proxy_pass in location /`"}},
 		{"one upstream per color", "", local, "upstream b { server 127.0.0.1:3001; }\nupstream g { server 127.0.0.1:3002; }\nset $active b;", []string{"upstream b is blue's and upstream g is green's", "`selector: set $active`", "`blue: b` and `green: g`"}},
-		{"nothing of a color", "", local, "location / { proxy_pass http://127.0.0.1:9; }", []string{"no word in the file is a value of a color"}},
+		{"nothing of a color", "", local, "location / { proxy_pass http://127.0.0.1:9; }", []string{"nothing in the file is blue or green"}},
 		{"set, not there", "set $a", "blue | green", "set $b blue;", []string{"the file has no `set $a`"}},
-		{"set, of no color", "set $a", "blue | green", "set $a red;", []string{"line 1", "`set $a` is \"red\"", "blue (blue), green (green)"}},
-		{"set, without a value", "set $a", "blue | green", "set $a;", []string{"without a value"}},
+		{"set, of no color", "set $a", "blue | green", "set $a red;", []string{"line 1", "`set $a` is \"red\"", "blue (blue) or green (green)"}},
+		{"set, without a value", "set $a", "blue | green", "set $a;", []string{"has no value"}},
 		{"set, half and half", "set $a", "blue | green", "server { set $a blue; }\nserver { set $a green; }", []string{"line 2", "is green, expected blue"}},
-		{"set, a value in a value", "set $a", local, "set $a http://127.0.0.1:30010;", []string{"belongs to no color"}},
-		{"set, an escape", "set $a", local, `set $a "http://127.0.0.1:3001\t";`, []string{"belongs to no color"}},
+		{"set, a value in a value", "set $a", local, "set $a http://127.0.0.1:30010;", []string{"is neither blue nor green"}},
+		{"set, an escape", "set $a", local, `set $a "http://127.0.0.1:3001\t";`, []string{"is neither blue nor green"}},
 		{"set, in Lua", "set $a", "blue | green", "init_by_lua_block { set = 1 }\n", []string{"no `set $a`"}},
 		{"set, in a comment", "set $a", "blue | green", "# set $a blue;\n", []string{"no `set $a`"}},
-		{"set, another name for it", "set $a", "blue | green", "set $a Blue;", []string{"belongs to no color"}},
-		{"set, another spelling, not named", "", "blue | green", "set $a Blue;", []string{"no word in the file is a value of a color, expected blue (blue), green (green)"}},
-		{"set, the address of a user", "set $a", local, "set $a http://user@127.0.0.1:3001;", []string{"belongs to no color"}},
-		{"proxy_pass, twice", "proxy_pass", local, "location /a { proxy_pass http://127.0.0.1:3001; }\nlocation /b { proxy_pass http://127.0.0.1:3001; }", []string{"line 2", "in line 1", "`selector: proxy_pass in location /a`"}},
+		{"set, another name for it", "set $a", "blue | green", "set $a Blue;", []string{"is neither blue nor green"}},
+		{"set, another spelling, not named", "", "blue | green", "set $a Blue;", []string{"nothing in the file is blue or green, expected blue (blue) or green (green)"}},
+		{"set, the address of a user", "set $a", local, "set $a http://user@127.0.0.1:3001;", []string{"is neither blue nor green"}},
+		{"proxy_pass, twice", "proxy_pass", local, "location /a { proxy_pass http://127.0.0.1:3001; }\nlocation /b { proxy_pass http://127.0.0.1:3001; }", []string{"line 2", "on line 1", "`selector: proxy_pass in location /a`"}},
 		{"proxy_pass, both colors", "proxy_pass", local, "location /a { proxy_pass http://127.0.0.1:3001; }\nlocation /b { proxy_pass http://127.0.0.1:3002; }", []string{"expected one place"}},
-		{"proxy_pass, a variable", "proxy_pass", local, "location / { proxy_pass http://$x; }", []string{"belongs to no color"}},
+		{"proxy_pass, a variable", "proxy_pass", local, "location / { proxy_pass http://$x; }", []string{"is neither blue nor green"}},
 		{"proxy_pass, no such location", "proxy_pass in location /x", local, "location / { proxy_pass http://127.0.0.1:3001; }", []string{"no `proxy_pass in location /x`"}},
 		{"proxy_pass, none", "proxy_pass", local, "location / { return 200; }", []string{"the file has no `proxy_pass`"}},
 		{"map, no default", "map $a", "blue | green", "map $x $a { y blue; }", []string{"the file has no `map $a`"}},
-		{"map, two defaults", "map $a", "blue | green", "map $x $a { default blue; default blue; }", []string{"2 defaults in 1 maps"}},
-		{"map, two maps", "map $a", "blue | green", "map $x $a { default blue; }\nmap $y $a { default blue; }", []string{"2 maps"}},
-		{"map, of no color", "map $a", "blue | green", "map $x $a { default red; }", []string{"belongs to no color"}},
-		{"include, both", "include", "b.conf | g.conf", "include b.conf;\ninclude g.conf;", []string{"line 2", "included here and in line 1"}},
+		{"map, two defaults", "map $a", "blue | green", "map $x $a { default blue; default blue; }", []string{"2 defaults in 1 map,"}},
+		{"map, two maps", "map $a", "blue | green", "map $x $a { default blue; }\nmap $y $a { default blue; }", []string{"2 maps, expected one default"}},
+		{"map, of no color", "map $a", "blue | green", "map $x $a { default red; }", []string{"is neither blue nor green"}},
+		{"include, both", "include", "b.conf | g.conf", "include b.conf;\ninclude g.conf;", []string{"line 2", "included here and on line 1"}},
 		{"include, neither", "include", "b.conf | g.conf", "include x.conf;", []string{"includes no color", "b.conf (blue)"}},
 		{"include, a pattern", "include", "b.conf | g.conf", "include *.conf;", []string{"includes no color"}},
 		{"backup, nobody", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002; }", []string{"is green, expected blue"}},
 		{"backup, both", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001 backup; server 127.0.0.1:3002 backup; }", []string{"expected"}},
-		{"backup, one color alone", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; }", []string{"has 1 server, expected 2"}},
-		{"backup, a third server", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 backup; server c:1; }", []string{"belongs to no color"}},
-		{"backup, twice the same", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3001; }", []string{"stands there twice"}},
+		{"backup, one color alone", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; }", []string{"has 1 server, expected the 2"}},
+		{"backup, a third server", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 backup; server c:1; }", []string{"is neither blue nor green"}},
+		{"backup, twice the same", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3001; }", []string{"is there twice"}},
 		{"backup, down", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 backup down; }", []string{"marked down"}},
-		{"backup, among the parameters", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 backup weight=1; }", []string{"backup stands before \"weight=1\", expected it last"}},
+		{"backup, among the parameters", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 backup weight=1; }", []string{"backup comes before \"weight=1\", expected it last"}},
 		{"backup, in a line of its own", "backup in upstream app", local, "upstream app { server 127.0.0.1:3001; server 127.0.0.1:3002 # b\nbackup; }", []string{"more than blanks"}},
 		{"backup, no such upstream", "backup in upstream app", local, "upstream web { server 127.0.0.1:3001; }", []string{"no upstream app"}},
 		// Where gonginx reads something else.
@@ -229,7 +229,7 @@ func TestSeveralPlaces(t *testing.T) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 	_, err := edit(t, strings.Replace(before, "$active blue", "$active green", 1), l, Green)
-	wantRefusal(t, err, "expected green as `set $active` in line 1")
+	wantRefusal(t, err, "expected green, as `set $active` is on line 1")
 	twice := append(selecting(t, "proxy_pass", local), selecting(t, "proxy_pass in location /", local)...)
 	_, err = edit(t, "location / { proxy_pass http://127.0.0.1:3001; }", twice, Green)
 	wantRefusal(t, err, "the same word")

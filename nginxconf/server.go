@@ -60,7 +60,7 @@ func (f serverFinder) find(r reading, colors Colors) ([]Word, error) {
 		words = append(words, w)
 	}
 	if want := len(colors[Blue]); want != len(words) {
-		return nil, p.refuse(r, "%s has %s, expected %d as each color has", p.title(), servers(len(words)), want)
+		return nil, p.refuse(r, "%s has %s, expected %d, as each color has", p.title(), servers(len(words)), want)
 	}
 	return words, nil
 }
@@ -82,14 +82,14 @@ func (p pool) readServer(r reading, server placed, colors Colors) (Word, error) 
 func (s placed) ofColor(r reading, colors Colors, flags ...string) (address word, color Color, i int, err error) {
 	address, some := s.arg(0)
 	if !some {
-		return address, "", 0, refuseAt(r.src, s.words[0].Start, "a server without an address, expected %s", colors)
+		return address, "", 0, refuseAt(r.src, s.words[0].Start, "the server has no address, expected %s", colors)
 	}
 	if mark, marked := s.marked(flags...); marked {
-		return address, "", 0, refuseAt(r.src, mark.Start, "server %s is marked %s, expected no server that is %s", quote(address.value), mark.value, strings.Join(flags, " or "))
+		return address, "", 0, refuseAt(r.src, mark.Start, "server %s is marked %s, expected a server that is not %s", quote(address.value), mark.value, strings.Join(flags, " or "))
 	}
 	color, i, ok := colors.find(address.value)
 	if !ok {
-		return address, "", 0, refuseAt(r.src, address.Start, "server %s belongs to no color, expected %s", quote(address.value), colors)
+		return address, "", 0, refuseAt(r.src, address.Start, "server %s is neither blue nor green, expected %s", quote(address.value), colors)
 	}
 	return address, color, i, nil
 }
@@ -111,10 +111,10 @@ func (s *statement) marked(flags ...string) (word, bool) {
 func checkBeside(src []byte, before []Word, w Word) error {
 	for _, b := range before {
 		if b.Color != w.Color {
-			return refuseAt(src, w.Start, "%s is %s, expected %s as in line %d", w.what, w.Color, b.Color, b.Line)
+			return refuseAt(src, w.Start, "%s is %s, expected %s, as on line %d", w.what, w.Color, b.Color, b.Line)
 		}
 		if b.texts[b.Color] == w.texts[w.Color] {
-			return refuseAt(src, w.Start, "%s stands in line %d already, expected each once", w.what, b.Line)
+			return refuseAt(src, w.Start, "%s is on line %d already, expected once", w.what, b.Line)
 		}
 	}
 	return nil
@@ -208,7 +208,7 @@ func soleName(all []pool) (string, error) {
 	case len(names) == 1:
 		return names[0], nil
 	case len(names) > 1:
-		return "", refuseFile("the file has %d upstreams, expected 1: name one of %s", len(names), strings.Join(names, ", "))
+		return "", refuseFile("the file has %d upstreams, expected 1: set `upstream:` to one of %s", len(names), strings.Join(names, ", "))
 	case len(all) > 0:
 		return "", nil
 	}
@@ -239,11 +239,11 @@ func (p pool) checkContent(r reading, colors Colors) error {
 		at := s.words[0].Start
 		switch name := s.name(); {
 		case strings.HasPrefix(name, "balancer_by_lua"):
-			return refuseAt(r.src, at, "%s chooses the server of %s, expected server lines only", name, p.title())
+			return refuseAt(r.src, at, "%s chooses the server of %s, expected only server lines", name, p.title())
 		case s.isBlock:
-			return refuseAt(r.src, at, "a block %s stands in %s, expected server lines", quote(name), p.title())
+			return refuseAt(r.src, at, "there is a block %s in %s, expected server lines", quote(name), p.title())
 		case name == "include":
-			return refuseAt(r.src, at, "an include stands in %s, expected every server in this file", p.title())
+			return refuseAt(r.src, at, "there is an include in %s, expected every server in this file", p.title())
 		}
 	}
 	if len(p.servers()) == 0 {

@@ -70,11 +70,11 @@ func (r reading) targets(all []placed, i int, colors Colors, what string, like W
 	for _, s := range all {
 		w, some := s.arg(i)
 		if !some {
-			return nil, refuseAt(r.src, s.words[0].Start, "`%s` without a value, expected %s", what, colors)
+			return nil, refuseAt(r.src, s.words[0].Start, "`%s` has no value, expected %s", what, colors)
 		}
 		span, color, ok := colors.findTarget(w)
 		if !ok {
-			return nil, refuseAt(r.src, w.Start, "`%s` is %s, which belongs to no color, expected %s", what, quote(w.value), colors)
+			return nil, refuseAt(r.src, w.Start, "`%s` is %s, which is neither blue nor green, expected %s", what, quote(w.value), colors)
 		}
 		word := like
 		word.Span, word.Line, word.Value, word.Color = span, w.line, string(r.src[span.Start:span.End]), color

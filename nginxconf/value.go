@@ -35,9 +35,9 @@ func ParseName(s string) (Name, error) {
 	case s == "":
 		return "", errors.New("cannot read value: it is empty")
 	case len(s) > maxName:
-		return "", fmt.Errorf("cannot read value: it has %d bytes, %d is the most", len(s), maxName)
+		return "", fmt.Errorf("cannot read value: it has %d bytes, at most %d are allowed", len(s), maxName)
 	case strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }):
-		return "", fmt.Errorf("cannot read value: %s: letters, digits and _-.:/@%%+,=~ only", quote(s))
+		return "", fmt.Errorf("cannot read value: %s: it may contain only letters, digits and _-.:/@%%+,=~", quote(s))
 	}
 	return Name(s), nil
 }

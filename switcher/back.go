@@ -78,7 +78,7 @@ func (s *Switcher) cutBack() *statedir.Back {
 
 // cutWords tell of a `back` that was cut off.
 func (p *part) cutWords() string {
-	return fmt.Sprintf("%s began to go back from %s to %s %s, and no record says that it was done", p.cut.Who, p.cut.From, p.cut.To, Ago(time.Since(p.cut.Time).Abs()))
+	return fmt.Sprintf("%s began to go back from %s to %s %s, but no record says that it finished", p.cut.Who, p.cut.From, p.cut.To, Ago(time.Since(p.cut.Time).Abs()))
 }
 
 // noteBack notes that a `back` begins, so that the next one does not return to

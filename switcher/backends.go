@@ -43,7 +43,7 @@ func (s *Switcher) backends(ctx context.Context, color Color, worker int, dump f
 	var found []backend
 	for _, address := range s.servers(color, dump) {
 		if address == (nginxconf.Address{}) {
-			return nil, fmt.Errorf("where the servers of %s listen is not known", color)
+			return nil, fmt.Errorf("it is not known where the servers of %s listen", color)
 		}
 		b, err := locate(ctx, address, worker)
 		if err != nil {

@@ -36,19 +36,19 @@ const (
 func (b Bake) Validate() error {
 	var m health.Mistakes
 	if b.For < 0 || b.For > longestBake {
-		m.Add(fmt.Errorf("%s is not allowed, want at most 24h", health.Short(b.For)), "for")
+		m.Add(fmt.Errorf("%s is not allowed; use at most 24h", health.Short(b.For)), "for")
 	}
 	switch {
 	case b.Interval < shortestBakeInterval || b.Interval > time.Hour:
-		m.Add(fmt.Errorf("%s is not allowed, want 0.1s to 1h", health.Short(b.Interval)), "interval")
+		m.Add(fmt.Errorf("%s is not allowed; use 0.1s to 1h", health.Short(b.Interval)), "interval")
 	case b.For > 0 && b.Interval > b.For:
 		m.Add(fmt.Errorf("%s is longer than the bake, which is %s", health.Short(b.Interval), health.Short(b.For)), "interval")
 	}
 	if b.Fall < 1 || b.Fall > 100 {
-		m.Add(fmt.Errorf("%d is not allowed, want 1 to 100", b.Fall), "fall")
+		m.Add(fmt.Errorf("%d is not allowed; use 1 to 100", b.Fall), "fall")
 	}
 	if b.Max5xx < 0 || b.Max5xx >= 100 {
-		m.Add(fmt.Errorf("%g%% is not allowed, want 0%% or more, and less than 100%%", b.Max5xx), "max_5xx")
+		m.Add(fmt.Errorf("%g%% is not allowed; use 0%% or more, and less than 100%%", b.Max5xx), "max_5xx")
 	}
 	if b.MinRequests < 1 {
 		m.Add(errors.New("at least one request is needed to judge by"), "min_requests")

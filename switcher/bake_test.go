@@ -169,7 +169,7 @@ func TestBakeGoesBack(t *testing.T) {
 		"asked through nginx": {func(b *bakery) { b.Switcher.Site.URLs = healthyURLs(b) }, func(b *bakery) { b.Green.Sicken(true) }, "green failed 2 times in a row: through nginx: status 503"},
 		"it hangs":            {func(b *bakery) { b.Switcher.Site.Check.Timeout = 200 * time.Millisecond }, func(b *bakery) { b.Green.Mute(true) }, "green failed 2 times in a row: GET http://%s/: no answer within"},
 		"the access log": {func(b *bakery) { b.bake.AccessLog = b.log; b.writeLog(200, 10) },
-			func(b *bakery) { b.writeLog(200, 18); b.writeLog(502, 2) }, "2 of 20 requests since the switch were answered 5xx, which is 10%%, and more than 5%%"},
+			func(b *bakery) { b.writeLog(200, 18); b.writeLog(502, 2) }, "2 of 20 requests since the switch were answered with 5xx: 10%%, more than 5%%"},
 		"the command": {func(b *bakery) {
 			b.bake.Command = []string{"/bin/sh", "-c", "[ ! -e " + b.Dir + "/broken ] || { echo no orders; exit 3; }"}
 		}, func(b *bakery) { b.touch("broken") }, "the command of the bake failed: /bin/sh: exit status 3: no orders"},
@@ -222,7 +222,7 @@ func TestBakeMarksTheRelease(t *testing.T) {
 	b.stands(switcher.Blue)
 	b.Green.Sicken(false)
 	_, err := b.to(switcher.Green)
-	if outcomeOf(err) != switcher.Blocked || !strings.Contains(err.Error(), "green carries v43, which was fled by bgswitch bake at ") || !strings.Contains(err.Error(), "green failed 2 times in a row: ") {
+	if outcomeOf(err) != switcher.Blocked || !strings.Contains(err.Error(), "green carries v43, which was marked as bad by bgswitch bake at ") || !strings.Contains(err.Error(), "green failed 2 times in a row: ") {
 		t.Errorf("to what was fled: %v", err)
 	}
 	b.stands(switcher.Blue)
@@ -266,7 +266,7 @@ func TestBakeCannotGoBack(t *testing.T) {
 	if outcomeOf(baked.Err) != switcher.Stuck || !strings.HasPrefix(baked.Err.Error(), "cannot go back to blue: cannot find the target healthy: blue: unhealthy after 3 attempts") {
 		t.Errorf("it ends with %v", baked.Err)
 	}
-	if got := trafficOf(baked.Err); !strings.HasPrefix(got, "stuck: neither color is healthy, and nothing was changed: green is live, and failed: green failed 2 times in a row: ") {
+	if got := trafficOf(baked.Err); !strings.HasPrefix(got, "stuck: neither color is healthy, and nothing was changed; green is live and failed: green failed 2 times in a row: ") {
 		t.Errorf("it says of the traffic: %s", got)
 	}
 	if fmt.Sprint(b.Workers()) != fmt.Sprint(workers) {
@@ -399,7 +399,7 @@ func TestBakeCountsVisitorsAlone(t *testing.T) {
 			if fewest > most {
 				t.Errorf("with no visitor at all there are %d requests", fewest)
 			}
-			if outcomeOf(baked.Err) != switcher.WentBack || !regexp.MustCompile("^cannot keep green live: [123] of 1[0-3] requests since the switch were answered 5xx").MatchString(baked.Err.Error()) {
+			if outcomeOf(baked.Err) != switcher.WentBack || !regexp.MustCompile("^cannot keep green live: [123] of 1[0-3] requests since the switch were answered with 5xx").MatchString(baked.Err.Error()) {
 				t.Errorf("it ends with %v; %+v", baked.Err, baked.Look.Log)
 			}
 			if is := baked.Look.Unmarked; (is > 0) != (name == "no user agent") {
@@ -425,11 +425,11 @@ func TestBakeIsOvertaken(t *testing.T) {
 		records []string
 	}{
 		"back": {func(b *bakery) { b.switches(switcher.Request{Command: "back", Who: "bob"}) }, switcher.Blue,
-			"cannot let green bake to the end: meanwhile `bgswitch back` by bob: done", "", []string{"back blue done", "to green done begun"}},
+			"cannot let green bake to the end: in the meantime, `bgswitch back` by bob: done", "", []string{"back blue done", "to green done begun"}},
 		"forth and back": {func(b *bakery) {
 			b.switches(switcher.Request{To: switcher.Blue, Command: "to", Who: "bob"})
 			b.switches(switcher.Request{To: switcher.Green, Command: "to", Who: "bob"})
-		}, switcher.Green, "", "the bake has ended: meanwhile `bgswitch to` by bob: done; green is live still", []string{"to green done", "to blue done", "to green done begun"}},
+		}, switcher.Green, "", "the bake has ended: in the meantime, `bgswitch to` by bob: done; green is still live", []string{"to green done", "to blue done", "to green done begun"}},
 		"by an editor": {func(b *bakery) { b.byHand(switcher.Blue) }, switcher.Blue,
 			"cannot let green bake to the end: the file names blue now", "", []string{"to green done begun"}},
 	} {
@@ -495,7 +495,7 @@ func TestSecondBake(t *testing.T) {
 	b := newBakery(t, newStand(t, nginxtest.Options{}))
 	var second *switcher.Baker
 	baked := b.until(b.begin(switcher.Green), asked(1), func(func()) { second = b.begin(switcher.Blue) })
-	if outcomeOf(baked.Err) != switcher.WentBack || !strings.Contains(baked.Err.Error(), "meanwhile `bgswitch to` by test: done") {
+	if outcomeOf(baked.Err) != switcher.WentBack || !strings.Contains(baked.Err.Error(), "in the meantime, `bgswitch to` by test: done") {
 		t.Errorf("the first ends with %v", baked.Err)
 	}
 	if is := b.Baking(); is.CutOff() || is == nil || is.To != switcher.Blue {
@@ -525,7 +525,7 @@ func TestBakeOntoItself(t *testing.T) {
 	if err != nil || result.Outcome != switcher.Done || result.Baker != nil {
 		t.Errorf("it bakes: %+v, %v", result, err)
 	}
-	want := "the file named green before: no color is known to go back to, and so nothing bakes"
+	want := "the file named green before: no color to go back to is known, so nothing bakes"
 	if len(result.Notes) != 1 || result.Notes[0] != want {
 		t.Errorf("the notes are %q, want %q", result.Notes, want)
 	}
@@ -557,7 +557,7 @@ func TestBakeIsKeptFromGoingBack(t *testing.T) {
 	if got := trafficOf(baked.Err); !strings.HasPrefix(got, "stuck: green is live and failed: the command of the bake failed: ") || !strings.HasSuffix(got, "; nothing was changed") {
 		t.Errorf("it says of the traffic: %s", got)
 	}
-	if len(baked.Notes) != 1 || !strings.HasPrefix(baked.Notes[0], "how the bake has ended could not be recorded: ") {
+	if len(baked.Notes) != 1 || !strings.HasPrefix(baked.Notes[0], "cannot record how the bake ended: ") {
 		t.Errorf("the notes are %q", baked.Notes)
 	}
 	b.records("to green done begun")

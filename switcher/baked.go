@@ -86,7 +86,7 @@ func (b *Baker) stays(end ending) Baked {
 		baked.Record = b.record
 		baked.Err = b.overtakenBy(end.overtaken)
 		if baked.Err == nil {
-			baked.Notes = append(baked.Notes, fmt.Sprintf("the bake has ended: %s; %s is live still", end.overtaken, b.record.To))
+			baked.Notes = append(baked.Notes, fmt.Sprintf("the bake has ended: %s; %s is still live", end.overtaken, b.record.To))
 		}
 		return b.released(baked)
 	}
@@ -110,7 +110,7 @@ func (b *Baker) overtakenBy(by string) error {
 	}
 	return &Error{
 		Outcome: WentBack, Step: fmt.Sprintf("let %s bake to the end", b.record.To), Err: errors.New(by),
-		Traffic: fmt.Sprintf("%s is not live any more: the bake has touched nothing", b.record.To), Hint: b.hintStatus(),
+		Traffic: fmt.Sprintf("%s is no longer live; the bake changed nothing", b.record.To), Hint: b.hintStatus(),
 	}
 }
 
@@ -118,7 +118,7 @@ func (b *Baker) overtakenBy(by string) error {
 // could not be done is told.
 func (b *Baker) recordEnd() (notes []string) {
 	if err := b.appendEnd(); err != nil {
-		notes = append(notes, fmt.Sprintf("how the bake has ended could not be recorded: %v", err))
+		notes = append(notes, fmt.Sprintf("cannot record how the bake ended: %v", err))
 	}
 	return notes
 }
@@ -140,7 +140,7 @@ func (b *Baker) appendEnd() error {
 
 func (b *Baker) released(baked Baked) Baked {
 	if err := b.lock.Release(); err != nil {
-		b.Log.Debug().Err(err).Msg("cannot let go of the bake")
+		b.Log.Debug().Err(err).Msg("cannot release the bake")
 	}
 	return baked
 }
@@ -158,7 +158,7 @@ func (b *Baker) left(result Result, err, why error) Baked {
 		baked.Err = &Error{
 			Outcome: WentBack, Step: fmt.Sprintf("keep %s live", to), Err: why,
 			Traffic: fmt.Sprintf("went back: %s is live again, proved by %s, and %s is idle", from, result.Record.Proof, to),
-			Hint:    fmt.Sprintf("see what is wrong with %s (`%s`), mend it, and switch again", to, b.Command("check", string(to))),
+			Hint:    fmt.Sprintf("see what is wrong with %s (`%s`), fix it, and switch again", to, b.Command("check", string(to))),
 		}
 		return b.released(baked)
 	}
@@ -168,7 +168,7 @@ func (b *Baker) left(result Result, err, why error) Baked {
 		failed.Diff, failed.Traffic, failed.Hint = refused.Diff, refused.Traffic, refused.Hint
 	}
 	if result.Outcome == Unhealthy {
-		failed.Hint = fmt.Sprintf("mend one of them: `%s` goes back once %s is healthy", b.Command("to", string(from), "--wait", "1m"), from)
+		failed.Hint = fmt.Sprintf("fix one of them; `%s` goes back once %s is healthy", b.Command("to", string(from), "--wait", "1m"), from)
 	}
 	failed.Traffic = b.stuckWords(result.Outcome, failed.Traffic, why)
 	baked.Err = failed
@@ -180,7 +180,7 @@ func (b *Baker) stuckWords(outcome Outcome, traffic string, why error) string {
 	words := fmt.Sprintf("stuck: %s is live and failed: %v", b.record.To, why)
 	switch {
 	case outcome == Unhealthy:
-		return fmt.Sprintf("stuck: neither color is healthy, and nothing was changed: %s is live, and failed: %v", b.record.To, why)
+		return fmt.Sprintf("stuck: neither color is healthy, and nothing was changed; %s is live and failed: %v", b.record.To, why)
 	case outcome == Stuck:
 		return fmt.Sprintf("%s; %s had failed: %v", traffic, b.record.To, why)
 	case traffic != "":

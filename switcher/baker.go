@@ -96,7 +96,7 @@ func (p *part) newBaker(r statedir.Record, told []command.Told) (*Baker, error) 
 
 // String tells what he is about to do.
 func (b *Baker) String() string {
-	return fmt.Sprintf("%s bakes for %s: should it fail, %s becomes live again; Ctrl-C leaves %[1]s live", b.record.To, health.Short(b.bake.For), b.record.From)
+	return fmt.Sprintf("%s bakes for %s; if it fails, %s becomes live again; Ctrl-C leaves %[1]s live", b.record.To, health.Short(b.bake.For), b.record.From)
 }
 
 // close lets go of what is held but the lock.
@@ -342,9 +342,9 @@ func (b *Baker) namesNow() string {
 func (b *Baker) overtaker() string {
 	last, err := b.State.Newest()
 	if err != nil || last == nil {
-		return "somebody has switched"
+		return "somebody else has switched"
 	}
-	return fmt.Sprintf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
+	return fmt.Sprintf("in the meantime, `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
 }
 
 // runOn runs the operator's command again and again, until the time is up. The

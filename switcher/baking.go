@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/lock"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 )
 
@@ -89,7 +90,7 @@ func (s *Switcher) mayBake(closed error) error {
 	case r == nil || r.Bake == nil || r.Bake.Outcome != statedir.BakeBegun:
 		return nil
 	}
-	return fmt.Errorf("%s was to bake until %s; `%s` sees whether it does", r.To, InZone(r.Bake.Until), s.StatusAsRoot())
+	return fmt.Errorf("%s was to bake until %s; `%s` sees whether it does", r.To, moment.Text(r.Bake.Until), s.StatusAsRoot())
 }
 
 // CutOff says that nobody watches any more who was to.
@@ -98,9 +99,9 @@ func (b *Baking) CutOff() bool { return b != nil && b.Holder == nil }
 // String tells of it.
 func (b *Baking) String() string {
 	if b.CutOff() {
-		return fmt.Sprintf("the bake of %s after the switch at %s was cut off: nobody has watched it to its end", b.To, b.Began.Local().Format(time.DateTime))
+		return fmt.Sprintf("the bake of %s after the switch at %s was interrupted; outcome unknown", b.To, moment.Text(b.Began))
 	}
-	return fmt.Sprintf("%s bakes until %s, watched by process %d: should it fail, %s becomes live again", b.To, b.Until.Local().Format(time.TimeOnly), b.Holder.PID, b.From)
+	return fmt.Sprintf("%s bakes until %s, watched by process %d; if it fails, %s becomes live again", b.To, moment.Clock(b.Until), b.Holder.PID, b.From)
 }
 
 // begin takes the file from whoever has it, and notes the bake. The lock of the
@@ -134,9 +135,9 @@ func (p *part) endBaking(r *Result) {
 		return
 	}
 	if err := lock.Expel(p.bakingPath()); err != nil {
-		r.Notes = append(r.Notes, fmt.Sprintf("the bake of %s could not be ended: %v", b.To, err))
+		r.Notes = append(r.Notes, fmt.Sprintf("cannot end the bake of %s: %v", b.To, err))
 	} else if b.CutOff() {
-		r.Notes = append(r.Notes, "this was told for the last time: the bake that was cut off is forgotten now")
+		r.Notes = append(r.Notes, "the interrupted bake is now forgotten; you will not be told of it again")
 	}
 	if !b.CutOff() && p.survey.request.baker == nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("this ends the bake of %s that process %d watched", b.To, b.Holder.PID))
@@ -164,11 +165,11 @@ func (p *part) bakes(r *Result) {
 	switch {
 	case request.Bake == nil:
 	case r.Outcome == Already && p.Baking() != nil:
-		r.Notes = append(r.Notes, fmt.Sprintf("nothing was switched, and so no other bake begins: %s", p.Baking()))
+		r.Notes = append(r.Notes, fmt.Sprintf("nothing was switched, so no other bake begins: %s", p.Baking()))
 	case r.Outcome == Already:
-		r.Notes = append(r.Notes, "nothing was switched, and so nothing bakes")
+		r.Notes = append(r.Notes, "nothing was switched, so nothing bakes")
 	case r.Outcome == Done && r.Plan.From == r.Plan.To:
-		r.Notes = append(r.Notes, fmt.Sprintf("the %s %s before: no color is known to go back to, and so nothing bakes", p.word("file named", "files named"), r.Plan.To))
+		r.Notes = append(r.Notes, fmt.Sprintf("the %s %s before: no color to go back to is known, so nothing bakes", p.word("file named", "files named"), r.Plan.To))
 	case r.Outcome == Done:
 		p.beginBake(r)
 	}
@@ -177,7 +178,7 @@ func (p *part) bakes(r *Result) {
 func (p *part) beginBake(r *Result) {
 	baker, err := p.newBaker(r.Record, p.told(BakeCommand))
 	if err != nil {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s does not bake, for that could not be noted: %v", r.Plan.To, err))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s does not bake, because the bake could not be recorded: %v", r.Plan.To, err))
 		return
 	}
 	r.Record.Bake = baker.noted(statedir.BakeBegun, "")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 )
 
@@ -74,10 +75,10 @@ func (s *Switcher) hintBlocks(unread error) string {
 func (p *part) blocked(to Color) (against Objections, err error) {
 	holding, err := p.Blocks()
 	if errors.Is(err, fs.ErrPermission) && p.survey.request.DryRun {
-		return nil, fmt.Errorf("whether %s is blocked is unknown: %w", to, err)
+		return nil, fmt.Errorf("it is unknown whether %s is blocked: %w", to, err)
 	}
 	if err != nil {
-		return Objections{{What: fmt.Sprintf("whether %s is blocked is unknown: %v", to, err), Hints: []string{p.hintBlocks(err)}}}, nil
+		return Objections{{What: fmt.Sprintf("it is unknown whether %s is blocked: %v", to, err), Hints: []string{p.hintBlocks(err)}}}, nil
 	}
 	for _, b := range holding {
 		if b.Color == to {
@@ -98,21 +99,15 @@ func BlockWords(b statedir.Block) string {
 
 // GivenWords are who blocked, where and when, and why, as far as that is known.
 func GivenWords(b statedir.Block) string {
-	words := "since " + InZone(b.Time)
+	words := "since " + moment.Text(b.Time)
 	if b.Who != "" {
 		words = fmt.Sprintf("%s on %s %s", b.Who, b.Host, words)
 	}
 	if !b.Until.IsZero() {
-		words += ", until " + InZone(b.Until.Time)
+		words += ", until " + moment.Text(b.Until.Time)
 	}
 	if b.Reason != "" {
 		words += ": " + string(b.Reason)
 	}
 	return words
 }
-
-// ZoneLayout is how a time is written that names its zone.
-const ZoneLayout = "2006-01-02 15:04:05 MST"
-
-// InZone is a time where it is read, with its zone.
-func InZone(t time.Time) string { return t.Local().Format(ZoneLayout) }

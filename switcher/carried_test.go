@@ -22,7 +22,7 @@ func (s *stand) pending() []string {
 	return s.about(result, carries)
 }
 
-const carries = "nginx loads other changes, too: "
+const carries = "nginx also loads other changes: "
 
 // What somebody else has changed, and nobody has loaded yet, is loaded by a
 // switch, too: that is said, of three files at most, until it was.

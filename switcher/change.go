@@ -48,7 +48,7 @@ func (c *Change) decide(words []nginxconf.Word, to Color) {
 func (c *Change) add(edit Edit, of LiveFile, plan Plan) error {
 	read, err := nginxconf.Read(c.After, of.Layout)
 	if of.Whole != nil || c.of.Whole != nil || err == nil && read.Live() != plan.From {
-		err = errors.New("two of the sites decide by the same of it")
+		err = errors.New("two of the sites decide by the same part of it")
 	}
 	if err == nil {
 		c.After, err = read.Edit(plan.To)
@@ -65,8 +65,8 @@ func (c *Change) needed() bool { return c.Changes() }
 
 // Why a link cannot be led elsewhere for a container.
 var (
-	errMountedAlone = errors.New("nginx has what the link leads to mounted by itself, and would not see it led elsewhere")
-	errNotMounted   = errors.New("nginx is not shown what the link would lead to")
+	errMountedAlone = errors.New("nginx has a mount of its own where the link leads, and would not see the link change")
+	errNotMounted   = errors.New("nginx cannot see where the link would lead")
 )
 
 // writtenOver says that the file is written in place.

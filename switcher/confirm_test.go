@@ -26,7 +26,7 @@ func confirmed(t *testing.T, blue, green switcher.Mark) *stand {
 // A confirm that cannot work is refused before it costs a cut-over.
 func TestConfirmValidate(t *testing.T) {
 	t.Parallel()
-	const url, inside = "http://127.0.0.1/", "stands inside the other"
+	const url, inside = "http://127.0.0.1/", "is part of the other"
 	for _, test := range []struct {
 		url, host   string
 		blue, green switcher.Mark
@@ -40,8 +40,8 @@ func TestConfirmValidate(t *testing.T) {
 		{"", "", "b", "g", "url: "},
 		{url, "a b", "b", "g", "host: "},
 		{url, "a/b", "b", "g", "host: "},
-		{url, "", "", "g", "blue: a header"},
-		{url, "", "b", " \t", "green: a header"},
+		{url, "", "", "g", "blue: it is empty"},
+		{url, "", "b", " \t", "green: it is empty"},
 		{url, "", "X-Color:", "g", "blue: the header"},
 		{url, "", "b", "one\ntwo", "green: the mark"},
 		{url, "", "X-Color: \x1b[1m", "g", "blue: the mark"},
@@ -105,7 +105,7 @@ func TestConfirmTellsNoColorBefore(t *testing.T) {
 				if took := time.Since(began); took > 8*time.Second {
 					t.Errorf("dry run %v: it took %s", dry, took)
 				}
-				said := s.about(result, "`confirm` tells no color before the switch")
+				said := s.about(result, "`confirm` does not show a color before the switch")
 				if len(said) != 1 || !strings.Contains(said[0], test.says) {
 					t.Errorf("dry run %v: it says %q, want %q", dry, result.Notes, test.says)
 				}

@@ -337,7 +337,7 @@ func TestNamedByTheWrongPID(t *testing.T) {
 	for pid, want := range map[int][2]string{
 		gone.Process.Pid: {"does not exist", "remove `pid`"},
 		s.PID:            {"is an nginx of this host", "remove `pid`"},
-		os.Getpid():      {"and no nginx runs in a container of its", "remove `pid`"},
+		os.Getpid():      {"and no nginx runs in its container", "remove `pid`"},
 	} {
 		s.Switcher.Nginx.MasterPID = pid
 		failed := s.refuses(switcher.Failed, fmt.Sprintf("process %d, which the settings name", pid))
@@ -570,7 +570,7 @@ func TestContainerWithAnotherFileOverIt(t *testing.T) {
 		t.Fatalf("%v: %s", err, said)
 	}
 	s.Switcher.Nginx.MasterPID = s.PID
-	s.refuses(switcher.Failed, "is not shown the live file")
+	s.refuses(switcher.Failed, "does not see the live file")
 }
 
 // A link among the files of a folder that a container is shown is led elsewhere
@@ -620,7 +620,7 @@ func TestAnotherThatOnlySeesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Switcher.Nginx.Reload = []string{"true"} // which reaches one that nobody sees
-	if _, err := s.to(switcher.Green); err == nil || !strings.Contains(err.Error(), "nothing could prove a switch") {
+	if _, err := s.to(switcher.Green); err == nil || !strings.Contains(err.Error(), "nothing else could prove a switch") {
 		t.Errorf("%v, want that only `confirm` could prove it", err)
 	}
 }

@@ -197,7 +197,7 @@ func (s *stand) fails(result switcher.Result, err error, known bool) {
 	s.t.Helper()
 	var failed *switcher.Error
 	if errors.As(err, &failed) && failed.Outcome == switcher.Stuck && !known {
-		if !strings.Contains(failed.Traffic, "does not take the old file either") || !strings.Contains(failed.Traffic, "the file says blue") {
+		if !strings.Contains(failed.Traffic, "does not load the old file either") || !strings.Contains(failed.Traffic, "the file says blue") {
 			s.t.Errorf("it does not say how things stand: %v; %s", err, failed.Traffic)
 		}
 		return
@@ -343,7 +343,7 @@ func TestMasterStoppedWithTheFileInPlace(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Outcome != switcher.Stuck {
 		t.Fatalf("got %v, want it to be stuck", err)
 	}
-	for _, says := range []string{"nginx may yet load it", "the file says green", "; blue answered"} {
+	for _, says := range []string{"nginx may still load it", "the file says green", "; blue answered"} {
 		if !strings.Contains(failed.Traffic, says) {
 			t.Errorf("it does not say %q: %s", says, failed.Traffic)
 		}

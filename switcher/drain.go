@@ -152,7 +152,7 @@ func passing(err error, first bool) bool {
 func (s *Switcher) notDrained(open Drain, wait time.Duration) error {
 	why := open.String()
 	if wait > 0 {
-		why = fmt.Sprintf("after %s still %s", health.Short(wait), why)
+		why = fmt.Sprintf("after %s, still %s", health.Short(wait), why)
 	}
 	return refuse(NotDrained, fmt.Sprintf("`%s` waits until it may be stopped", s.Command("drain", string(open.Color), "--wait", "5m")), errors.New(why))
 }
@@ -176,7 +176,7 @@ func (l *drainage) dump(ctx context.Context, is found) func() *nginx.Dump {
 		if l.tests && len(is.nginx.Test) == 0 {
 			var err error
 			if l.tested, err = is.nginx.TestAsIs(ctx, is.master); err != nil {
-				l.Log.Debug().Err(err).Msg("what nginx reads is not known")
+				l.Log.Debug().Err(err).Msg("it is not known what nginx reads")
 			}
 		}
 		l.tests = false
@@ -206,7 +206,7 @@ func (l *drainage) once(ctx context.Context, asking bool) (Drain, error) {
 	}
 	dump := l.dump(ctx, is)
 	if asking && st.Answers != st.Live && !l.known(files, st.Running, dump) {
-		return open, refuse(Failed, fmt.Sprintf("`%s` makes sure", l.to(st.Live)), fmt.Errorf("whether it is idle is unknown: %s", st.Running.Why))
+		return open, refuse(Failed, fmt.Sprintf("`%s` makes sure", l.to(st.Live)), fmt.Errorf("it is unknown whether it is idle: %s", st.Running.Why))
 	}
 	open = l.open(ctx, open, st, dump)
 	if len(open.Workers) > 0 {
@@ -227,7 +227,7 @@ func (l *drainage) endless(is found, dump func() *nginx.Dump) []string {
 	return l.notes
 }
 
-const noteEndless = "nginx lets old workers take as long as they like: with `worker_shutdown_timeout 10m;` at the top of its configuration, it closes after that time what is still open"
+const noteEndless = "nginx lets old workers take as long as they like; with `worker_shutdown_timeout 10m;` at the top of its configuration, it closes what is still open after that time"
 
 // idle refuses a color that is not the one that is idle, or that has the traffic.
 func (l *drainage) idle(color Color, st Status) error {
@@ -237,11 +237,11 @@ func (l *drainage) idle(color Color, st Status) error {
 	case color == st.Live:
 		return refuse(NotDrained, l.hintStatus(), fmt.Errorf("%s is live", color))
 	case st.Running.Err != nil:
-		return refuse(Failed, l.hintForMaster(st.Running.Err), fmt.Errorf("whether anything is open is unknown: %w", st.Running.Err))
+		return refuse(Failed, l.hintForMaster(st.Running.Err), fmt.Errorf("it is unknown whether anything is open: %w", st.Running.Err))
 	case is != nil && !*is:
-		return refuse(Drifted, fmt.Sprintf("`%s` has nginx load it", l.to(st.Live)), fmt.Errorf("nginx has not loaded that %s is idle: %s", color, st.Running.Why))
+		return refuse(Drifted, fmt.Sprintf("`%s` makes nginx load it", l.to(st.Live)), fmt.Errorf("nginx has not loaded the change that made %s idle: %s", color, st.Running.Why))
 	case st.Answers == color:
-		return refuse(Drifted, l.hintStatus(), errors.New("it is idle by the file, and answers through nginx"))
+		return refuse(Drifted, l.hintStatus(), errors.New("it is idle by the file, but it answers through nginx"))
 	}
 	return nil
 }

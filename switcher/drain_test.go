@@ -361,7 +361,7 @@ func TestDrainOfTheKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.drained("")
-	s.refusal(err, switcher.Failed, "whether anything is open is unknown")
+	s.refusal(err, switcher.Failed, "it is unknown whether anything is open")
 	_ = syscall.Kill(serving, syscall.SIGTERM)
 	s.gone(serving)
 	again := s.startAgain()
@@ -400,7 +400,7 @@ func TestDrainOfWhatCannotBeSeen(t *testing.T) {
 	s := newStand(t, nginxtest.Options{})
 	s.Switcher.Nginx = &nginx.Nginx{Binary: s.Switcher.Nginx.Binary, Conf: "/nowhere/nginx.conf", Reload: []string{"true"}, Test: []string{"true"}}
 	_, err := s.drained("")
-	s.refusal(err, switcher.Failed, "whether anything is open is unknown")
+	s.refusal(err, switcher.Failed, "it is unknown whether anything is open")
 }
 
 // An nginx in a container is looked at as one on the host is: in its network, by
@@ -476,7 +476,7 @@ func TestDrainOfAFileThatIsNotRead(t *testing.T) {
 	s.reloadByHand()
 	s.answers(switcher.Blue, 3)
 	_, err = s.drained(switcher.Blue)
-	s.refusal(err, switcher.Failed, "whether it is idle is unknown")
+	s.refusal(err, switcher.Failed, "it is unknown whether it is idle")
 	if err := os.WriteFile(s.Conf, conf, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"bgswitch/health"
 	"bgswitch/switcher/journal"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -45,9 +46,9 @@ const (
 func (r DrillRequest) Validate() error {
 	switch {
 	case r.Rate < 1 || r.Rate > drillMostRate:
-		return fmt.Errorf("%d questions a second are not allowed, want 1 to %d", r.Rate, drillMostRate)
+		return fmt.Errorf("%d requests a second are not allowed; use 1 to %d", r.Rate, drillMostRate)
 	case r.Stay < 0 || r.Stay > drillMostStay:
-		return fmt.Errorf("to stay for %s is not allowed, want at most %s", r.Stay, drillMostStay)
+		return fmt.Errorf("--stay %s is not allowed; use at most %s", r.Stay, drillMostStay)
 	}
 	return nil
 }
@@ -117,7 +118,7 @@ func (s *Switcher) Drill(ctx context.Context, r DrillRequest) (Drilled, error) {
 
 func (d *drill) run(ctx context.Context) error {
 	if d.Site.Confirm == nil {
-		return refuse(Failed, "set `confirm:` in the settings: its marks tell which color answers", errors.New("no `confirm:` says where to ask through nginx"))
+		return refuse(Failed, "set `confirm:` in the settings: its marks tell which color answers", errors.New("without `confirm:` there is no url to ask through nginx"))
 	}
 	if err := d.take(ctx); err != nil {
 		return err
@@ -144,7 +145,7 @@ func (d *drill) take(ctx context.Context) error {
 	}
 	for _, p := range places {
 		if _, found := p.CutOff(); found {
-			return &Error{Outcome: Drifted, Step: "begin", Err: errors.New("an earlier run was killed, and has left something to mend"), Hint: d.hintStatus()}
+			return &Error{Outcome: Drifted, Step: "begin", Err: errors.New("an earlier run was killed and left something to repair"), Hint: d.hintStatus()}
 		}
 	}
 	err = d.State.Create()
@@ -175,7 +176,7 @@ func (d *drill) begin() error {
 	}
 	if cut := d.cutDrill(); cut != nil && cut.From != d.report.From {
 		return &Error{Outcome: Drifted, Step: "begin", Hint: fmt.Sprintf("`%s` goes back", d.to(cut.From)),
-			Err: fmt.Errorf("an earlier drill was killed half way: %s was live before it, and %s is", cut.From, d.report.From)}
+			Err: fmt.Errorf("an earlier drill was killed halfway: %s was live before it, and %s is live now", cut.From, d.report.From)}
 	}
 	b, err := d.findBaking()
 	if err != nil {
@@ -186,7 +187,7 @@ func (d *drill) begin() error {
 	}
 	d.report.To = d.report.From.Other()
 	if d.before, err = d.State.Drills(); err != nil {
-		d.report.Notes = append(d.report.Notes, fmt.Sprintf("what is kept of earlier drills cannot be read: %v", err))
+		d.report.Notes = append(d.report.Notes, fmt.Sprintf("cannot read what is kept of earlier drills: %v", err))
 	}
 	begun := d.report.Drill
 	begun.Outcome = statedir.DrillBegun
@@ -226,7 +227,7 @@ func (d *drill) leg(ctx context.Context, r Request) error {
 	result, err := d.Switch(ctx, r)
 	d.there = time.Now()
 	if err == nil && (result.Outcome != Done || result.Plan.From == result.Plan.To) {
-		err = &Error{Outcome: Failed, Step: "practise", Err: fmt.Errorf("somebody has led the %s to %s meanwhile", d.word("file", "files"), r.To), Hint: d.hintStatus()}
+		err = &Error{Outcome: Failed, Step: "practise", Err: fmt.Errorf("somebody else has switched the %s to %s in the meantime", d.word("file", "files"), r.To), Hint: d.hintStatus()}
 	}
 	d.report.Legs = append(d.report.Legs, result)
 	leg := &statedir.Leg{Outcome: string(result.Outcome), Proof: result.Record.Proof, TookMS: milliseconds(d.there.Sub(began)), CutOverMS: result.Record.CutOverMS}
@@ -262,11 +263,11 @@ func (d *drill) halfWay(err error) error {
 	failed := asError("go back", err)
 	where := failed.Traffic
 	failed.Outcome = Stuck
-	failed.Traffic = fmt.Sprintf("stuck half way: %s has the traffic, and had to give it back to %s", d.report.To, d.report.From)
+	failed.Traffic = fmt.Sprintf("stuck halfway: %s has the traffic, and should have given it back to %s", d.report.To, d.report.From)
 	if where != "" {
 		failed.Traffic += "; " + where
 	}
-	failed.Hint = fmt.Sprintf("mend %s, then type `%s`", d.report.From, d.to(d.report.From))
+	failed.Hint = fmt.Sprintf("fix %s, then run `%s`", d.report.From, d.to(d.report.From))
 	return failed
 }
 
@@ -303,7 +304,7 @@ func (d *drill) keep(err error) error {
 		kept.Last = &last
 	}
 	if failed := d.State.KeepDrills(kept); failed != nil {
-		d.report.Notes = append(d.report.Notes, fmt.Sprintf("the drill could not be kept: %v", failed))
+		d.report.Notes = append(d.report.Notes, fmt.Sprintf("cannot record the drill: %v", failed))
 	}
 	return err
 }
@@ -331,13 +332,13 @@ func (s *Switcher) drills(held bool) *Drills {
 func (d Drills) String() string {
 	switch {
 	case d.Cut != nil:
-		return fmt.Sprintf("killed, the one of %s: %s was live when it began", InZone(d.Cut.Time), d.Cut.From)
+		return fmt.Sprintf("the one at %s was killed; %s was live when it began", moment.Text(d.Cut.Time), d.Cut.From)
 	case d.Err != nil:
 		return fmt.Sprintf("unknown: %v", d.Err)
 	case d.Last == nil:
-		return fmt.Sprintf("never: `%s` practises the way back", d.practise)
+		return fmt.Sprintf("never; `%s` practices the way back", d.practise)
 	case d.Last.WayBackMS != nil:
-		return fmt.Sprintf("%s: the way back took %s from Enter", InZone(d.Last.Time), health.Short(time.Duration(*d.Last.WayBackMS*float64(time.Millisecond))))
+		return fmt.Sprintf("%s: the way back took %s from Enter", moment.Text(d.Last.Time), health.Short(time.Duration(*d.Last.WayBackMS*float64(time.Millisecond))))
 	}
-	return fmt.Sprintf("%s: %s", InZone(d.Last.Time), d.Last.Outcome)
+	return fmt.Sprintf("%s: %s", moment.Text(d.Last.Time), d.Last.Outcome)
 }

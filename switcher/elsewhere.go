@@ -42,14 +42,14 @@ func (s *Survey) deciding() []nginx.Passing {
 func (p *part) noteElsewhere(outcome Outcome) {
 	for _, e := range p.elsewhere {
 		if outcome == Done && e.Color == p.plan.From && p.plan.From != p.plan.To {
-			p.note("nginx still passes to %s (%s) in %s: a switch leaves that as it is", e.Color, e.Value, some(e.Lines))
+			p.note("nginx still passes to %s (%s) in %s; a switch does not change that", e.Color, e.Value, some(e.Lines))
 			continue
 		}
-		p.note("%s; a switch leaves that as it is", ElsewhereWords(e))
+		p.note("%s; a switch does not change that", ElsewhereWords(e))
 	}
 }
 
 // ElsewhereWords say where nginx passes to a color, too.
 func ElsewhereWords(e statedir.Elsewhere) string {
-	return fmt.Sprintf("nginx passes to %s (%s) in %s, too", e.Color, e.Value, some(e.Lines))
+	return fmt.Sprintf("nginx also passes to %s (%s) in %s", e.Color, e.Value, some(e.Lines))
 }

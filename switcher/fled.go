@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 )
 
@@ -24,9 +25,9 @@ type Fled struct {
 
 func (f Fled) String() string {
 	if f.Who == "" { // who looks may not know
-		return "fled at " + InZone(f.Time)
+		return "marked as bad at " + moment.Text(f.Time)
 	}
-	return fmt.Sprintf("fled by %s at %s: %s", f.Who, InZone(f.Time), f.Why)
+	return fmt.Sprintf("marked as bad by %s at %s: %s", f.Who, moment.Text(f.Time), f.Why)
 }
 
 // fledSchema is the version of fledRecords: one that is not known is not read.
@@ -49,7 +50,7 @@ func (s *Switcher) Fled() ([]Fled, error) {
 		err = fmt.Errorf("%s/%s is of another version of bgswitch", s.State.Path, statedir.FledFile)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("which releases were fled cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read which releases are marked as bad: %w", err)
 	}
 	return kept.Fled, nil
 }
@@ -65,7 +66,7 @@ func (s *Survey) flee() error {
 	return s.take(stepFlee, func() error {
 		return s.each(func(p *part) error {
 			if p.plan.From == p.plan.To {
-				p.note("%s is not left: nothing is marked", p.plan.From)
+				p.note("nothing leaves %s, so no release is marked as bad", p.plan.From)
 			} else {
 				p.flee()
 			}
@@ -84,10 +85,10 @@ func (p *part) flee() {
 	mark.Unread = readable && (left.Name == "" || left.Said)
 	switch as := left.Name != "" && left.Name == p.carried(p.readings.now(p.plan.To)).Name; {
 	case from == "":
-		p.note("which color is left is not known: nothing is marked")
+		p.note("it is not known which color is left, so no release is marked as bad")
 		return
 	case left.Name == "" && !readable:
-		p.note("what %s carries is not known: %s", from, p.blockInstead())
+		p.note("it is not known what %s carries: %s", from, p.blockInstead())
 		return
 	case as && mark.Unread:
 		mark.Release = "" // the target is not what is bad
@@ -96,7 +97,7 @@ func (p *part) flee() {
 		return
 	}
 	if err := p.remark(mark, &mark); err != nil {
-		p.note("what %s carries could not be marked as bad: %v", from, err)
+		p.note("cannot mark what %s carries as bad: %v", from, err)
 		return
 	}
 	if p.mark = &mark; !mark.Unread {
@@ -105,11 +106,11 @@ func (p *part) flee() {
 }
 
 func (p *part) blockInstead() string {
-	return fmt.Sprintf("nothing is marked; `%s` keeps everybody from it", p.Command("block", string(p.plan.From), "--reason", p.survey.request.Bad))
+	return fmt.Sprintf("no release is marked as bad; `%s` keeps everybody from that color", p.Command("block", string(p.plan.From), "--reason", p.survey.request.Bad))
 }
 
 func (p *part) asWell(name string) string {
-	return fmt.Sprintf("%s carries %s as well: %s", p.plan.To, name, p.blockInstead())
+	return fmt.Sprintf("%s also carries %s: %s", p.plan.To, name, p.blockInstead())
 }
 
 // settle says what an unread mark is of, once that is told: where the switch is
@@ -137,7 +138,7 @@ func (p *part) settle(done bool) (note string) {
 		mark.Release, mark.Unread = statedir.Text(read.Name), false
 	}
 	if err := p.remark(*p.mark, as); err != nil {
-		return fmt.Sprintf("what %s carries could not be marked by its name (%s): %v; %s", from, read, err, p.mark.kept())
+		return fmt.Sprintf("cannot mark what %s carries by its name (%s): %v; %s", from, read, err, p.mark.kept())
 	}
 	if p.mark = as; as == nil {
 		return p.asWell(read.Name)
@@ -166,11 +167,11 @@ func (s *Switcher) remark(flight Fled, mark *Fled) error {
 func (f Fled) kept() string {
 	switch {
 	case !f.Unread:
-		return fmt.Sprintf("%s is marked as bad: nobody goes to it again without --override", f.Release)
+		return fmt.Sprintf("%s is marked as bad; nobody can switch to it again without --override", f.Release)
 	case f.Release == "":
-		return fmt.Sprintf("what %s carries could not be read: nobody goes to it again without --override", f.Color)
+		return fmt.Sprintf("what %s carries could not be read; nobody can switch to it again without --override", f.Color)
 	}
-	return fmt.Sprintf("what %s carries could not be read, and was said to be %s: nobody goes to either again without --override", f.Color, f.Release)
+	return fmt.Sprintf("what %s carries could not be read, and was said to be %s; nobody can switch to either again without --override", f.Color, f.Release)
 }
 
 // afterFlight objects to a release that was fled, and to what may still be it. Who
@@ -181,7 +182,7 @@ func (p *part) afterFlight() (Objections, error) {
 	case errors.Is(err, fs.ErrPermission) && p.survey.request.DryRun:
 		return nil, err
 	case err != nil:
-		return Objections{{What: err.Error(), Hints: []string{p.hintUnread(err, filepath.Join(p.State.Path, statedir.FledFile), "none was fled")}}}, nil
+		return Objections{{What: err.Error(), Hints: []string{p.hintUnread(err, filepath.Join(p.State.Path, statedir.FledFile), "no release is marked as bad")}}}, nil
 	case len(kept) == 0:
 		return nil, nil
 	}
@@ -202,12 +203,12 @@ func (p *part) fledStill(kept []Fled) Objections {
 	hint := "`" + p.survey.Again("--release", "RELEASE") + "` says what it carries"
 	switch {
 	case kept[i].Unread:
-		hint = "see whether " + string(to) + " carries another release than then"
+		hint = "see whether " + string(to) + " carries a different release now"
 		if carries.Name == "" {
-			hint += ", and say which with --release"
+			hint += ", and name it with --release"
 		}
 	case carries.Err != nil:
-		hint = "what it carries is unknown: " + carries.Err.Error()
+		hint = "it is unknown what it carries: " + carries.Err.Error()
 	}
 	return Objections{{What: fmt.Sprintf("%s may still carry %s", to, kept[i].which()), Hints: []string{hint}}}
 }

@@ -132,10 +132,10 @@ func TestMarkIsOfWhatIsLeft(t *testing.T) {
 	if r = s.newestIs("back"); r.Fled != "v52" || r.FledUnread || r.FromRelease != "v52" || r.FromSaid || r.ReleaseRecord != result.Record.ReleaseRecord {
 		t.Errorf("recorded in the end: %+v, answered: %+v", r.ReleaseRecord, result.Record.ReleaseRecord)
 	}
-	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, "v52 is marked as bad: ") || strings.Contains(notes, "v51") {
+	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, "v52 is marked as bad; ") || strings.Contains(notes, "v51") {
 		t.Errorf("it says %s", notes)
 	}
-	s.refused(switcher.Green, "green carries v52, which was fled by test at ")
+	s.refused(switcher.Green, "green carries v52, which was marked as bad by test at ")
 	green.release.Store("v51")
 	s.switched(switcher.Green) // that one was not bad
 }
@@ -152,12 +152,12 @@ func TestUnreadMarkHolds(t *testing.T) {
 	result := s.flies("it loses carts")
 	s.Switcher.Site.Releases.Timeout = time.Minute
 	s.marked("v51?")
-	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, "what green carries could not be read, and was said to be v51: nobody goes to either again without --override") {
+	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, "what green carries could not be read, and was said to be v51; nobody can switch to either again without --override") {
 		t.Errorf("it says %s", notes)
 	}
 	green.release.Store("v52")
 	green.goOn()
-	s.refused(switcher.Green, "green may still carry what was fled by test at ")
+	s.refused(switcher.Green, "green may still carry what was marked as bad by test at ")
 	s.refused(switcher.Green, ": it loses carts (it could not be read then, and was said to be v51)")
 	passes := switcher.Request{To: switcher.Green, Handover: nginx.HandoverFast, Command: "to", Who: "test", Override: "I have looked"}
 	if _, err := s.Switch(t.Context(), passes); err != nil {
@@ -167,7 +167,7 @@ func TestUnreadMarkHolds(t *testing.T) {
 	s.switched(switcher.Green)
 	s.switched(switcher.Blue)
 	green.release.Store("v51")
-	s.refused(switcher.Green, "green carries v51, which was fled by test at ")
+	s.refused(switcher.Green, "green carries v51, which was marked as bad by test at ")
 }
 
 // What is left may be said to be what the target carries: the target is not bad.

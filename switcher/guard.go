@@ -39,7 +39,7 @@ func (s *Survey) guard(context.Context) error {
 		return err
 	}
 	if s.request.Override != "" && s.all(func(p *part) bool { return len(p.against) == 0 }) {
-		s.note("nothing speaks against it: --override was not needed")
+		s.note("nothing was in the way; --override was not needed")
 	}
 	return nil
 }
@@ -63,9 +63,9 @@ func (p *part) guarded() error {
 	}
 	for _, o := range p.against {
 		if p.survey.request.DryRun {
-			p.note("%s: --override would pass it", o.What)
+			p.note("%s; --override would pass that", o.What)
 		} else {
-			p.note("%s: passed by --override", o.What)
+			p.note("%s; passed by --override", o.What)
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (p *part) refuseFor(against Objections) error {
 // where nobody has typed a switch, or `back` would be refused again.
 func (p *part) allTheSame() string {
 	if p.survey.request.Command == statedir.DrillCommand {
-		return "no drill passes it" // nor moves production for good
+		return "a drill cannot pass that" // nor moves production for good
 	}
 	words, once := []string{"to", string(p.plan.To)}, ""
 	if p.survey.request.Restore {
@@ -152,9 +152,9 @@ func (p *part) allTheSame() string {
 	again := "`" + p.survey.Again("--override", sayWhy) + "` "
 	switch c := p.survey.request.Command; {
 	case final || c != "to" && c != "back":
-		return fmt.Sprintf("`%s` goes there all the same%s", p.Command(words...), once)
+		return fmt.Sprintf("`%s` goes there anyway%s", p.Command(words...), once)
 	case p.survey.request.DryRun:
-		return again + "looks further all the same"
+		return again + "looks further anyway"
 	}
-	return again + "goes there all the same, once"
+	return again + "goes there anyway, once"
 }

@@ -60,14 +60,14 @@ func TestSchemaOfURL(t *testing.T) {
 	s.Switcher.Site.Schema = schemaOf(strings.Replace(app.URL, "http://", "http://user:"+key+"@", 1) + "/version?key=" + key)
 	for text, why := range map[string]string{
 		`{"database": 43, "schema": {"min": 41, "max": 42}}`: "green can live with schema 41 to 42 (http://xxxxx@",
-		`{"database": 40, "schema": {"min": 41, "max": 42}}`: ", and the database has 40 (http://xxxxx@",
-		`{"schema": {"min": 41, "max": 42}}`:                 "is unknown: http://xxxxx@",
+		`{"database": 40, "schema": {"min": 41, "max": 42}}`: ", but the database has 40 (http://xxxxx@",
+		`{"schema": {"min": 41, "max": 42}}`:                 "it is unknown whether green can live with the database: http://xxxxx@",
 		`{"database": 42, "schema": {"min": 41}}`:            "its answer has no field schema.max",
 		`{"database": 42, "schema": {"max": 42}}`:            "its answer has no field schema.min",
-		`{"database": null, "schema": {"min": 1, "max": 2}}`: "the field database of its answer is neither a text nor a number",
-		`{"database": true, "schema": {"min": 1, "max": 2}}`: "the field database of its answer is neither a text nor a number",
+		`{"database": null, "schema": {"min": 1, "max": 2}}`: "the field database of its answer is neither text nor a number",
+		`{"database": true, "schema": {"min": 1, "max": 2}}`: "the field database of its answer is neither text nor a number",
 		`{"database": 42.5e1, "schema": {"min":1,"max":99}}`: `"42.5e1" cannot be compared`,
-		key: "it answers with no JSON",
+		key: "its answer is not JSON",
 	} {
 		answer.Store(text)
 		if recorded := s.refusedBecause(why); strings.Contains(recorded, key) {

@@ -97,7 +97,7 @@ func (e *editor) standing(result switcher.Result, err error) {
 	}
 }
 
-var standsIn = regexp.MustCompile(`the old file stands in (\S+)`)
+var standsIn = regexp.MustCompile(`the old file is in (\S+)`)
 
 // oldIsKept makes sure that the old file, which could not come back, is where it
 // is said to be.
@@ -342,6 +342,6 @@ func TestFolderSwappedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Switcher.Nginx.Reload = []string{"sh", "-c", swapsTheFolder, s.Dir, fmt.Sprint(s.PID)}
-	s.refuses(switcher.RolledBack, "has not taken the configuration")
+	s.refuses(switcher.RolledBack, "has not loaded the configuration")
 	s.sound(switcher.Blue, 1)
 }

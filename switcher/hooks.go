@@ -29,7 +29,7 @@ const longestHook = time.Hour
 func (h Hooks) Validate() error {
 	var m health.Mistakes
 	if h.Timeout <= 0 || h.Timeout > longestHook {
-		m.Add(fmt.Errorf("%s is not allowed, want more than 0 and at most 1h", health.Short(h.Timeout)), "hook_timeout")
+		m.Add(fmt.Errorf("%s is not allowed; use more than 0 and at most 1h", health.Short(h.Timeout)), "hook_timeout")
 	}
 	return m.Found()
 }
@@ -40,7 +40,7 @@ const (
 )
 
 // KilledBefore tells what the journal knows of a run that was killed then.
-const KilledBefore = "an earlier run was killed when its `before` had begun: see whether what that stopped has to go on"
+const KilledBefore = "an earlier run was killed after its `before` had begun; see whether what it stopped has to be started again"
 
 // hooks are those of a site that has something to switch: where several are
 // switched together, one of them may be live already.
@@ -72,10 +72,10 @@ func (s *Survey) runBefore(ctx context.Context) error {
 			case err == nil:
 				return nil
 			case s.request.Force && !errors.Is(err, command.ErrEnded):
-				p.note("`before` failed, and the switch goes on (--force): %v", err)
+				p.note("`before` failed; switching anyway (--force): %v", err)
 				return nil
 			}
-			return refuse(Hindered, fmt.Sprintf("neither the live file nor nginx was touched; mend what it names and type it again; `%s` goes on all the same", s.Again("--force")), err)
+			return refuse(Hindered, fmt.Sprintf("neither the live file nor nginx was touched; fix what it names and retry; `%s` switches anyway", s.Again("--force")), err)
 		})
 	})
 	return interrupted(ctx, err)
@@ -84,7 +84,7 @@ func (s *Survey) runBefore(ctx context.Context) error {
 // noteHooks tells the operator what `before` may have left.
 func (s *Survey) noteHooks(outcome Outcome) {
 	if s.hooked && outcome != Done {
-		s.note("`before` had begun, and the switch was not done: see whether what it stopped has to go on (`after` runs when a switch is done)")
+		s.note("`before` had begun, but the switch was not done; see whether what it stopped has to be started again (`after` runs only when a switch is done)")
 	}
 }
 
@@ -120,11 +120,11 @@ func (p *part) runAfter(ctx context.Context, result *Result) {
 	ended := &statedir.Hook{Outcome: statedir.HookDone, TookMS: known(milliseconds(time.Since(began)))}
 	if err != nil {
 		ended.Outcome, ended.Error = statedir.HookFailed, statedir.Text(err.Error())
-		result.Notes = append(result.Notes, err.Error()+"; the switch is done all the same")
+		result.Notes = append(result.Notes, err.Error()+"; the switch is done anyway")
 	}
 	result.Record.After, result.Record.Steps = ended, p.survey.steps
 	if failed := p.State.Append(result.Record); failed != nil {
-		result.Notes = append(result.Notes, fmt.Sprintf("what came of `after` could not be recorded: %v", failed))
+		result.Notes = append(result.Notes, fmt.Sprintf("cannot record the outcome of `after`: %v", failed))
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *Switcher) usedBy(site Site) (uses []use, err error) {
 			}
 			at, err := filepath.EvalSymlinks(path)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("what %s carries is not known: %w", words, err)
+				return nil, fmt.Errorf("it is not known what %s carries: %w", words, err)
 			}
 			uses = append(uses, use{path, at, words + " carries it"})
 		}

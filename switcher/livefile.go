@@ -26,7 +26,7 @@ type LiveFile struct {
 func (f LiveFile) Validate() error {
 	var m health.Mistakes
 	if !strings.HasPrefix(f.Path, "/") {
-		m.Add(fmt.Errorf("%q: an absolute path is needed", f.Path), "file")
+		m.Add(fmt.Errorf("%q is not an absolute path", f.Path), "file")
 	}
 	if f.Whole == nil {
 		m.Add(f.Layout.Validate())
@@ -42,9 +42,9 @@ func (f LiveFile) validateWhole(color Color) error {
 	path := f.Whole[color]
 	switch {
 	case path == "":
-		return errors.New("each color needs its file")
+		return errors.New("each color needs a file of its own")
 	case !strings.HasPrefix(path, "/"):
-		return fmt.Errorf("%q: an absolute path is needed", path)
+		return fmt.Errorf("%q is not an absolute path", path)
 	case color == Green && filepath.Clean(path) == filepath.Clean(f.Whole[Blue]):
 		return fmt.Errorf("it is the same as blue's, %q", path)
 	case filepath.Clean(path) == filepath.Clean(f.Path):

@@ -2,8 +2,8 @@ package switcher
 
 import (
 	"fmt"
-	"time"
 
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -30,11 +30,11 @@ func (l Loaded) known(is bool, why string, args ...any) Loaded {
 // had before. last is the record of what a master was given; nil: there is none.
 func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *statedir.Record) Loaded {
 	if len(workers.Serving) == 0 {
-		return Loaded{}.known(false, "no worker serves")
+		return Loaded{}.known(false, "no worker is serving")
 	}
 	noted := files.noted(last)
 	if noted != nil && last.Generation.Master == master.PID && last.Generation.MasterStart == master.Start() {
-		at := last.Time.Local().Format(time.DateTime)
+		at := moment.Text(last.Time)
 		sameBytes, untouched, generation := true, true, workers.Knows(*last.Generation)
 		for i, file := range files {
 			sameBytes = sameBytes && string(noted[i].HashAfter) == file.Hash()
@@ -44,9 +44,9 @@ func loadedBy(master *nginx.Master, workers nginx.Workers, files files, last *st
 		case untouched && sameBytes:
 			return Loaded{given: true, since: last.Generation.Newest + 1, IfRead: !generation}.known(true, "the switch at %s gave %s to nginx, and %s unchanged", at, files.said("it", "them"), files.said("it is", "they are"))
 		case sameBytes && generation:
-			return Loaded{}.known(true, "the switch at %s gave nginx the same, and nothing was loaded since", at)
+			return Loaded{}.known(true, "the switch at %s gave nginx the same content, and nothing was loaded since", at)
 		case generation:
-			return Loaded{}.known(false, "nginx still has what the switch at %s gave it, and %s changed since", at, files.said("the file was", "a file was"))
+			return Loaded{}.known(false, "nginx still has what the switch at %s gave it, but %s changed since", at, files.said("the file was", "a file was"))
 		}
 	}
 	if master.StartedAfter(files.lastChanged()) {

@@ -52,7 +52,7 @@ func (p *part) lockable() error {
 		err = why
 	}
 	if err != nil && p.survey.request.isBack() { // what it only remembers in keeps nobody from going back; what is not noted is told then
-		p.note("the state folder cannot be used: %v", err)
+		p.note("cannot use the state folder: %v", err)
 		return nil
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *part) askForLock() error {
 		if p.survey.keeps(err) {
 			return p.unusable(err)
 		}
-		p.note("you may not write the state folder: %v", err)
+		p.note("you are not allowed to write the state folder: %v", err)
 	}
 	if p.survey.request.wayBack {
 		return nil
@@ -77,7 +77,7 @@ func (p *part) askForLock() error {
 	case held:
 		return p.notLocked(&lock.BusyError{Holder: holder})
 	case errors.Is(err, fs.ErrPermission):
-		p.note("whether another bgswitch is at work is unknown: %v", err)
+		p.note("it is unknown whether another bgswitch is at work: %v", err)
 	case err != nil:
 		return p.notLocked(err)
 	}
@@ -110,14 +110,14 @@ func (s *Switcher) frozen(err error) error {
 	return err
 }
 
-const hintStateDir = "set state_dir in the settings to a folder that can be written, and is safe from others"
+const hintStateDir = "set state_dir in the settings to a folder that is writable and safe from others"
 
 // unusable is a state folder that nothing can be kept in.
 func (s *Switcher) unusable(err error) error {
 	hint := hintStateDir
 	switch {
 	case errors.Is(err, trust.ErrUnsafe):
-		hint = "mend it: " + trust.Mend(err) + "; or " + hintStateDir
+		hint = "fix it: " + trust.Mend(err) + "; or " + hintStateDir
 	case errors.Is(err, fs.ErrPermission) && !keepsAnybody(err):
 		hint = s.AsRoot() + ", or set state_dir to a folder of yours"
 	}
@@ -129,7 +129,7 @@ func (s *Switcher) unusable(err error) error {
 func (s *Switcher) hintUnread(err error, path, without string) string {
 	switch {
 	case errors.Is(err, trust.ErrUnsafe):
-		return "mend it: " + trust.Mend(err)
+		return "fix it: " + trust.Mend(err)
 	case errors.Is(err, unix.ENOTDIR):
 		return hintStateDir
 	case errors.Is(err, fs.ErrPermission):
@@ -137,5 +137,5 @@ func (s *Switcher) hintUnread(err error, path, without string) string {
 	case errors.As(err, new(*fs.PathError)):
 		return "see why it cannot be read"
 	}
-	return fmt.Sprintf("look at it; without it %s: `%s`", without, s.pastedAs("rm", path))
+	return fmt.Sprintf("look at it; once it is gone, %s: `%s`", without, s.pastedAs("rm", path))
 }

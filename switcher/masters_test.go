@@ -181,9 +181,9 @@ func TestOnlyTheMasterIsSignalled(t *testing.T) {
 		says    string
 	}{
 		{"empty", func(*testing.T) string { return "" }, switcher.NotAccepted, "is empty"},
-		{"garbage", func(*testing.T) string { return "abc\n" }, switcher.Failed, "no pid"},
-		{"zero", func(*testing.T) string { return "0\n" }, switcher.Failed, "no pid"},
-		{"negative", func(*testing.T) string { return "-1\n" }, switcher.Failed, "no pid"},
+		{"garbage", func(*testing.T) string { return "abc\n" }, switcher.Failed, "not a pid"},
+		{"zero", func(*testing.T) string { return "0\n" }, switcher.Failed, "not a pid"},
+		{"negative", func(*testing.T) string { return "-1\n" }, switcher.Failed, "not a pid"},
 		{"a container's", func(*testing.T) string { return "1\n" }, switcher.Failed, "not proved"},
 		{"dead", func(t *testing.T) string { return deadPID(t) + "\n" }, switcher.NotAccepted, "does not exist"},
 		{"innocent", func(t *testing.T) string { return fmt.Sprintln(innocent(t)) }, switcher.Failed, "sleep 60"},

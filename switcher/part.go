@@ -121,17 +121,17 @@ func (p *part) read(ctx context.Context) error {
 	request := p.survey.request
 	switch {
 	case p.unmoved:
-		p.note("the newest switch of several left it on %s, and so does `back`", p.plan.To)
+		p.note("the newest switch of several sites left it on %s, and so does `back`", p.plan.To)
 	case p.cut != nil && p.stays:
-		p.note("%s: `back` stays on %s, and has it loaded once more", p.cutWords(), p.plan.To)
+		p.note("%s; `back` stays on %s and loads it once more", p.cutWords(), p.plan.To)
 	case p.drill != nil && p.stays:
-		p.note("a drill was killed that began with %s live: `back` stays there", p.drill.From)
+		p.note("a drill that began with %s live was killed; `back` stays there", p.drill.From)
 	case p.stays:
-		p.note("an earlier switch was killed, and it is undone: `back` stays on %s", p.plan.To)
+		p.note("an earlier switch was killed and has been undone; `back` stays on %s", p.plan.To)
 	case request.isBack():
 		var unread statedir.Unread
 		if unread, p.against = p.undoneAlready(p.plan, request.Restore); unread > 0 {
-			p.note("%s: whether somebody went back just now is unknown", unread)
+			p.note("%s; it is unknown whether somebody went back just now", unread)
 		}
 	}
 	p.questions = p.ask(ctx, request)
@@ -217,14 +217,14 @@ func (p *part) askTarget() error {
 	}
 	to := p.plan.To
 	if p.survey.request.Force {
-		p.note("%s was not asked whether it is healthy (--force)", to)
+		p.note("the health of %s was not checked (--force)", to)
 		if p.Site.Confirm != nil && p.plan.Changes() {
-			p.say(p.prefix() + fmt.Sprintf("`confirm` still holds with --force: unless %s answers %s with its mark, the switch is rolled back", to, p.Site.Through()))
+			p.say(p.prefix() + fmt.Sprintf("--force does not skip `confirm`; unless %s answers %s with its mark, the switch is rolled back", to, p.Site.Through()))
 		}
 		return nil
 	}
 	if len(p.Site.Backends(to)) == 0 {
-		p.note("%s was not asked whether it is healthy, for it does not run before it is live: `confirm` shows it", to)
+		p.note("%s was not asked whether it is healthy, because it runs only once it is live; `confirm` shows it", to)
 		return nil
 	}
 	p.verdicts = p.questions.verdicts()
@@ -237,15 +237,15 @@ func (p *part) askTarget() error {
 // hintUnhealthy: a drill neither waits nor forces.
 func (p *part) hintUnhealthy() string {
 	to := string(p.plan.To)
-	hint := fmt.Sprintf("`%s` shows what it answers; mend %s and type it again", p.Command("check", to), to)
+	check := fmt.Sprintf("`%s` shows what it answers", p.Command("check", to))
 	if p.survey.request.Command == statedir.DrillCommand {
-		return hint
+		return fmt.Sprintf("fix %s and retry; %s", to, check)
 	}
-	force := "switches all the same"
+	force := ""
 	if p.Site.Confirm != nil {
-		force = "does not ask it, but `confirm` does: if it does not answer there either, the switch is rolled back"
+		force = fmt.Sprintf(" (not `confirm`: if %s does not answer %s either, the switch is rolled back)", to, p.Site.Through())
 	}
-	return fmt.Sprintf("%s; `%s` waits for it, `%s` %s", hint, p.Again("--wait", "1m"), p.Again("--force"), force)
+	return fmt.Sprintf("fix %s and retry; --wait 1m waits, --force skips the health check%s; %s", to, force, check)
 }
 
 // wouldReturn refuses a drill that would find no way back.

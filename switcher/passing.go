@@ -46,7 +46,7 @@ func (s Site) passesToOwn(f LiveFile, says meaning) error {
 		own, err := nginxconf.ParseAddress(s.URLs[color].Address())
 		other, notOther := nginxconf.ParseAddress(s.URLs[color.Other()].Address())
 		if err == nil && notOther == nil && f.passing(w, color).Miss(own, other) {
-			return refuse(NotAccepted, fmt.Sprintf("let %s pass to %s, or set `blue_url:` and `green_url:` to where each color is", f.Whole[color], own),
+			return refuse(NotAccepted, fmt.Sprintf("make %s pass to %s, or set `blue_url:` and `green_url:` to where each color is", f.Whole[color], own),
 				refusal("%s passes to %s, where %s is asked, and not to %s, where %s is", f.Whole[color], other, color.Other(), own, color))
 		}
 	}

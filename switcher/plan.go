@@ -127,6 +127,14 @@ func (s Site) inFile(file *livefile.File, err error) error {
 	return fmt.Errorf("%s: %w", file.Home, err)
 }
 
+// Naming names the file in an error that does not.
+func (s Site) Naming(err error) error {
+	if path := s.Files[0].Path; len(s.Files) == 1 && !strings.Contains(err.Error(), path) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return err
+}
+
 // Changes says whether any file has to be replaced.
 func (p Plan) Changes() bool { return slices.ContainsFunc(p.Edits, Edit.Changes) }
 

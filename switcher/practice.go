@@ -90,7 +90,7 @@ func (p *practice) sees(ctx context.Context, color Color, from time.Time) error 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-until:
-			return fmt.Errorf("%s has answered %d of %d questions at %s%s", color, good, good+other.n, p.Site.Confirm.URL, other.first)
+			return fmt.Errorf("%s has answered %d of %d requests at %s%s", color, good, good+other.n, p.Site.Confirm.URL, other.first)
 		}
 	}
 }

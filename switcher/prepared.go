@@ -40,7 +40,7 @@ const stepPrepare = "write the new file"
 // error nothing of it is left.
 func (s *Survey) Prepare() (*Prepared, error) {
 	if err := s.noted(); err != nil { // before any journal tells of it: what is undone would be left there
-		s.note("that this goes back could not be noted, so that nothing keeps a second `back` from undoing it: %v", err)
+		s.note("cannot record that this goes back, so nothing keeps a second `back` from undoing it: %v", err)
 	}
 	if !s.changed() {
 		if err := s.prepareAll(); err != nil { // nothing is written here
@@ -164,7 +164,7 @@ func (p *Prepared) put(context.Context) error {
 			return p.notWritten(err)
 		}
 		if c.writtenOver() {
-			p.note("%s is mounted by itself: it was written in place, for a rename would not be seen", p.called(c.file))
+			p.note("%s is mounted by itself; it was written in place, because a rename would not be seen", p.called(c.file))
 		}
 	}
 	if !p.accepted.new {
@@ -291,7 +291,7 @@ func (p *Prepared) finish() *Error {
 		case errors.Is(err, livefile.ErrChanged):
 			written = append(written, err)
 		case err != nil:
-			p.note("the old file could not be removed: %v; the next switch removes it", err)
+			p.note("cannot remove the old file: %v; the next switch removes it", err)
 			p.leftover = true
 		}
 	}
@@ -304,7 +304,7 @@ func (p *Prepared) finish() *Error {
 func (p *Prepared) overwrote(err error) *Error {
 	return &Error{
 		Outcome: Stuck, Step: "keep what others wrote", Err: err,
-		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and %s has loaded %s; what somebody else wrote meanwhile is not in %[4]s", p.word("file says", "files say"), p.targets(), p.Site.Server(), p.word("it", "them")),
-		Hint:    "look at what he wrote, and at the live file; " + p.hintStatus(),
+		Traffic: fmt.Sprintf("stuck: the switch took place: the %s %s, and %s has loaded %s; what somebody else wrote in the meantime is not in %[4]s", p.word("file says", "files say"), p.targets(), p.Site.Server(), p.word("it", "them")),
+		Hint:    "compare what they wrote with the live file; " + p.hintStatus(),
 	}
 }

@@ -185,8 +185,8 @@ func TestErrorLogs(t *testing.T) {
 		"level error, another file": {log: logTo("other.log error"), says: "[emerg]"},
 		"level crit":                {log: logTo("other.log crit"), says: "[emerg]"},
 		"moved by the same reload":  {log: logTo("one.log notice"), later: logTo("two.log notice"), says: "[emerg]"},
-		"stderr":                    {log: func(string) string { return "error_log stderr notice;" }, says: "not taken the configuration"},
-		"syslog":                    {log: func(dir string) string { return "error_log syslog:server=unix:" + dir + "/none.sock notice;" }, says: "not taken the configuration"},
+		"stderr":                    {log: func(string) string { return "error_log stderr notice;" }, says: "not loaded the configuration"},
+		"syslog":                    {log: func(dir string) string { return "error_log syslog:server=unix:" + dir + "/none.sock notice;" }, says: "not loaded the configuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -61,7 +61,7 @@ func (s *Switcher) prune(ctx context.Context, keep int, wait time.Duration, tell
 	case err != nil && (p.user == nil || lock.IsBusy(err)):
 		return p, s.notLocked(err)
 	case err != nil:
-		return p, refuse(Failed, "let the links, the folder and the way to them belong to one user, or to root", err)
+		return p, refuse(Failed, "make one user, or root, the owner of the links, the folder and the way to them", err)
 	}
 	defer func() { err = errors.Join(err, trust.As(user, alone.Release)) }()
 	// What an earlier run has left goes first: it may have the name that another one needs.
@@ -85,7 +85,7 @@ func (s *Switcher) hideUnused(ctx context.Context, keep int, wait time.Duration,
 	for _, j := range locks {
 		if _, found, err := j.Left(); found || err != nil || j.WasHooked() {
 			_ = locks.Leave() // the lock goes with us anyway
-			return nil, refuse(Failed, s.hintStatus(), errors.New("an earlier switch was killed, and the next one has to mend that first"))
+			return nil, refuse(Failed, s.hintStatus(), errors.New("an earlier switch was killed, and the next switch has to repair that first"))
 		}
 	}
 	defer func() { err = errors.Join(err, locks.Close()) }()
@@ -94,7 +94,7 @@ func (s *Switcher) hideUnused(ctx context.Context, keep int, wait time.Duration,
 		return nil, err
 	}
 	if now.Folder != p.Folder {
-		return nil, fmt.Errorf("the links were led from %s to %s meanwhile", p.Folder, now.Folder)
+		return nil, fmt.Errorf("the links were changed from %s to %s in the meantime", p.Folder, now.Folder)
 	}
 	now.Removed, now.left = p.Removed, p.left
 	*p = now
@@ -113,7 +113,7 @@ func (s *Switcher) hideUnused(ctx context.Context, keep int, wait time.Duration,
 }
 
 // errLed says that somebody leads links elsewhere at this very moment.
-var errLed = errors.New("meanwhile, or nowhere")
+var errLed = errors.New("in the meantime, or to nothing")
 
 // hide gives a folder a name that no link leads to, for good, before anything of it
 // is gone. Where somebody has led a link to it meanwhile, it has its own name again.
@@ -130,7 +130,7 @@ func (s *Switcher) hide(p *Pruning, name string) error {
 	uses, err := s.uses(p.Folder)
 	for _, u := range uses {
 		if u.at == "" && !slices.Contains(p.uses, u) {
-			err = fmt.Errorf("%s was led to %s %w", u.link, name, errLed)
+			err = fmt.Errorf("%s was changed to lead to %s %w", u.link, name, errLed)
 		}
 	}
 	if err != nil {
@@ -155,7 +155,7 @@ func (p *Pruning) remove(ctx context.Context, releases []string, tell func(strin
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
-				p.left = append(p.left, fmt.Errorf("%s is not all gone: %w", release, err))
+				p.left = append(p.left, fmt.Errorf("%s is not completely removed: %w", release, err))
 				continue
 			}
 			p.Removed = append(p.Removed, release)
@@ -170,7 +170,7 @@ func (p Pruning) leftOver(again string) error {
 	var why []string
 	var hint string
 	if p.user != nil {
-		hint = fmt.Sprintf("it goes by the rights of user %d; ", p.user.Uid)
+		hint = fmt.Sprintf("it removes with the rights of user %d; ", p.user.Uid)
 	}
 	found := false
 	for _, err := range p.left {

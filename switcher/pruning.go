@@ -85,7 +85,7 @@ func (s *Switcher) PruningOf(keep int) (p Pruning, err error) {
 }
 
 // ErrNoLinks says that no links lead to the releases of both colors.
-var ErrNoLinks = errors.New("`release:` names no link for both colors, and so nobody knows which releases are in use")
+var ErrNoLinks = errors.New("`release:` does not name a link for both colors, so nobody knows which releases are in use")
 
 // leadsTo are the folders that the links of both colors name. Without both, nobody
 // knows what is in use.
@@ -98,12 +98,12 @@ func (s *Switcher) leadsTo() (map[Color]string, error) {
 		}
 		to, err := source.LeadsTo()
 		if err != nil {
-			return nil, fmt.Errorf("what %s carries is not known: %s: %w", color, source.Link, err)
+			return nil, fmt.Errorf("it is not known what %s carries: %s: %w", color, source.Link, err)
 		}
 		leads[color] = to
 	}
 	if filepath.Dir(leads[Blue]) != filepath.Dir(leads[Green]) {
-		return nil, fmt.Errorf("blue's link leads to %s, and green's to %s: those are not in one folder", leads[Blue], leads[Green])
+		return nil, fmt.Errorf("blue's link leads to %s and green's to %s, which are not in the same folder", leads[Blue], leads[Green])
 	}
 	return leads, nil
 }

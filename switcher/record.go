@@ -30,10 +30,10 @@ func (s *Survey) results(ctx context.Context, outcome Outcome, proof Proof, err 
 			kept := begun(func() error { return p.keepProved(outcome) })
 			failed := p.State.Append(r.Record)
 			if err := kept(); err != nil {
-				r.Notes = append(r.Notes, fmt.Sprintf("%swhat was proved could not be kept for `--restore`: %v", p.prefix(), err))
+				r.Notes = append(r.Notes, fmt.Sprintf("%scannot keep what was proved for `--restore`: %v", p.prefix(), err))
 			}
 			if failed != nil {
-				r.Notes = append(r.Notes, fmt.Sprintf("%sthis could not be recorded: %v", p.prefix(), failed))
+				r.Notes = append(r.Notes, fmt.Sprintf("%scannot record this: %v", p.prefix(), failed))
 			}
 		}
 		list = append(list, r)

@@ -110,18 +110,18 @@ func (s *Survey) borrow(ctx context.Context, place journal.Place) (*journal.Jour
 	}
 	folder, err := livefile.Resolve(filepath.Dir(place.Live))
 	if err == nil && (folder != filepath.Dir(place.Live) || s.journalFolder(place.Live) != place.Folder) {
-		err = errors.New("it stood elsewhere")
+		err = errors.New("it was somewhere else")
 	}
 	hint := "look at both files, and remove the journals beside them once they agree"
 	if doubts := trust.Doubts(place.Live); err == nil && len(doubts) > 0 {
 		err, hint = doubts[0], trust.Mend(doubts[0])
 	}
 	if err != nil {
-		return nil, refuse(Failed, hint, fmt.Errorf("mend what an earlier run left, together with %s: %w", place.Live, err))
+		return nil, refuse(Failed, hint, fmt.Errorf("repair what an earlier run left, together with %s: %w", place.Live, err))
 	}
 	taken, err := journal.Take(ctx, place, 0, s.request.Command, nil)
 	if lock.IsBusy(err) {
-		return nil, refuse(Busy, fmt.Sprintf("type it again when that one is through; `%s` shows where the traffic is", s.Command("status")), fmt.Errorf("%s, at %s, which an earlier run left half done", err, place.Live))
+		return nil, refuse(Busy, fmt.Sprintf("retry when it is done; `%s` shows where the traffic is", s.Command("status")), fmt.Errorf("%s, at %s, which an earlier run left half done", err, place.Live))
 	}
 	if err != nil {
 		return nil, s.notLocked(err)
@@ -177,7 +177,7 @@ func (s *Survey) whose(live string) string {
 	if s.journals.Of(live) != nil {
 		return ""
 	}
-	return ", which is no file of " + s.names() + ": what it decides goes back to its old color, too"
+	return ", which is not a file of " + s.names() + ": what it decides goes back to its old color, too"
 }
 
 func (s *Survey) names() string {
@@ -210,7 +210,7 @@ func (s *Survey) foretell() {
 				s.undone[place.Live] = leftover(place, e).IsUndone()
 			}
 			for _, live := range toPutBack(place, e) {
-				s.note("%s: the next switch puts the old %s back first", killedUnsure(e), live)
+				s.note("%s; the next switch puts the old %s back first", killedUnsure(e), live)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 var errInterrupted = errors.New("interrupted before anything changed")
 
-const hintInterrupted = "type it again when you are ready"
+const hintInterrupted = "run it again when you are ready"
 
 // interrupted is what becomes of a step that failed because the whole was
 // interrupted.
@@ -40,7 +40,7 @@ func (s *Switcher) unreadable(err error, r Request) error {
 	case errors.Is(err, fs.ErrPermission):
 		return refuse(Failed, s.AsRoot(), err)
 	case errors.Is(err, errSameFile):
-		return refuse(NotAccepted, "name it once: places in one file stand together below it", err)
+		return refuse(NotAccepted, "list it once, with all of its places below it", err)
 	case errors.Is(err, livefile.ErrNotOrdinary):
 		return refuse(NotAccepted, "set `file:` to the small file that decides the color", err)
 	}
@@ -52,33 +52,34 @@ func (s *Switcher) notUnderstood(err error, r Request) error {
 	if known := (*Error)(nil); errors.As(err, &known) || !errors.As(err, &refusal) {
 		return err
 	}
+	err = s.Site.Naming(err)
 	if last, cut := s.cutOff(err); cut {
-		return refuse(NotAccepted, fmt.Sprintf("an earlier switch was cut off: `%s` mends what it left", s.to(last)), err)
+		return refuse(NotAccepted, fmt.Sprintf("an earlier switch was interrupted; `%s` repairs what it left", s.to(last)), err)
 	}
-	advice := cmp.Or(refusal.Advice, "mend the file or the settings")
+	advice := cmp.Or(refusal.Advice, "fix the file or the settings")
 	if !r.Restore && r.Command != "" && s.kept() {
 		advice = fmt.Sprintf("`%s` puts back what was last proved, and proves it again; or %s", s.toRestore(r.To), advice)
 	}
-	return refuse(NotAccepted, fmt.Sprintf("%s; `%s` reads both without touching anything", advice, s.Command("status")), err)
+	return refuse(NotAccepted, fmt.Sprintf("%s; `%s` reads both and changes nothing", advice, s.Command("status")), err)
 }
 
 // notWritten is a file that cannot be replaced, or was not.
 func (s *Switcher) notWritten(err error) error {
 	switch {
 	case errors.Is(err, livefile.ErrChanged):
-		return refuse(Failed, "look at the file and type it again", err)
+		return refuse(Failed, "look at the file and retry", err)
 	case errors.Is(err, livefile.ErrHardLink):
-		return refuse(Failed, "give the live file a single name", err)
+		return refuse(Failed, "give the live file only one name", err)
 	case errors.Is(err, unix.EROFS):
-		return refuse(Failed, "the live file is as it was; remount its file system for writing, and type it again", err)
+		return refuse(Failed, "the live file is as it was; remount its file system for writing and retry", err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return refuse(Failed, fmt.Sprintf("the live file is as it was; make room on its file system (`%s`, `%s`), and type it again", s.about("df", "-h"), s.about("df", "-i")), err)
+		return refuse(Failed, fmt.Sprintf("the live file is as it was; make room on its file system (`%s`, `%s`) and retry", s.about("df", "-h"), s.about("df", "-i")), err)
 	case errors.Is(err, access.ErrFrozen):
-		return refuse(Failed, "the live file is as it was; lift what the message names, and type it again", err)
+		return refuse(Failed, "the live file is as it was; lift what the message names and retry", err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return refuse(Failed, fmt.Sprintf("the live file is as it was; see who may write it (`%s`, `%s`), or %s", s.about("ls", "-ld"), s.about("lsattr", "-d"), s.AsRoot()), err)
 	}
-	return refuse(Failed, "the live file is as it was; look at its folder and type it again", err)
+	return refuse(Failed, "the live file is as it was; look at its folder and retry", err)
 }
 
 // about is a command about the live files and their folders.

@@ -30,13 +30,13 @@ const releaseTimeoutLimit = time.Minute
 func (r Releases) Validate() error {
 	var m health.Mistakes
 	if len(r.Of) == 0 {
-		m.Add(errors.New("nothing is set for blue or green, want one such as blue: {link: /srv/myapp/blue}"))
+		m.Add(errors.New("neither blue nor green is set; set at least one, for example blue: {link: /srv/myapp/blue}"))
 	}
 	if r.Timeout <= 0 || r.Timeout > releaseTimeoutLimit {
-		m.Add(fmt.Errorf("%s is not allowed, want more than 0 and at most %s", health.Short(r.Timeout), health.Short(releaseTimeoutLimit)), "timeout")
+		m.Add(fmt.Errorf("%s is not allowed; use more than 0 and at most %s", health.Short(r.Timeout), health.Short(releaseTimeoutLimit)), "timeout")
 	}
 	if r.Folder != "" && r.Of[Blue].Link == "" && r.Of[Green].Link == "" {
-		m.Add(errors.New("it is what links lead into, and neither color has a link"), "folder")
+		m.Add(errors.New("it is the folder that links lead into, but neither color has a link"), "folder")
 	}
 	return m.Found()
 }
@@ -226,10 +226,10 @@ func (p *part) addRelease(r *Result) {
 		read = p.readings.wait(p.plan.To)
 	}
 	if r.Release = p.carried(read); read.Err != nil {
-		r.Notes = append(r.Notes, fmt.Sprintf("%swhat %s carries is unknown: %v", p.prefix(), p.plan.To, read.Err))
+		r.Notes = append(r.Notes, fmt.Sprintf("%sit is unknown what %s carries: %v", p.prefix(), p.plan.To, read.Err))
 	}
 	if r.Outcome == Already && r.Release.Said {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s%s was live before: that it carries %s is not recorded", p.prefix(), p.plan.To, r.Release.Name))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s%s was live before, so it is not recorded that it carries %s", p.prefix(), p.plan.To, r.Release.Name))
 	}
 	if note := p.settle(r.Outcome == Done); note != "" {
 		r.Notes = append(r.Notes, p.prefix()+note)
@@ -238,7 +238,7 @@ func (p *part) addRelease(r *Result) {
 		r.Record.ReleaseRecord = now
 		if p.survey.recorded(*r) {
 			if failed := p.State.Append(r.Record); failed != nil {
-				r.Notes = append(r.Notes, fmt.Sprintf("%swhat the colors carry could not be recorded: %v", p.prefix(), failed))
+				r.Notes = append(r.Notes, fmt.Sprintf("%scannot record what the colors carry: %v", p.prefix(), failed))
 			}
 		}
 	}
@@ -253,19 +253,19 @@ func (p *part) expected() error {
 	hint := fmt.Sprintf("neither the live file nor nginx was touched; `%s` shows what each color carries", p.Command("status"))
 	switch {
 	case said != "" && carries.Name != "" && carries.Name != said:
-		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, and not %s, as was said", to, carries.Name, said))
+		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, not %s as was said", to, carries.Name, said))
 	case want == "", carries.Name == want:
 		return nil
 	case carries.Name != "":
-		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, and not %s", to, carries.Name, want))
+		return refuse(Unexpected, hint, fmt.Errorf("%s carries %s, not %s", to, carries.Name, want))
 	case set:
-		return refuse(Unexpected, hint, fmt.Errorf("whether %s carries %s is unknown: %w", to, want, carries.Err))
+		return refuse(Unexpected, hint, fmt.Errorf("it is unknown whether %s carries %s: %w", to, want, carries.Err))
 	}
-	why := "the settings do not say where its release is to be found"
+	why := "the settings do not say where to find its release"
 	if said != "" {
-		why += fmt.Sprintf(", and that it is %s was only said", said)
+		why += fmt.Sprintf(", and %s is only what was said", said)
 	}
-	return refuse(Unexpected, "say with `release:` in the settings where it is to be found", fmt.Errorf("whether %s carries %s is unknown: %s", to, want, why))
+	return refuse(Unexpected, "set `release:` in the settings to say where to find it", fmt.Errorf("it is unknown whether %s carries %s: %s", to, want, why))
 }
 
 const stepExpected = "make sure that it is the right release"
@@ -279,9 +279,9 @@ func (p *part) carriesStill(ctx context.Context) error {
 	}
 	switch now := p.carries(ctx, p.plan.To); {
 	case now.Name == "":
-		return fmt.Errorf("whether %s still carries %s is unknown: %w", p.plan.To, want, now.Err)
+		return fmt.Errorf("it is unknown whether %s still carries %s: %w", p.plan.To, want, now.Err)
 	case now.Name != want:
-		return fmt.Errorf("%s carries %s now, and not %s any more", p.plan.To, now.Name, want)
+		return fmt.Errorf("%s now carries %s, no longer %s", p.plan.To, now.Name, want)
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func TestStatusOfALink(t *testing.T) {
 			}
 			st = s.Status(t.Context())
 			if name == "a copy" {
-				if st.Live != "" || st.FileErr == nil || !strings.Contains(st.FileErr.Error(), "holds neither") {
+				if st.Live != "" || st.FileErr == nil || !strings.Contains(st.FileErr.Error(), "is a copy of neither") {
 					t.Errorf("status says %s, %v", st.Live, st.FileErr)
 				}
 				return
@@ -180,7 +180,7 @@ func TestWholeFilesWithAnOwnTest(t *testing.T) {
 			before := below(t, up)
 			if refused {
 				result, err := s.to(switcher.Green)
-				if err == nil || result.Outcome != switcher.NotAccepted || !strings.Contains(err.Error(), "which files nginx reads in "+up+"/blue is unknown") {
+				if err == nil || result.Outcome != switcher.NotAccepted || !strings.Contains(err.Error(), "it is unknown which files nginx reads in "+up+"/blue") {
 					t.Errorf("%s, %v", result.Outcome, err)
 				}
 			} else {

@@ -146,7 +146,7 @@ func TestSlowResolver(t *testing.T) {
 				after(longer)(ended)
 			})
 			s.underLoad(func() {
-				s.refuses(switcher.RolledBack, "has not taken the configuration within ")
+				s.refuses(switcher.RolledBack, "has not loaded the configuration within ")
 				s.staysBlue()
 			})
 		})

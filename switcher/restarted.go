@@ -9,6 +9,7 @@ import (
 
 	"bgswitch/switcher/command"
 	"bgswitch/switcher/livefile"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -47,11 +48,11 @@ func (a restartedApp) knows(files files, last *statedir.Record) Loaded {
 	if noted == nil {
 		return Loaded{Why: errAppUnseen.Error()}
 	}
-	return Loaded{given: true}.known(true, "the switch at %s started the app from it, and no link to it has changed since", last.Time.Local().Format(time.DateTime))
+	return Loaded{given: true}.known(true, "the switch at %s started the app from it, and no link to it has changed since", moment.Text(last.Time))
 }
 
 // errAppUnseen is why nothing is known of an app that a command starts.
-var errAppUnseen = errors.New("what the app has started from cannot be seen")
+var errAppUnseen = errors.New("bgswitch cannot see what the app was started from")
 
 // restartLimit is how long the command may take.
 const restartLimit = time.Minute

@@ -204,7 +204,7 @@ func (r *released) run(link string) {
 	}
 }
 
-// A link of the color that was led to another release, or away and back, is none
+// A link of the color that was changed to lead to another release, or away and back, is none
 // that the app has started from, whatever it answers.
 func TestAnotherReleaseOfTheColor(t *testing.T) {
 	t.Parallel()
@@ -331,7 +331,7 @@ func TestDoubtsAboutARelease(t *testing.T) {
 	if err := os.Chmod(r.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	want := "others may write " + r.dir + " (mode 0777): who may lead the link elsewhere decides what the app runs"
+	want := "others may write " + r.dir + " (mode 0777); whoever can change the link decides what the app runs"
 	if warnings := r.Status(t.Context()).Warnings; len(warnings) != 1 || warnings[0] != want {
 		t.Errorf("warnings %q, want %q", warnings, want)
 	}

@@ -64,7 +64,7 @@ func (p *part) restored() (Plan, error) {
 	for _, color := range []Color{to, to.Other()} {
 		restored, at, err := p.asProved(color, to)
 		if err == nil {
-			p.restoredAs = fmt.Sprintf("the %s as when %s was last proved (%s)", p.word("file", "files"), color, Ago(time.Since(at).Abs()))
+			p.restoredAs = fmt.Sprintf("the %s as it was when %s was last proved (%s)", p.word("file", "files"), color, Ago(time.Since(at).Abs()))
 			if color != to {
 				p.restoredAs += fmt.Sprintf(", with %s in %s", to, p.word("it", "them"))
 			}
@@ -73,8 +73,8 @@ func (p *part) restored() (Plan, error) {
 		}
 		why = append(why, err.Error())
 	}
-	return Plan{}, refuse(NotAccepted, fmt.Sprintf("mend the %s by hand (`%s` shows what is not understood), or leave out --restore", p.word("file", "files"), p.Command("status")),
-		fmt.Errorf("nothing is kept that could be put back: %s", strings.Join(why, "; ")))
+	return Plan{}, refuse(NotAccepted, fmt.Sprintf("fix the %s by hand (`%s` shows what is not understood), or leave out --restore", p.word("file", "files"), p.Command("status")),
+		fmt.Errorf("there is nothing to put back: %s", strings.Join(why, "; ")))
 }
 
 // asProved plans to make the files what they were when a color was last proved;
@@ -82,7 +82,7 @@ func (p *part) restored() (Plan, error) {
 func (p *part) asProved(color, to Color) (Plan, time.Time, error) {
 	proved, err := p.State.Proved(color)
 	if err == nil && proved == nil {
-		err = fmt.Errorf("%s was never proved by a switch", color)
+		err = fmt.Errorf("no switch has proved %s", color)
 	}
 	if err != nil {
 		return Plan{}, time.Time{}, err
@@ -93,7 +93,7 @@ func (p *part) asProved(color, to Color) (Plan, time.Time, error) {
 	}
 	restored, err := plan(p.Site, was, func(Color) Color { return to })
 	if err == nil && restored.From != color {
-		err = fmt.Errorf("what was proved as %s says %s by the settings of today", color, restored.From)
+		err = fmt.Errorf("what was proved as %s means %s by the present settings", color, restored.From)
 	}
 	for i := range restored.Edits {
 		restored.Edits[i].Before = p.files[i].Bytes
@@ -106,7 +106,7 @@ func (f files) as(proved statedir.Proved) (was files, err error) {
 	for _, file := range f {
 		i := slices.IndexFunc(proved.Files, func(of statedir.ProvedFile) bool { return of.Path == file.Home })
 		if i < 0 {
-			return nil, fmt.Errorf("what was proved of %s did not stand in %s", proved.Color, file.Home)
+			return nil, fmt.Errorf("what was proved of %s was not in %s", proved.Color, file.Home)
 		}
 		again := *file
 		again.Bytes = proved.Files[i].Bytes

@@ -85,8 +85,8 @@ func (s *Survey) findRunning(ctx context.Context) (running, error) {
 		if p.confirms() {
 			return nil
 		}
-		return refuse(Failed, "set `confirm:` in the settings, so that the answers prove the switch",
-			fmt.Errorf("nothing could prove a switch: no master is found on this host (%w), and the settings have no confirm", err))
+		return refuse(Failed, "set `confirm:` in the settings, so that the answers can prove the switch",
+			fmt.Errorf("%w; nothing else could prove a switch, because the settings have no `confirm`", err))
 	}); err != nil {
 		return nil, err
 	}
@@ -101,12 +101,12 @@ func hintPIDMoved(err error) string {
 	if !errors.As(err, &moved) {
 		return "see which nginx runs: `ps -C nginx -o pid,ppid,args`"
 	}
-	return fmt.Sprintf("`echo %d >%s`; or, if `pid` was changed in the configuration, set it back", moved.PID, foreign.Shell(moved.File))
+	return fmt.Sprintf("`echo %d >%s`; or, if `pid` was changed in the configuration, change it back", moved.PID, foreign.Shell(moved.File))
 }
 
-const hintMisnamed = "remove `pid` below `nginx:` in the settings, for an nginx that alone reads the file is found by it; or write there what nginx's master has now (`ps -C nginx -o pid,ppid,args`)"
+const hintMisnamed = "remove `pid` below `nginx:` in the settings (an nginx that is the only one to read the file is found without it), or set it to the pid of nginx's master (`ps -C nginx -o pid,ppid,args`)"
 
-const hintNotAsked = "see what is called so (`docker ps`); or remove `container` below `nginx:` in the settings, for an nginx that alone reads the file is found by it; or name its master: `nginx: {pid: …}`"
+const hintNotAsked = "look for a container of that name (`docker ps`); or remove `container` below `nginx:` in the settings (an nginx that is the only one to read the file is found without it); or name its master: `nginx: {pid: …}`"
 
 func (s *Switcher) refuseMaster(err error) error {
 	outcome := Failed
@@ -120,7 +120,7 @@ func (s *Switcher) hintForMaster(err error) string {
 	var orphans *nginx.OrphansError
 	switch {
 	case errors.Is(err, errAppUnseen):
-		return "see what of it still runs by what starts it: `drain` waits for old workers of nginx, and none serves " + s.Site.Name
+		return "ask whatever starts the app what is still running; `drain` waits for old workers of nginx, and none serves " + s.Site.Name
 	case errors.As(err, &orphans):
 		end := fmt.Sprintf("end them: `kill -QUIT %s`", strings.Trim(fmt.Sprint(orphans.PIDs), "[]"))
 		if errors.Is(err, nginx.ErrNotRunning) {
@@ -144,7 +144,7 @@ func (s *Switcher) hintForMaster(err error) string {
 	case errors.Is(err, nginx.ErrNotRunning):
 		return fmt.Sprintf("start nginx (`systemctl start nginx`) and look with `%s`", s.Command("status"))
 	case errors.Is(err, nginx.ErrSeveral):
-		return "name the one that is meant in the settings: `nginx: {container: NAME}`, or `nginx: {pid: …}`"
+		return "name the right one in the settings: `nginx: {container: NAME}`, or `nginx: {pid: …}`"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, nginx.ErrNotPermitted):
 		return s.AsRoot()
 	}

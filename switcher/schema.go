@@ -43,7 +43,7 @@ func (s Schema) Validate() error {
 		m.Add(s.Needs[color].validate(), string(color))
 	}
 	if s.Timeout <= 0 || s.Timeout > releaseTimeoutLimit {
-		m.Add(fmt.Errorf("%s is not allowed, want more than 0 and at most %s", health.Short(s.Timeout), health.Short(releaseTimeoutLimit)), "timeout")
+		m.Add(fmt.Errorf("%s is not allowed; use more than 0 and at most %s", health.Short(s.Timeout), health.Short(releaseTimeoutLimit)), "timeout")
 	}
 	return m.Found()
 }
@@ -53,9 +53,9 @@ func (n Need) validate() error {
 	fields, ofURL := n.AtLeast != "" || n.AtMost != "", !n.URL.IsZero()
 	switch {
 	case fields && !ofURL:
-		return errors.New("at_least and at_most are fields of what a url answers, and there is none")
+		return errors.New("at_least and at_most are fields in the answer of a url, and no url is set")
 	case ofURL && !fields:
-		return errors.New("at_least, at_most or both say in which field of what the url answers a version stands")
+		return errors.New("set at_least, at_most or both to the fields of the url's answer that hold the versions")
 	}
 	return onePlace(n.Source)
 }
@@ -68,7 +68,7 @@ func onePlace(s release.Source) error {
 		}
 	}
 	if places != 1 {
-		return errors.New("a version stands in one place, want one of url, file and command")
+		return errors.New("a version comes from one place; set one of url, file and command")
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ var plainVersion = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*$`)
 func compareVersions(a, b string) (int, error) {
 	for _, version := range []string{a, b} {
 		if !plainVersion.MatchString(version) {
-			return 0, fmt.Errorf("%q cannot be compared, want a number as 42 or 20241130093000, or numbers with dots", version)
+			return 0, fmt.Errorf("%q cannot be compared; use a number such as 42 or 20241130093000, or numbers with dots", version)
 		}
 	}
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
@@ -182,7 +182,7 @@ func (n Need) inLine(a answer) (versions, error) {
 	case len(words) == 2:
 		return versions{words[0], words[1]}, nil
 	}
-	return versions{}, fmt.Errorf("%s: %q is neither one version nor two, the least and the most", n.Source, a.text)
+	return versions{}, fmt.Errorf("%s: %q is neither one version nor two (the lowest and the highest)", n.Source, a.text)
 }
 
 // misfit is why nobody is to go to a color as the database is, or as far as that
@@ -197,9 +197,9 @@ func (s *Switcher) misfit(ctx context.Context, to Color) string {
 	}
 	switch {
 	case err != nil:
-		return fmt.Sprintf("whether %s can live with the database is unknown: %v", to, err)
+		return fmt.Sprintf("it is unknown whether %s can live with the database: %v", to, err)
 	case !fits:
-		return fmt.Sprintf("%s can live with schema %s (%s), and the database has %s (%s)", to, needs, schema.Needs[to].Source, has.text, schema.Database)
+		return fmt.Sprintf("%s can live with schema %s (%s), but the database has %s (%s)", to, needs, schema.Needs[to].Source, has.text, schema.Database)
 	}
 	return ""
 }

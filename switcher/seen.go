@@ -141,7 +141,7 @@ func (s *seenNginx) lives(l loading) error {
 	}
 	for _, pid := range l.generation.Workers {
 		if !slices.Contains(now.Serving, pid) {
-			return fmt.Errorf("worker %d, which loaded it, serves no more", pid)
+			return fmt.Errorf("worker %d, which loaded it, no longer serves", pid)
 		}
 	}
 	return nil

@@ -124,17 +124,17 @@ func TestSelectorsThatDecideNothing(t *testing.T) {
 		says string
 	}{
 		"a variable that nothing reads": {decided{"set $active", "blue", "green", "set $active blue;", toUpstreams, "include FILE; location / { proxy_pass http://blue; }", true},
-			"reads $active, set in line 1"},
+			"uses $active, set on line 1"},
 		"a name that nginx cannot find": {decided{"set $active", "blue", "green", "\nset $active blue;", "upstream blue { server BLUE; }", "include FILE; location / { proxy_pass http://$active; }", true},
-			"nginx would not find green, which is what $active in line 2 becomes"},
+			"nginx would not find green, which $active on line 2 becomes"},
 		"a map that nothing reads": {decided{"map $backend", "blue", "green", "map $host $backend { default blue; }", toUpstreams + "include FILE;", "location / { proxy_pass http://blue; }", true},
-			"reads $backend"},
+			"uses $backend"},
 		"an include of what is not there": {decided{"include", "DIR/blue.conf", "DIR/none.conf", "upstream app { include DIR/blue.conf; }", "include FILE;", "location / { proxy_pass http://app; }", true},
 			"none.conf"},
 		"a name that says not where to ask": {decided{"set $active", "blue", "green", "set $active blue;", toUpstreams, "include FILE; location / { proxy_pass http://$active; }", false},
-			"blue is \"blue\", which does not say where to ask it: `check:` needs a `blue_url:`"},
+			"blue is \"blue\", which does not say where to ask it; set `blue_url:` below `check:`"},
 		"the same, found without a selector": {decided{"", "blue", "green", "set $active blue;", toUpstreams, "include FILE; location / { proxy_pass http://$active; }", false},
-			"`check:` needs a `blue_url:`"},
+			"set `blue_url:` below `check:`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +161,7 @@ func TestWhatElsePassesIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, preview := fill("nginx still passes to blue (BLUE) in ")+s.Conf+":", fill("nginx passes to green (GREEN) in ")+s.Conf+":"
+	old, preview := fill("nginx still passes to blue (BLUE) in ")+s.Conf+":", fill("nginx also passes to green (GREEN) in ")+s.Conf+":"
 	if notes := strings.Join(result.Notes, "\n"); !strings.Contains(notes, old) || !strings.Contains(notes, preview) {
 		t.Errorf("notes %q, want %q and %q", notes, old, preview)
 	}

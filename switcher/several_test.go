@@ -245,7 +245,7 @@ func TestSeveralFilesEditedAfter(t *testing.T) {
 	s.blue[edited] += "# his\n"
 	s.Switcher.Nginx.Test = s.edits("2", edited, s.in(switcher.Green, edited))
 	var failed *switcher.Error
-	if result, err := s.to(switcher.Green); !errors.As(err, &failed) || failed.Outcome != switcher.Stuck || !strings.Contains(failed.Traffic, "the files say green; what somebody else wrote was left alone, the old files stand in ") {
+	if result, err := s.to(switcher.Green); !errors.As(err, &failed) || failed.Outcome != switcher.Stuck || !strings.Contains(failed.Traffic, "the files say green; what somebody else wrote was left alone, the old files are in ") {
 		t.Errorf("%s, %v: %+v", result.Outcome, err, failed)
 	}
 	for path := range s.blue {
@@ -300,7 +300,7 @@ func TestSeveralFilesOneInPlace(t *testing.T) {
 		before := inode(t, live)
 		for _, color := range []switcher.Color{switcher.Green, switcher.Blue} {
 			result, err := s.to(color)
-			if err != nil || !slices.Contains(result.Notes, live+" is mounted by itself: it was written in place, for a rename would not be seen") {
+			if err != nil || !slices.Contains(result.Notes, live+" is mounted by itself; it was written in place, because a rename would not be seen") {
 				t.Fatalf("to %s: %v, %q", color, err, result.Notes)
 			}
 			s.all(color)

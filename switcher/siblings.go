@@ -125,16 +125,16 @@ func (f LiveFile) selectedByLink(file *livefile.File, live Color) error {
 	var hint string
 	switch {
 	case s.says == live:
-		hint = fmt.Sprintf("if the link is what decides, one of the two has to say %s again: %s, or %s, which is live; else move %s away", live.Other(), other, own, other)
+		hint = fmt.Sprintf("if the link decides, one of the two has to say %s again: %s, or %s, which is live; otherwise move %s away", live.Other(), other, own, other)
 	case len(found) > 1 && found[1].says == s.says:
-		hint = fmt.Sprintf("%s and %s say %s both: move one of them away, and type it again", other, found[1].file(found[1].path), s.says)
+		hint = fmt.Sprintf("both %s and %s say %s; move one of them away and retry", other, found[1].file(found[1].path), s.says)
 	case !s.like:
-		hint = fmt.Sprintf("if the link is what decides, make %s and %s alike but for the color, and type it again; else move %s away", own, other, other)
+		hint = fmt.Sprintf("if the link decides, make %s and %s the same except for the color, and retry; otherwise move %s away", own, other, other)
 	default:
-		hint = fmt.Sprintf("if the link is what decides, %s; else move the other one away", f.linesToSet(s, live))
+		hint = fmt.Sprintf("if the link decides, %s; otherwise move the other file away", f.linesToSet(s, live))
 	}
 	return refuse(NotAccepted, hint,
-		refusal("%s is a link that selects the color: it leads to %s, which says %s, and beside that %s says %s: to edit the one would make both say the same",
+		refusal("%s is a link that selects the color: it leads to %s, which says %s, and %s beside it says %s; an edit would make both say the same",
 			s.link.At, own, live, other, s.says))
 }
 
@@ -177,7 +177,7 @@ func (f LiveFile) coloredSiblings(file *livefile.File, live Color) (list []sibli
 // linesToSet are the very lines.
 func (f LiveFile) linesToSet(s sibling, live Color) string {
 	files := map[Color]string{live: s.own, live.Other(): s.path}
-	return fmt.Sprintf("set `file: %s`, `blue_file: %s`, `green_file: %s` in place of `blue:` and `green:`, and where to ask each, below `check:`: `%s`, `%s`",
+	return fmt.Sprintf("set `file: %s`, `blue_file: %s`, `green_file: %s` instead of `blue:` and `green:`, and below `check:` where to ask each: `%s`, `%s`",
 		s.link.At, files[Blue], files[Green], f.urlLine(Blue), f.urlLine(Green))
 }
 

@@ -44,9 +44,9 @@ func TestSelectingLinkIsRefused(t *testing.T) {
 		"below a folder":  {map[string]string{"a/b/app.conf": blueFile, "c/b/app.conf": greenFile}, map[string]string{"live.conf": "a/b/app.conf"}, "live.conf", [3]string{"live.conf", "a/b/app.conf", "c/b/app.conf"}},
 		"through another": {both, map[string]string{"enabled/x": "../live.conf", "live.conf": "blue.conf"}, "enabled/x", [3]string{"live.conf", "blue.conf", "green.conf"}},
 		"beside a copy":   {map[string]string{"blue.conf": blueFile, "green.conf": greenFile, "blue.bak": blueFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"live.conf", "blue.conf", "green.conf"}},
-		"two of green's":  {map[string]string{"blue.conf": blueFile, "green.conf": greenFile, "too.conf": greenFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "UP/green.conf and UP/too.conf say green both: move one"}},
+		"two of green's":  {map[string]string{"blue.conf": blueFile, "green.conf": greenFile, "too.conf": greenFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "both UP/green.conf and UP/too.conf say green; move one"}},
 		"the same color":  {map[string]string{"blue.conf": blueFile, "green.conf": blueFile}, map[string]string{"live.conf": "blue.conf"}, "live.conf", [3]string{"", "one of the two has to say green again: UP/green.conf, or UP/blue.conf, which is live"}},
-		"another site's":  {map[string]string{"app.conf": blueFile, "z": greenFile + "server { listen 127.0.0.1:1; location / { proxy_pass http://GREEN; } }"}, map[string]string{"live.conf": "app.conf"}, "live.conf", [3]string{"", "make UP/app.conf and UP/z alike but for the color, and type it again; else move UP/z away"}},
+		"another site's":  {map[string]string{"app.conf": blueFile, "z": greenFile + "server { listen 127.0.0.1:1; location / { proxy_pass http://GREEN; } }"}, map[string]string{"live.conf": "app.conf"}, "live.conf", [3]string{"", "make UP/app.conf and UP/z the same except for the color, and retry; otherwise move UP/z away"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -75,10 +75,10 @@ func (s Site) Validate() error {
 // files of ours.
 func ValidateName(name string) error {
 	if len(name) > siteNameLimit || !siteName.MatchString(name) {
-		return fmt.Errorf("site name %q: only letters, digits, dot, dash and underscore, at most 64", name)
+		return fmt.Errorf("site name %q: use only letters, digits, dots, dashes and underscores, at most 64", name)
 	}
 	if ext := filepath.Ext(name); ext == ".json" || ext == ".lock" {
-		return fmt.Errorf("site name %q: a name that ends in .json or .lock is one of a file of ours", name)
+		return fmt.Errorf("site name %q: names that end in .json or .lock are reserved for bgswitch's own files", name)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (s Site) askableWhole(color Color, f LiveFile) error {
 	if f.Whole == nil || len(s.Restart) > 0 || !s.URLs[color].IsZero() {
 		return nil
 	}
-	return fmt.Errorf("%s_file does not say where to ask %s: `check:` needs a `%s_url:`", color, color, color)
+	return fmt.Errorf("%s_file does not say where to ask %s; set `%s_url:` below `check:`", color, color, color)
 }
 
 // validateRestart: where no nginx is seen, nothing but the answers proves
@@ -142,9 +142,9 @@ func (s Site) validateRestart() error {
 	case len(s.Restart) == 0:
 		return nil
 	case slices.ContainsFunc(s.Files, func(f LiveFile) bool { return f.Whole == nil }):
-		return errors.New("it is for what blue_file and green_file decide, in place of a reload of nginx")
+		return errors.New("it works only with blue_file and green_file, in place of a reload of nginx")
 	case s.Confirm == nil:
-		return errors.New("`confirm:` is needed, for nothing else could prove a switch")
+		return errors.New("`confirm:` is needed, because nothing else could prove a switch")
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (s Site) askable(color Color, layout nginxconf.Layout) error {
 	for _, place := range layout {
 		for _, value := range place.Colors[color] {
 			if value != nil && !place.Selector.Dials(value) { // nil: it could not be read
-				return fmt.Errorf("%s is %q, which does not say where to ask it: `check:` needs a `%s_url:`", color, value, color)
+				return fmt.Errorf("%s is %q, which does not say where to ask it; set `%s_url:` below `check:`", color, value, color)
 			}
 		}
 	}
@@ -182,11 +182,11 @@ const patienceLimit = 10 * time.Minute
 func (c Confirm) Validate() error {
 	var m health.Mistakes
 	if c.URL.IsZero() {
-		m.Add(errors.New("none given, want one such as http://127.0.0.1/"), "url")
+		m.Add(errors.New("none given; use one such as http://127.0.0.1/"), "url")
 	}
 	m.Add(health.ValidateHost(c.Host), "host")
 	if c.Patience < 0 || c.Patience > patienceLimit {
-		m.Add(fmt.Errorf("%s is not allowed, want at most %s", health.Short(c.Patience), health.Short(patienceLimit)), "patience")
+		m.Add(fmt.Errorf("%s is not allowed; use at most %s", health.Short(c.Patience), health.Short(patienceLimit)), "patience")
 	}
 	for _, color := range []Color{Blue, Green} {
 		m.Add(c.Marks[color].validate(color), string(color))
@@ -212,7 +212,7 @@ func (c Confirm) tellApart() error {
 	case blue == green:
 		return fmt.Errorf("it is the same mark as blue's, %q", blue)
 	case strings.Contains(string(blue), string(green)), strings.Contains(string(green), string(blue)):
-		return fmt.Errorf("one mark stands inside the other, %q and %q: a page with the longer one has both", blue, green)
+		return fmt.Errorf("one mark is part of the other, %q and %q; a page with the longer one has both", blue, green)
 	}
 	return nil
 }
@@ -236,11 +236,11 @@ func (m Mark) validate(color Color) error {
 	_, value, header := m.header()
 	switch {
 	case strings.TrimSpace(string(m)) == "":
-		return fmt.Errorf("a header (`X-Color: %s`) or a text of the body is needed", color)
+		return fmt.Errorf("it is empty; set it to a header (`X-Color: %s`) or to a text of the body", color)
 	case strings.ContainsFunc(string(m), unicode.IsControl):
-		return fmt.Errorf("the mark %q holds a control character, want a header (`X-Color: %s`) or a text of one line", m, color)
+		return fmt.Errorf("the mark %q contains a control character; use a header (`X-Color: %s`) or one line of text", m, color)
 	case header && value == "":
-		return fmt.Errorf("the header %q has no value, want `X-Color: %s`", m, color)
+		return fmt.Errorf("the header %q has no value; write it as `X-Color: %s`", m, color)
 	}
 	return nil
 }

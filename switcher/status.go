@@ -156,6 +156,20 @@ func (st Status) Sick() bool {
 	return st.Live != "" && st.Answers == "" && st.Answered != ""
 }
 
+// Well says that the live color answers as it should: by its check or, where that
+// asks nobody, through nginx.
+func (st Status) Well() bool {
+	if asked := st.Colors[st.Live]; len(asked) > 0 {
+		return health.Healthy(asked)
+	}
+	return st.Live != "" && st.Answers == st.Live
+}
+
+// Stopped says that nginx does not run.
+func (st Status) Stopped() bool {
+	return errors.Is(st.Running.Err, nginx.ErrNotRunning) && slices.ContainsFunc(st.Drift, func(d Drift) bool { return d.Key == DriftStopped })
+}
+
 // Learn adds to what is known of nginx whether its test has read the file.
 func (st *Status) Learn(way Way) {
 	loaded := &st.Running.Loaded
@@ -210,12 +224,12 @@ func (s *Switcher) running(is found, files files, live Color) (r Running) {
 	}
 	given, err := s.lastGiven()
 	if err != nil {
-		r.Why = "the history that would know cannot be read: " + err.Error()
+		r.Why = "the history cannot be read: " + err.Error()
 		return r
 	}
 	r.Loaded = loadedBy(is.master, r.Workers, files, given)
 	if r.Is == nil && !r.IfRead && live != "" {
-		r.Why += fmt.Sprintf("; `%s` loads it once more", s.to(live))
+		r.Why += fmt.Sprintf("; `%s` loads it again", s.to(live))
 	}
 	return r
 }
@@ -249,28 +263,44 @@ func (s *Switcher) drift(st Status) []Drift {
 	if len(found) > 0 {
 		mend = found[0].Mend
 	}
+	stopped, is := s.stopped(st)
+	if is {
+		found = append([]Drift{stopped}, found...)
+	}
 	if st.Live == "" {
 		return found
-	}
-	switch err := st.Running.Err; {
-	case !st.Running.Matters:
-	case errors.Is(err, nginx.ErrPIDMoved):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, err), hintPIDMoved(err)})
-	case errors.Is(err, nginx.ErrNotRunning):
-		found = append(found, Drift{DriftStopped, fmt.Sprintf("%s %s, but %s", says, st.Live, st.Running.Err), s.mendStopped(st.Running.Err)})
 	}
 	if st.Running.Is != nil && !*st.Running.Is {
 		found = append(found, Drift{DriftNotLoaded, fmt.Sprintf("%s %s, but the running nginx has not loaded it: %s", says, st.Live, st.Running.Why), mend})
 	}
-	stopped := len(found) > 0 && found[0].Key == DriftStopped
 	switch {
-	case stopped, s.Site.Confirm == nil, st.Answers == st.Live, st.Answers == "" && st.Answered == "":
+	case is, s.Site.Confirm == nil, st.Answers == st.Live, st.Answers == "" && st.Answered == "":
 	case st.Answers != "":
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("%s %s, but %s answers", says, st.Live, st.Answers), mend})
 	default:
 		found = append(found, Drift{DriftAnswers, fmt.Sprintf("%s %s, but neither color answers: %s", says, st.Live, st.Answered), s.mendSilence(st)})
 	}
 	return found
+}
+
+// stopped is the drift that nginx does not run. It is named first: visitors get
+// nothing then, whatever the file says. Where no file could be read, nginx may be in
+// a container that is found by it.
+func (s *Switcher) stopped(st Status) (d Drift, is bool) {
+	err := st.Running.Err
+	what := fmt.Sprintf("%v", err)
+	if st.Live != "" {
+		what += fmt.Sprintf("; %s %s", s.word("the file says", "the files say"), st.Live)
+	}
+	switch {
+	case !st.Running.Matters || len(st.Files) == 0:
+		return Drift{}, false
+	case errors.Is(err, nginx.ErrPIDMoved):
+		return Drift{DriftStopped, what, hintPIDMoved(err)}, true
+	case errors.Is(err, nginx.ErrNotRunning):
+		return Drift{DriftStopped, what, s.mendStopped(err)}, true
+	}
+	return Drift{}, false
 }
 
 // killed is the drift that a killed switch left: files that do not agree, or that
@@ -293,7 +323,7 @@ func (s *Switcher) killed(st Status) []Drift {
 		if slices.ContainsFunc(places, func(p journal.Place) bool { return slices.Contains(back, p.Live) }) {
 			to = to.Other()
 		}
-		return []Drift{{DriftCutOff, fmt.Sprintf("%s: the next switch puts the old %s back", killedUnsure(e), strings.Join(back, " and ")), s.to(to)}}
+		return []Drift{{DriftCutOff, fmt.Sprintf("%s; the next switch puts the old %s back", killedUnsure(e), strings.Join(back, " and ")), s.to(to)}}
 	}
 	return nil
 }

@@ -62,11 +62,11 @@ func (s *Survey) still(context.Context) error {
 	was, now := *s.request.Still, seen(s.parts[0].plan.From, s.files(), last)
 	switch {
 	case last != nil && !now.Last.Equal(was.Last):
-		err = fmt.Errorf("meanwhile `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
+		err = fmt.Errorf("in the meantime, `bgswitch %s` by %s: %s", last.Command, last.Who, last.Outcome)
 	case now.Live != was.Live:
 		err = fmt.Errorf("the %s %s now", s.word("file names", "files name"), now.Live)
 	case !now.Changed.Equal(was.Changed):
-		err = fmt.Errorf("%s was changed meanwhile", s.files().newest().Path)
+		err = fmt.Errorf("%s was changed in the meantime", s.files().newest().Path)
 	default:
 		return nil
 	}

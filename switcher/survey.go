@@ -100,7 +100,7 @@ func (s *Survey) look(ctx context.Context) error {
 	}
 	for _, p := range s.parts {
 		if said := p.questions.untold(); said != "" {
-			p.note("`confirm` tells no color before the switch (%s): unless %s's answers carry its mark, the switch will be rolled back", said, p.plan.To)
+			p.note("`confirm` does not show a color before the switch (%s); unless the answers of %s carry its mark, the switch will be rolled back", said, p.plan.To)
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func (s *Survey) reloadTogether() error {
 	for _, p := range s.parts {
 		if len(s.parts) > 1 && len(p.Site.Restart) > 0 {
 			return &Error{Outcome: Failed, Step: "switch several sites at once", Hint: fmt.Sprintf("switch %s by itself", p.Site.Name),
-				Err: fmt.Errorf("%s: it has a `restart` of its own, and takes part in no reload of nginx", p.Site.Name)}
+				Err: fmt.Errorf("%s: it has a `restart` of its own, and does not take part in a reload of nginx", p.Site.Name)}
 		}
 	}
 	return nil
@@ -186,7 +186,7 @@ func (s *Survey) change(file *livefile.File, edit Edit, of LiveFile, plan Plan) 
 	c := &Change{Edit: edit, of: of, file: file, view: view{at: file.Path}}
 	c.decide(edit.Words, plan.To)
 	if c.journal = s.journals.Of(file.Home); c.journal == nil && s.journals != nil {
-		return refuse(Failed, "look at the file and type it again", fmt.Errorf("%s led to another file a moment ago", file.Named))
+		return refuse(Failed, "look at the file and retry", fmt.Errorf("%s led to a different file a moment ago", file.Named))
 	}
 	s.Changes = append(s.Changes, c)
 	return nil
@@ -195,7 +195,7 @@ func (s *Survey) change(file *livefile.File, edit Edit, of LiveFile, plan Plan) 
 // warnings are doubts about the live file, as they are told.
 func (s Site) warnings(doubts []error) (list []string) {
 	for _, doubt := range doubts {
-		list = append(list, doubt.Error()+s.worded(": who may write the live file decides what nginx does", ": who may lead the link elsewhere decides what the app runs"))
+		list = append(list, doubt.Error()+s.worded("; whoever can write the live file decides what nginx does", "; whoever can change the link decides what the app runs"))
 	}
 	return list
 }
@@ -248,14 +248,14 @@ func (s *Survey) openLogs(context.Context) error {
 		p.log, err = accesslog.Open(path)
 		switch {
 		case errors.Is(err, fs.ErrPermission) && s.request.DryRun:
-			p.note("you may not read the access log: %v", err)
+			p.note("you are not allowed to read the access log: %v", err)
 			return nil
 		case errors.Is(err, fs.ErrPermission):
 			return refuse(Failed, s.AsRoot(), err)
 		case err == nil && p.log.Missing():
-			p.note("there is no %s yet: once it is there, it is read from its beginning", path)
+			p.note("%s does not exist yet; once it does, it is read from its beginning", path)
 		case err != nil:
-			return refuse(Failed, "set `access_log:` below `bake:` to the file that nginx writes for this site, by its path on this host", err)
+			return refuse(Failed, "set `access_log:` below `bake:` to the log that nginx writes for this site, by its path on this host", err)
 		}
 		return nil
 	})
@@ -268,7 +268,7 @@ func (s *Survey) skipLogs() {
 			continue
 		}
 		if err := p.log.Skip(); err != nil {
-			p.note("the access log may be judged from before the switch on: %v", err)
+			p.note("requests from before the switch may be counted in the access log: %v", err)
 		}
 	}
 }
@@ -283,7 +283,7 @@ func (s *Survey) replaceable(context.Context) error {
 		case s.keeps(err):
 			return s.notWritten(err)
 		default:
-			s.note("you may not replace the file: %v", err)
+			s.note("you are not allowed to replace the file: %v", err)
 		}
 	}
 	return nil
@@ -303,7 +303,7 @@ func (s *Survey) keeps(err error) bool {
 
 func (s *Survey) survivable(context.Context) error {
 	if err := s.running.survivable(); err != nil {
-		return refuse(NotAccepted, "mend the configuration; until then no reload of nginx is safe", err)
+		return refuse(NotAccepted, "fix the configuration; until then no reload of nginx is safe", err)
 	}
 	return nil
 }
@@ -314,7 +314,7 @@ func (s *Survey) folderTestable() error {
 	_, seen := s.running.(*seenNginx)
 	for _, c := range s.Changes {
 		if seen && len(s.Nginx.Test) > 0 && c.file.IsFolder() {
-			return refuse(NotAccepted, "leave out `test:` below `nginx:`, or let the link lead to a file", fmt.Errorf("which files nginx reads in %s is unknown where the settings bring their own test", c.file.Path))
+			return refuse(NotAccepted, "leave out `test:` below `nginx:`, or make the link lead to a file", fmt.Errorf("with `test:` set, it is unknown which files nginx reads in %s", c.file.Path))
 		}
 	}
 	return nil

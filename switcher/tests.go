@@ -104,7 +104,7 @@ func (t *tests) judge(ctx context.Context, r Request, already bool) (acceptance,
 	case errors.Is(err, nginx.ErrRightsMissing):
 		return a, t.untestable(r, err)
 	case errors.Is(err, nginx.ErrMoved):
-		return a, refuse(Failed, "look at the file and type it again", err)
+		return a, refuse(Failed, "look at the file and retry", err)
 	default:
 		return a, err
 	}
@@ -125,7 +125,7 @@ func (a acceptance) with(dump *nginx.Dump, err error) (acceptance, error) {
 
 // refused says whose fault it is that nginx refuses.
 func (t *tests) refused(ctx context.Context, refused error) error {
-	mend := "mend the configuration until `nginx -t` passes, then type it again"
+	mend := "fix the configuration until `nginx -t` passes, then retry"
 	if len(t.contents()) == 0 {
 		return refuse(NotAccepted, mend, refused)
 	}
@@ -134,9 +134,9 @@ func (t *tests) refused(ctx context.Context, refused error) error {
 		return refuse(NotAccepted, fmt.Sprintf("`%s` shows the change; the live file was not touched", t.Again("--dry-run")), refused)
 	}
 	if restore := t.restorable(); restore != "" {
-		mend = fmt.Sprintf("`%s` puts back what was last proved, where it is the live file that nginx refuses; else %s", restore, mend)
+		mend = fmt.Sprintf("if it is the live file that nginx refuses, `%s` puts back what was last proved; otherwise %s", restore, mend)
 	}
-	return refuse(NotAccepted, mend, fmt.Errorf("%w; nginx refused it before this switch, too: %w", refused, err))
+	return refuse(NotAccepted, mend, fmt.Errorf("%w; nginx also refuses it without this switch: %w", refused, err))
 }
 
 // before is for who cannot test the new file beside the live one: what can be
@@ -189,7 +189,7 @@ func (t *tests) untestable(r Request, err error) error {
 	if !r.DryRun {
 		return refuse(Failed, t.AsRoot(), err)
 	}
-	t.note("whether nginx accepts the configuration is unknown: %v", err)
+	t.note("it is unknown whether nginx accepts the configuration: %v", err)
 	return nil
 }
 
@@ -222,8 +222,8 @@ func (t *tests) decides(c *Change, dump *nginx.Dump, content []byte) error {
 		if now, err := c.now(); err == nil && bytes.Equal(content, c.was()) && !bytes.Equal(now.Bytes, content) {
 			return t.notWritten(fmt.Errorf("%w: %s", livefile.ErrChanged, c.file.Path))
 		}
-		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to the one that is",
-			fmt.Errorf("%s is not part of %s, nginx did not read it: %w", c.file.Home, dump.Main(), ErrDecidesNothing))
+		return refuse(NotAccepted, "include the file in the configuration, or set `file:` to one that is included",
+			fmt.Errorf("%s is not part of %s; nginx did not read it: %w", c.file.Home, dump.Main(), ErrDecidesNothing))
 	}
 	for _, w := range c.words {
 		if err := upstreamDecides(dump, w.Word); err != nil {
@@ -243,7 +243,7 @@ func upstreamDecides(dump *nginx.Dump, w nginxconf.Word) error {
 	if passes, known := dump.PassesTo(w.Upstream); !known || passes {
 		return nil
 	}
-	return refuse(NotAccepted, fmt.Sprintf("pass to it where the site is served (`proxy_pass http://%s;`), or set `file:` to what decides", w.Upstream),
+	return refuse(NotAccepted, fmt.Sprintf("pass to it where the site is served (`proxy_pass http://%s;`), or set `file:` to the file that decides", w.Upstream),
 		fmt.Errorf("nothing in %s passes to upstream %s: %w", dump.Main(), w.Upstream, ErrDecidesNothing))
 }
 
@@ -255,12 +255,12 @@ func variableDecides(dump *nginx.Dump, w nginxconf.Word, to Color) error {
 		return nil
 	}
 	if !dump.Uses(w.Variable) {
-		return refuse(NotAccepted, fmt.Sprintf("pass by it where the site is served (`proxy_pass http://%s;`), or set `file:` and `selector:` to what decides", w.Variable),
-			fmt.Errorf("nothing in %s reads %s, set in line %d: %w", dump.Main(), w.Variable, w.Line, ErrDecidesNothing))
+		return refuse(NotAccepted, fmt.Sprintf("use it where the site is served (`proxy_pass http://%s;`), or set `file:` and `selector:` to what decides", w.Variable),
+			fmt.Errorf("nothing in %s uses %s, set on line %d: %w", dump.Main(), w.Variable, w.Line, ErrDecidesNothing))
 	}
 	if host, err := nginxconf.ParseAddress(w.Text(to)); err == nil && !dump.Finds(host, w.Variable) {
-		return refuse(NotAccepted, "name an upstream so, without a port, or set a `resolver`",
-			fmt.Errorf("nginx would not find %s, which is what %s in line %d becomes: %w", host, w.Variable, w.Line, ErrNoResolver))
+		return refuse(NotAccepted, "give an upstream that name, without a port, or set a `resolver`",
+			fmt.Errorf("nginx would not find %s, which %s on line %d becomes: %w", host, w.Variable, w.Line, ErrNoResolver))
 	}
 	return nil
 }
@@ -290,7 +290,7 @@ func (s *Survey) carried() {
 		s.note("%s changed since nginx last loaded anything, and is not loaded", text)
 		return
 	}
-	s.note("nginx loads other changes, too: %s changed since it last loaded anything", text)
+	s.note("nginx also loads other changes: %s changed since it last loaded anything", text)
 }
 
 // some lists the first three of several.

@@ -25,10 +25,10 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.untouched()
 	}
 	p.proof = Proof{}
-	p.say("rolling back, for this failed: " + p.cause.Step)
+	p.say(p.failed() + "; rolling back")
 	if err := p.back(); err != nil {
 		p.leftover = p.leftover || len(p.replaced()) > 1 && !errors.Is(err, livefile.ErrChanged) // the next run goes on
-		return p.stuck(ctx, fmt.Errorf("the old %s could not be put back: %w", p.word("file", "files"), err))
+		return p.stuck(ctx, fmt.Errorf("cannot put back the old %s: %w", p.word("file", "files"), err))
 	}
 	if !p.first.Signalled && !errors.Is(p.cause, nginx.ErrMasterEnded) {
 		return p.rolledBack(ctx)
@@ -49,9 +49,9 @@ func (p *Prepared) Undo(ctx context.Context) error {
 		return p.rolledBack(ctx)
 	}
 	if !p.changed() {
-		return p.stuck(ctx, fmt.Errorf("the %s had named %s before, and %s may yet load it: %w", p.word("file", "files"), p.targets(), p.Site.Server(), err))
+		return p.stuck(ctx, fmt.Errorf("the %s named %s before, and %s may still load it: %w", p.word("file", "files"), p.targets(), p.Site.Server(), err))
 	}
-	return p.stuck(ctx, fmt.Errorf("%s does not take the old %s either: %w", p.Site.Server(), p.word("file", "files"), err))
+	return p.stuck(ctx, fmt.Errorf("%s does not load the old %s either: %w", p.Site.Server(), p.word("file", "files"), err))
 }
 
 func origin(plan Plan) Color { return plan.From }
@@ -78,7 +78,7 @@ func (p *Prepared) untouched() error {
 // discard removes a new file that does not stand in its place.
 func (p *Prepared) discard(c *Change) {
 	if err := c.finish(); err != nil {
-		p.note("the new file could not be removed: %v; the next switch removes it", err)
+		p.note("cannot remove the new file: %v; the next switch removes it", err)
 		p.leftover = true
 	}
 }
@@ -126,16 +126,16 @@ const busyFor = time.Minute
 // nobody is told that it was rolled back before that is over.
 func (p *Prepared) loadOld(ctx context.Context) (loading, error) {
 	if err := p.watchOld(ctx); err != nil {
-		p.note("whether nginx opens each file of a folder that is back was not watched: %v", err)
+		p.note("nobody watched whether nginx opens each file of the old folder: %v", err)
 	}
 	began := time.Now()
 	for {
 		l, err := p.running.load(ctx, p.order())
 		switch took := time.Since(began); {
 		case errors.Is(err, nginx.ErrLate) && p.first.Opened && !l.Opened && took < busyFor:
-			p.say("nginx is still busy with the new file: waiting until it takes the old one")
+			p.say("nginx is still busy with the new file; waiting until it loads the old one")
 		case errors.Is(err, nginx.ErrNotLoaded) && !p.running.never(p.first, l) && took < p.accepted.limit:
-			p.say("nginx refuses the configuration that it took a moment ago: once more")
+			p.say("nginx refuses the configuration that it accepted a moment ago; trying again")
 		default:
 			return l, err
 		}
@@ -184,7 +184,7 @@ func (p *Prepared) rolledBack(ctx context.Context) error {
 	if p.changed() {
 		cause.Traffic = fmt.Sprintf("rolled back: the %s as %s, and %s serves %s", p.word("file is", "files are"), p.word("it was", "they were"), p.Site.Server(), p.origins())
 	} else {
-		cause.Traffic = fmt.Sprintf("nothing was put back: the %s had named %s before", p.word("file", "files"), p.targets())
+		cause.Traffic = fmt.Sprintf("nothing was put back: the %s named %s before", p.word("file", "files"), p.targets())
 	}
 	cause.Traffic += p.whoAnswers(ctx)
 	cause.Hint = p.hintStatus()
@@ -198,10 +198,10 @@ func (p *Prepared) stuck(ctx context.Context, err error) error {
 	if errors.Is(err, livefile.ErrChanged) {
 		cause.Traffic += "; what somebody else wrote was left alone" + p.kept()
 	}
-	look := p.Site.worded("`nginx -t` and nginx's error log, mend what they name", "what the app and its restart say, mend it")
-	cause.Hint = fmt.Sprintf("look at %s, then type `%s`", look, p.commandBack())
+	look := p.Site.worded("`nginx -t` and nginx's error log, fix what they name", "what the app and its restart say, fix that")
+	cause.Hint = fmt.Sprintf("look at %s, then run `%s`", look, p.commandBack())
 	if errors.Is(err, nginx.ErrMasterEnded) {
-		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which serve what they had, and start nginx"
+		cause.Hint = "end the workers that it left (`ps -C nginx -o pid,ppid,args`), which still serve the old configuration, and start nginx"
 	}
 	return cause
 }
@@ -215,7 +215,7 @@ func (p *Prepared) kept() string {
 	if len(kept) == 0 {
 		return ""
 	}
-	return ", the old " + worded(len(kept), "file stands", "files stand") + " in " + strings.Join(kept, " and ")
+	return ", the old " + worded(len(kept), "file is", "files are") + " in " + strings.Join(kept, " and ")
 }
 
 // fileNow is what the live files say now.
@@ -236,7 +236,7 @@ func (p *part) fileNow() string {
 			return fmt.Sprintf("the %s %s", says, now.From)
 		}
 	}
-	return fmt.Sprintf("what the %s is not understood (%v)", says, err)
+	return fmt.Sprintf("bgswitch does not understand what the %s (%v)", says, err)
 }
 
 // whoAnswers is told, not asked for: the color that is left may be the broken

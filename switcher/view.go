@@ -64,7 +64,7 @@ func (v view) holds(want []byte) error {
 		return fmt.Errorf("read %s as process %d sees it: %w", v.at, v.pid, err)
 	}
 	if !bytes.Equal(got.Bytes, want) {
-		return fmt.Errorf("process %d sees another file at %s than was written", v.pid, v.at)
+		return fmt.Errorf("process %d sees a different file at %s than the one that was written", v.pid, v.at)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (b *Baker) tooMany(c accesslog.Counts) bool {
 }
 
 func (b *Baker) tooManyErrors(c accesslog.Counts, when string) error {
-	return fmt.Errorf("%d of %s %s were answered 5xx, which is %s, and more than %g%%", c.Errors, Counted(c.Requests, "request"), when, Share(c.Errors, c.Requests), b.bake.Max5xx)
+	return fmt.Errorf("%d of %s %s were answered with 5xx: %s, more than %g%%", c.Errors, Counted(c.Requests, "request"), when, Share(c.Errors, c.Requests), b.bake.Max5xx)
 }
 
 func share(c accesslog.Counts) float64 {

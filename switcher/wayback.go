@@ -18,7 +18,7 @@ import (
 var (
 	// ErrNoMaster: no nginx is to be found here that could test the file of the
 	// way back; where the operator reloads by a command, that is usual.
-	ErrNoMaster = errors.New("no master of nginx is to be found")
+	ErrNoMaster = errors.New("no master of nginx was found")
 	// ErrNotReplaceable: the live file could not be replaced now.
 	ErrNotReplaceable = errors.New("the live file cannot be replaced")
 	// ErrNoState: the state folder could not be used now.

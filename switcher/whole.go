@@ -28,7 +28,7 @@ func (f LiveFile) readWhole(file *livefile.File) (*whole, error) {
 	for color, path := range f.Whole {
 		var err error
 		if w.of[color], err = f.readAt(path); err != nil {
-			return nil, refuse(NotAccepted, fmt.Sprintf("make it what nginx gets when %s is live, or set `%s_file:` to what is", color, color),
+			return nil, refuse(NotAccepted, fmt.Sprintf("make it the file that nginx gets when %s is live, or set `%s_file:` to that file", color, color),
 				fmt.Errorf("%s_file: %w", color, err))
 		}
 	}
@@ -47,7 +47,7 @@ func (f LiveFile) alike(w *whole, file *livefile.File) error {
 	for _, color := range []Color{Blue, Green} {
 		if w.of[color].IsFolder() != file.IsFolder() {
 			return refuse(NotAccepted, "set all three to files, or all three to folders",
-				refusal("%s is %s, and %s is %s", f.Path, kind(file), f.Whole[color], kind(w.of[color])))
+				refusal("%s is %s, but %s is %s", f.Path, kind(file), f.Whole[color], kind(w.of[color])))
 		}
 	}
 	return nil
@@ -63,18 +63,18 @@ func kind(file *livefile.File) string {
 // tellsApart: two that are the same say nothing of which is live, and to go from
 // one to the other would change nothing.
 func (f LiveFile) tellsApart(w *whole) error {
-	how := "hold the same, to the last byte"
+	how := "are identical"
 	switch {
 	case w.of[Blue].SameAs(w.of[Green]):
-		how = "are one and the same"
+		how = "are the same file"
 	case w.of[Blue].Hash() == w.of[Green].Hash():
 	case f.passAlike(w):
 		how = "pass every request to the same servers"
 	default:
 		return nil
 	}
-	return refuse(NotAccepted, "make each what nginx gets when its color is live; they may have been edited through a link",
-		refusal("%s and %s %s, so that they cannot tell the colors apart", f.Whole[Blue], f.Whole[Green], how))
+	return refuse(NotAccepted, "make each the file that nginx gets when its color is live; they may have been edited through a link",
+		refusal("%s and %s %s, so they cannot tell the colors apart", f.Whole[Blue], f.Whole[Green], how))
 }
 
 // passAlike says that the two differ in nothing that tells where requests go: one
@@ -119,7 +119,7 @@ func (f LiveFile) copied(w *whole, file *livefile.File) error {
 		}
 	}
 	if file.IsFolder() {
-		return refuse(NotAccepted, "set `file:` to a link that leads to one of them", refusal("%s is a folder itself, and no link to one", f.Path))
+		return refuse(NotAccepted, "set `file:` to a link that leads to one of them", refusal("%s is a folder, not a link to one", f.Path))
 	}
 	for _, color := range []Color{Blue, Green} {
 		if w.of[color].Hash() == file.Hash() {
@@ -130,8 +130,8 @@ func (f LiveFile) copied(w *whole, file *livefile.File) error {
 	nearer, diff := nearest(file, w.of)
 	return &Error{
 		Outcome: NotAccepted, Diff: diff,
-		Hint: fmt.Sprintf("if that is meant for %s, write it to its file as well; else put that back: `%s`", nearer, foreign.Shell("cp", f.Whole[nearer], f.Path)),
-		Err:  refusal("%s holds neither what %s does nor what %s does: it is nearer to %s's, and differs from it", f.Path, f.Whole[Blue], f.Whole[Green], nearer),
+		Hint: fmt.Sprintf("if it is meant for %s, write it to the file of that color, too; otherwise put that file back: `%s`", nearer, foreign.Shell("cp", f.Whole[nearer], f.Path)),
+		Err:  refusal("%s is a copy of neither %s nor %s; it is closest to %s's, but differs from it", f.Path, f.Whole[Blue], f.Whole[Green], nearer),
 	}
 }
 
@@ -143,10 +143,10 @@ func (f LiveFile) itself(color Color, file *livefile.File) error {
 		blue, isBlue := strings.CutSuffix(f.Whole[Blue], "/"+step.Rest)
 		green, isGreen := strings.CutSuffix(f.Whole[Green], "/"+step.Rest)
 		if isBlue && isGreen {
-			hint = fmt.Sprintf("the link that decides is a folder's: set `file: %s`, `blue_file: %s`, `green_file: %s`", step.At, blue, green)
+			hint = fmt.Sprintf("the link of a folder decides: set `file: %s`, `blue_file: %s`, `green_file: %s`", step.At, blue, green)
 		}
 	}
-	return refuse(NotAccepted, hint, refusal("%s is %s's own file, %s: to switch would be to write over that", f.Path, color, file.Path))
+	return refuse(NotAccepted, hint, refusal("%s is %s's own file, %s, and a switch would overwrite it", f.Path, color, file.Path))
 }
 
 // linked finds out whose file the link leads to, and what it has to say to lead
@@ -158,10 +158,10 @@ func (f LiveFile) linked(w *whole, file *livefile.File, step livefile.Step) (err
 		}
 	}
 	if w.live == "" {
-		hint := "lead the link to one of them, or set `blue_file:` and `green_file:` to what it leads to"
+		hint := "make the link lead to one of them, or set `blue_file:` and `green_file:` to what it leads to"
 		for color, of := range w.of {
 			if of.Hash() == file.Hash() && !file.IsFolder() {
-				hint = fmt.Sprintf("that is a copy of %s's: set `file: %s` to go on with copies; else lead the link to one of them", color, file.Path)
+				hint = fmt.Sprintf("that is a copy of %s's file: set `file: %s` to keep using copies, or make the link lead to one of them", color, file.Path)
 			}
 		}
 		return refuse(NotAccepted, hint,
@@ -177,7 +177,7 @@ func (f LiveFile) linked(w *whole, file *livefile.File, step livefile.Step) (err
 		err = fmt.Errorf("it would lead to %s", led)
 	}
 	if err != nil {
-		return fmt.Errorf("the link %s could not be led to %s (%q): %w", step.At, w.of[other].Path, w.text[other], err)
+		return fmt.Errorf("cannot make the link %s lead to %s (%q): %w", step.At, w.of[other].Path, w.text[other], err)
 	}
 	return nil
 }

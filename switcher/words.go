@@ -37,6 +37,18 @@ func (p *Prepared) stepPut() string {
 
 func (p *Prepared) stepLoad() string { return p.Site.worded("reload nginx", "restart the app") }
 
+// failed is the step that failed, in a few words.
+func (p *Prepared) failed() string {
+	switch step := p.cause.Step; step {
+	case p.stepLoad():
+		return p.Site.worded("reload failed", "restart failed")
+	case p.stepConfirm():
+		return "confirm failed"
+	default:
+		return "cannot " + step
+	}
+}
+
 func (p *Prepared) stepConfirm() string {
 	return p.Site.worded("confirm through nginx", "confirm the answers")
 }

@@ -78,7 +78,7 @@ func flagWords(c *cli.Context, said string) string {
 		return "there is no flag " + dashed(name[1])
 	}
 	if bad := badValue.FindStringSubmatch(said); bad != nil {
-		return fmt.Sprintf("%s: %s is not allowed, want %s", dashed(bad[2]), bad[1], wanted(c.Command.Flags, bad[2]))
+		return fmt.Sprintf("%s: %s is not allowed; use %s", dashed(bad[2]), bad[1], wanted(c.Command.Flags, bad[2]))
 	}
 	return said
 }

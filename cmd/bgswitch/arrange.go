@@ -89,7 +89,7 @@ func (l *line) check(flag, value string, known map[string]bool) bool {
 	_, ours := known[name]
 	switch {
 	case value == "":
-		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s is empty", flag))
+		l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave out the flag", "%s is empty", flag))
 	case value == "--", strings.HasPrefix(value, "-") && ours:
 		l.lacks(flag, ": "+value+" after it is a flag")
 		return name == "help" || name == "h" // which would answer before this is told
@@ -98,7 +98,7 @@ func (l *line) check(flag, value string, known map[string]bool) bool {
 }
 
 func (l *line) lacks(flag, why string) {
-	l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave the flag out", "%s has no value%s", flag, why))
+	l.wrong = cmp.Or(l.wrong, usage("give it a value, or leave out the flag", "%s has no value%s", flag, why))
 }
 
 // command is the one that is named, or empty.

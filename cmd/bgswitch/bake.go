@@ -53,7 +53,7 @@ func (w written) bake(b *switcher.Bake) func() *yaml.Node {
 	}
 	for _, of := range []written{share, fewest} {
 		if of.node != nil && b.AccessLog == "" && !w.bad[log.node] {
-			of.wrongf("it is about the access log, and `access_log` is not set")
+			of.wrongf("it is about the access log, but `access_log` is not set")
 		}
 	}
 	if share.node != nil {
@@ -72,7 +72,7 @@ func (w written) percent(into *float64) {
 	text, is := strings.CutSuffix(w.text(), "%")
 	share, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if !is || err != nil {
-		w.wrongf("%q is no share: write 5%% or 0.5%%", w.text())
+		w.wrongf("%q is not a percentage; use one such as 5%% or 0.5%%", w.text())
 		return
 	}
 	*into = share
@@ -97,10 +97,10 @@ func bakeOf(c *cli.Context, s switching, sites []switcher.Site) (*switcher.Bake,
 		return nil, nil
 	}
 	if len(sites) > 1 {
-		return nil, usage("`--bake 0s` switches them together, and watches none; or switch each by itself", "a bake watches one site, and --site names several")
+		return nil, usage("`--bake 0s` switches them together and watches none; or switch each on its own", "a bake watches one site, but --site names several")
 	}
 	if err := bake.Validate(); err != nil {
-		return nil, usage("write it as --bake 5m; the rest is set below `bake:` in the settings", "--bake: %v", err)
+		return nil, usage("write it as --bake 5m; everything else is set below `bake:` in the settings", "--bake: %v", err)
 	}
 	return &bake, nil
 }
@@ -204,16 +204,16 @@ func (t *terminal) showBaked(baked switcher.Baked) {
 func logNotes(look switcher.BakeLook) (notes []string) {
 	log := look.Log
 	if look.Unmarked > 0 {
-		notes = append(notes, fmt.Sprintf("the access log does not show who asked ($http_user_agent): %s of it were taken for the bake's own questions, by their number", switcher.Counted(look.Unmarked, "line")))
+		notes = append(notes, fmt.Sprintf("the access log does not show who asked ($http_user_agent); %s of it were counted as the bake's own requests", switcher.Counted(look.Unmarked, "line")))
 	}
 	switch {
 	case log == nil:
 	case log.Requests == 0 && log.Unknown > 0:
-		notes = append(notes, fmt.Sprintf("no line of the access log was understood, of %d: see `access_log` in the README for the formats", log.Unknown))
+		notes = append(notes, fmt.Sprintf("none of the %d lines of the access log were understood; the formats are nginx's combined one, and JSON with a `status`", log.Unknown))
 	case log.Requests == 0 && (log.Own > 0 || look.Unmarked > 0):
-		notes = append(notes, "no visitor came: the access log told of bgswitch's own questions alone")
+		notes = append(notes, "no visitor came; the access log shows only bgswitch's own requests")
 	case log.Requests == 0:
-		notes = append(notes, "the access log told of no request: is it this site's, and does nginx write it at once (`flush`)?")
+		notes = append(notes, "the access log shows no requests; is it the log of this site, and does nginx write it at once (`flush`)?")
 	case log.Unknown > 0:
 		notes = append(notes, switcher.Counted(log.Unknown, "line")+" of the access log had no status")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
@@ -66,7 +67,7 @@ func blockColor(c *cli.Context) error {
 	case reason == "":
 		return usage("say why, for whoever is refused: --reason 'v43 dropped users.legacy_email'", "block needs a reason")
 	case len(reason) > statedir.ReasonLimit:
-		return usage("say it in fewer words", "--reason is longer than %d bytes", statedir.ReasonLimit)
+		return usage("use fewer words", "--reason is longer than %d bytes", statedir.ReasonLimit)
 	}
 	return blocking(c, func(s *switcher.Switcher, o *blockedObject) error {
 		b, err := s.Block(c.Context, o.Color, reason, until, signature())
@@ -138,7 +139,7 @@ func (t *terminal) showBlocked(s *switcher.Switcher, b blockedObject, named bool
 	}
 	if b.Block == nil {
 		for _, lifted := range b.Lifted {
-			t.result("%s%s is not blocked any more: it was, by %s", site, b.Color, switcher.GivenWords(lifted))
+			t.result("%s%s is no longer blocked; it was blocked by %s", site, b.Color, switcher.GivenWords(lifted))
 		}
 		if len(b.Lifted) == 0 {
 			t.result("%s%s is not blocked", site, b.Color)
@@ -147,10 +148,10 @@ func (t *terminal) showBlocked(s *switcher.Switcher, b blockedObject, named bool
 	}
 	t.result("%s%s", site, switcher.BlockWords(*b.Block))
 	if b.Live == b.Color {
-		t.result("%s%s is live: it stays so, and once it is left nobody goes back to it", site, b.Color)
+		t.result("%s%s is live, and stays live; once it is left, nobody can go back to it", site, b.Color)
 	}
 	if holder, held, err := s.Holder(); held && err == nil {
-		t.say(site + "another bgswitch is at work (" + holder.String() + "): a switch that has begun is not stopped")
+		t.say(site + "another bgswitch is at work (" + holder.String() + "); a switch that has begun is not stopped")
 	}
 }
 
@@ -196,9 +197,9 @@ func untilOf(text string, now time.Time) (until time.Time, err error) {
 	}
 	switch {
 	case until.IsZero():
-		return until, usage("write --until 2h, or --until 2026-11-24T09:00+01:00", "--until: %q is neither a duration nor a time with its zone", text)
+		return until, usage("use --until 2h, or --until 2026-11-24T09:00+01:00", "--until: %q is neither a duration nor a time with its zone", text)
 	case !until.After(now):
-		return until, usage("give a time that is still to come, or leave it out", "--until: %s is over already", switcher.InZone(until))
+		return until, usage("give a time in the future, or leave it out", "--until: %s has already passed", moment.Text(until))
 	}
 	return until, nil
 }

@@ -155,7 +155,7 @@ func (v *victim) honest(what, color string) {
 	v.t.Helper()
 	code, out := v.bgswitch("status")
 	if color == half {
-		if code != exitNotAccepted || !strings.Contains(out, "DRIFT    an earlier switch was killed before all files were switched\n           mend it: bgswitch to ") {
+		if code != exitNotAccepted || !strings.Contains(out, "DRIFT    an earlier switch was killed before all files were switched\n           fix it: bgswitch to ") {
 			v.t.Errorf("%s: the files do not agree; status exits %d:\n%s", what, code, out)
 		}
 		return
@@ -220,7 +220,7 @@ func (v *victim) everyErrorIsHonest(d disturbance) {
 func (v *victim) saysWhatStands(what, out string) {
 	v.t.Helper()
 	got := v.whole(what)
-	says := map[string]string{half: "what the files say is not understood (" + v.second, "blue": "says? blue", "green": "says? green"}[got]
+	says := map[string]string{half: "bgswitch does not understand what the files say (" + v.second, "blue": "says? blue", "green": "says? green"}[got]
 	if !regexp.MustCompile("the files? "+says).MatchString(out) && !strings.Contains(out, says) {
 		v.t.Errorf("%s: it names %s: %s", what, got, out)
 	}

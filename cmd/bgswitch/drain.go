@@ -9,6 +9,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/nginxconf"
 	"bgswitch/switcher"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 
 	"github.com/urfave/cli/v2"
@@ -89,7 +90,7 @@ func (t *terminal) drain(c *cli.Context, s *switcher.Switcher, color switcher.Co
 // ageWords is how old the oldest is.
 func ageWords(since time.Time) string {
 	if since.IsZero() {
-		return "since when is unknown"
+		return "for an unknown time"
 	}
 	return "the oldest was told to end " + switcher.Ago(time.Since(since))
 }
@@ -99,7 +100,7 @@ func (t *terminal) showDrained(d drained) {
 		t.say(note)
 	}
 	if d.Unread != nil && len(d.Workers) > 0 {
-		t.say(fmt.Sprintf("the workers decide alone, for their connections are unknown: %v", d.Unread))
+		t.say(fmt.Sprintf("judging by the workers alone, because their connections are unknown: %v", d.Unread))
 	}
 	if d.err == nil {
 		t.result("%s may be stopped: no old worker of nginx passes to it any more%s", t.color(d.Color), waitedWords(d.waited))
@@ -137,7 +138,7 @@ func (t *terminal) oldWords(d switcher.Drain, w switcher.OldWorker) ink {
 	if w.Since.IsZero() {
 		words += inked(", started %s", switcher.Ago(time.Since(w.Started())))
 	} else {
-		words += inked(", told to end %s by the switch at %s", switcher.Ago(time.Since(w.Since)), w.Since.Local().Format(time.DateTime))
+		words += inked(", told to end %s by the switch at %s", switcher.Ago(time.Since(w.Since)), moment.Text(w.Since))
 	}
 	if d.Unread == nil {
 		words += inked(", %s to %s", switcher.Counted(w.Connections, "connection"), t.color(d.Color))

@@ -57,7 +57,7 @@ func drill(c *cli.Context) error {
 		WaitLock: c.Duration("wait-lock"), Strict: c.Bool("strict"), Who: who(), Handover: nginx.HandoverFast,
 	}
 	if err := request.Validate(); err != nil {
-		return usage("`--rate 50 --stay 2s` is what holds without them", "%v", err)
+		return usage("the defaults are `--rate 50 --stay 2s`", "%v", err)
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {
@@ -87,12 +87,12 @@ func drill(c *cli.Context) error {
 
 // agreed asks on the terminal.
 func (t *terminal) agreed(c *cli.Context, site string) error {
-	yes := usage(fmt.Sprintf("`%s` does not ask; in production `%s` says so", typedOf(c).Again("--yes"), typedOf(c).Again("--live")),
-		"a drill switches %s there and back, and nobody has agreed to that", site)
+	yes := usage(fmt.Sprintf("`%s` does not ask; in production, type `%s`", typedOf(c).Again("--yes"), typedOf(c).Again("--live")),
+		"a drill switches %s there and back, and nobody has confirmed that", site)
 	if !t.canAsk() {
 		return yes
 	}
-	said, err := t.answer(c, "begin the drill", "visitors of "+site+" will be on the other color for a moment. Go on? [y/N]")
+	said, err := t.answer(c, "begin the drill", "visitors of "+site+" will be on the other color for a moment. Continue? [y/N]")
 	if err != nil || isYes(said) {
 		return err
 	}

@@ -63,7 +63,7 @@ func TestDrillKilledBeforeEveryStep(t *testing.T) {
 		if color == "green" {
 			away++
 		}
-		if _, out := v.bgswitch("status"); !strings.Contains(out, ": blue was live when it began\n") {
+		if _, out := v.bgswitch("status"); !strings.Contains(out, " was killed; blue was live when it began\n") {
 			v.t.Errorf("%s: status does not tell: %s", what, out)
 		}
 		code, out := v.bgswitch("back", "--wait-lock", "20s")
@@ -132,7 +132,7 @@ func TestDrillAsks(t *testing.T) {
 		cmd := exec.Command(v.program, "drill", "--stay", "0s", "--rate", "200")
 		cmd.Env = append(cmd.Environ(), "BGSWITCH_CONFIG="+v.Settings, "TERM=dumb")
 		s := onScreen(t, 30, 200, cmd)
-		s.until("the question", func(shown string) bool { return strings.Contains(shown, "Go on? [y/N]") })
+		s.until("the question", func(shown string) bool { return strings.Contains(shown, "Continue? [y/N]") })
 		s.types(answer)
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()

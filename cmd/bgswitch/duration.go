@@ -23,7 +23,7 @@ func withUnit(text string) string {
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(withUnit(text))
 	if err != nil {
-		return 0, fmt.Errorf("%q is no duration: write %s", text, durations)
+		return 0, fmt.Errorf("%q is not a duration; use %s", text, durations)
 	}
 	return d, nil
 }

@@ -105,7 +105,7 @@ func (v *victim) nothingLeft(what string) {
 	}
 }
 
-var names = regexp.MustCompile(`another bgswitch is at work: process (\d+) \(to\), since \d\d:\d\d:\d\d\n`)
+var names = regexp.MustCompile(`another bgswitch is at work: process (\d+) \(to\), since \d\d:\d\d:\d\d \S+\n`)
 
 // Sixteen switches at once, in both directions: one at a time, and the others
 // are told who is at work.
@@ -157,7 +157,7 @@ func TestManyHandsInTurn(t *testing.T) {
 		if h.code != exitDone {
 			t.Errorf("to %s exits %d: %s", h.color, h.code, h.errors)
 		}
-		if !strings.Contains(h.out, " is live already") { // loading it once more is a switch, too
+		if !strings.Contains(h.out, " is already live") { // loading it once more is a switch, too
 			switched++
 		}
 	}

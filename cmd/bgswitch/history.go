@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/trust"
 
@@ -57,7 +58,7 @@ func history(c *cli.Context) error {
 	}
 	blocks, err := switching.State.Blocks()
 	if err != nil {
-		t.say(fmt.Sprintf("what was blocked is unknown: %v", err))
+		t.say(fmt.Sprintf("it is unknown what was blocked: %v", err))
 	} else {
 		blocks = append([]statedir.Block{}, blocks...)
 	}
@@ -95,13 +96,13 @@ func (t *terminal) showSince(at time.Time, blocks []statedir.Block) (before []st
 
 // blockedWords are a block in one line of the history.
 func blockedWords(b statedir.Block) string {
-	words := fmt.Sprintf("%s  %s blocked  by %s on %s", b.Time.Local().Format(time.DateTime), b.Color, b.Who, b.Host)
+	words := fmt.Sprintf("%s  %s blocked  by %s on %s", moment.Text(b.Time), b.Color, b.Who, b.Host)
 	if !b.Until.IsZero() {
-		words += ", until " + switcher.InZone(b.Until.Time)
+		words += ", until " + moment.Text(b.Until.Time)
 	}
 	words += fmt.Sprintf(", %q", b.Reason)
 	if l := b.Lifted; l != nil {
-		words += fmt.Sprintf("; lifted %s by %s", switcher.InZone(l.Time), l.Who)
+		words += fmt.Sprintf("; lifted %s by %s", moment.Text(l.Time), l.Who)
 	}
 	return words
 }
@@ -119,7 +120,7 @@ func mendHistory(err error, s *switcher.Switcher) string {
 
 // recordWords is a record in one line.
 func recordWords(r statedir.Record) string {
-	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s", r.Time.Local().Format("2006-01-02 15:04:05"), orUnknown(r.From), inBrackets(r.FromRelease, r.FromSaid), r.To, inBrackets(r.ToRelease, r.ToSaid), r.Outcome, shortMS(r.TookMS))
+	words := fmt.Sprintf("%s  %s%s to %s%s  %s  %s", moment.Text(r.Time), orUnknown(r.From), inBrackets(r.FromRelease, r.FromSaid), r.To, inBrackets(r.ToRelease, r.ToSaid), r.Outcome, shortMS(r.TookMS))
 	if r.Who != "" { // not in what everybody may know
 		words += "  by " + string(r.Who)
 	}
@@ -159,7 +160,7 @@ func bakedWords(r statedir.Record) string {
 	took := shortMS(*r.Bake.TookMS)
 	switch r.Bake.Outcome {
 	case statedir.BakePassed:
-		return "; it has baked for " + took
+		return "; it baked for " + took
 	case statedir.BakeEnded:
 		return "; its bake was ended by hand after " + took
 	case statedir.BakeWentBack:
@@ -174,7 +175,7 @@ func afterWords(after *statedir.Hook) string {
 	case after == nil:
 		return ""
 	case after.Outcome == statedir.HookBegun:
-		return "; `after` had begun when the run was ended"
+		return "; `after` was interrupted; outcome unknown"
 	case after.Error != "":
 		return "; " + string(after.Error)
 	}

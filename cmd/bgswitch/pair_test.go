@@ -89,11 +89,11 @@ func TestCutOffBetweenTwoSites(t *testing.T) {
 			t.Fatal("no switch was killed between the two files")
 		}
 		for status, put := range map[string]string{"second": "green", "myapp": "blue"} {
-			v.exits(exitDrift, "DRIFT    an earlier run was killed before its files were sure to be right: the next switch puts the old "+v.second+" back\n           mend it: bgswitch to blue ", "status", "--site", status)
+			v.exits(exitDrift, "DRIFT    an earlier run was killed before its files were sure to be right; the next switch puts the old "+v.second+" back\n           fix it: bgswitch to blue ", "status", "--site", status)
 			v.exits(int(verify.Warning), "puts the old "+v.second+" back", "verify", "--site", status)
 			v.exits(exitDone, "the next switch puts the old "+v.second+" back first", "to", put, "--dry-run", "--site", status)
 		}
-		whose := map[string]string{"second": "\n", "myapp": ", which is no file of myapp: what it decides goes back to its old color, too\n"}
+		whose := map[string]string{"second": "\n", "myapp": ", which is not a file of myapp: what it decides goes back to its old color, too\n"}
 		v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.second+" is back"+whose[site], "to", "blue", "--site", site)
 		if got := v.whole("mended"); got != "blue" {
 			t.Errorf("mended by a switch of %s, the files name %s", site, got)
@@ -175,9 +175,9 @@ func TestCutOffBetweenTwoFiles(t *testing.T) {
 	v := pairVictim(t)
 	v.cutOff()
 	_, out := v.bgswitch("status")
-	_, mend, _ := strings.Cut(out, "mend it: bgswitch ")
+	_, mend, _ := strings.Cut(out, "fix it: bgswitch ")
 	mend, _, _ = strings.Cut(mend, "\n")
-	v.exits(exitNotAccepted, "an earlier switch was cut off: `bgswitch "+mend+"` mends what it left", "to", "green", "--dry-run")
+	v.exits(exitNotAccepted, "an earlier switch was interrupted; `bgswitch "+mend+"` repairs what it left", "to", "green", "--dry-run")
 	v.exits(int(verify.Unknown), "an earlier switch was killed before all files were switched: `bgswitch "+mend+"`", "verify")
 	v.exits(exitDone, "an earlier run was killed before its files were sure to be right: the old "+v.Live+" is back", strings.Fields(mend)...)
 	if got := v.whole("mended"); got != "blue" {
@@ -189,7 +189,7 @@ func TestCutOffBetweenTwoFiles(t *testing.T) {
 	for n := 1; n < 10 && v.whole("killed before a signal") != "green"; n++ {
 		v.at(point{"pidfd_send_signal", n}, killed, "to", "green")
 	}
-	if out := v.exits(exitDone, "green is live: the files named it before", "to", "green"); strings.Contains(out, "earlier run") {
+	if out := v.exits(exitDone, "green is live: the files already named it", "to", "green"); strings.Contains(out, "earlier run") {
 		t.Errorf("what stood was put back: %s", out)
 	}
 	v.agree("in the end", "blue")
@@ -245,7 +245,7 @@ func TestCutOffMetByAnotherSite(t *testing.T) {
 			if err := os.Chmod(filepath.Dir(other), 0o777); err != nil {
 				t.Fatal(err)
 			}
-			v.exits(exitFailed, "mend what an earlier run left, together with "+other+": others may write "+filepath.Dir(other)+" (mode 0777)\nhint: ", "to", "blue", "--config", settings)
+			v.exits(exitFailed, "repair what an earlier run left, together with "+other+": others may write "+filepath.Dir(other)+" (mode 0777)\nhint: ", "to", "blue", "--config", settings)
 			if err := os.Chmod(filepath.Dir(other), 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -41,7 +41,7 @@ func (s *stand) exits(args []string) error {
 }
 
 // remedies are the commands of ours that are named to be typed next.
-var remedies = regexp.MustCompile("(?m)`(?:sudo (?:env )?|doas (?:env -u DOAS_USER )?)?(bgswitch [^`]*)`|mend it: (?:sudo (?:env )?|doas (?:env -u DOAS_USER )?)?(bgswitch .*)$")
+var remedies = regexp.MustCompile("(?m)`(?:sudo (?:env )?|doas (?:env -u DOAS_USER )?)?(bgswitch [^`]*)`|fix it: (?:sudo (?:env )?|doas (?:env -u DOAS_USER )?)?(bgswitch .*)$")
 
 // remedy pastes a command that was just named into a shell that knows nothing
 // of the first one; sudo's part in it, where there is one, is done.

@@ -219,7 +219,7 @@ func TestReleasesInUseStay(t *testing.T) {
 		_ = errors.Join(os.Symlink("releases/"+releaseOf(1), led), os.Rename(led, filepath.Join(e.app, "blue")))
 	}, pruning...)
 	e.whole("led there meanwhile", 1, 2, 3, 4, 5, 6)
-	if !r.met || r.code != exitFailed || !strings.Contains(r.out, filepath.Join(e.app, "blue")+" was led to "+releaseOf(1)+" meanwhile, or nowhere") {
+	if !r.met || r.code != exitFailed || !strings.Contains(r.out, filepath.Join(e.app, "blue")+" was changed to lead to "+releaseOf(1)+" in the meantime, or to nothing") {
 		t.Errorf("exits %d (met: %t):\n%s", r.code, r.met, r.out)
 	}
 	code, out := e.bgswitch(pruning...)

@@ -37,7 +37,7 @@ func (p publication) at(flag string) (publication, error) {
 	path, err := filepath.Abs(flag)
 	if err == nil && os.Geteuid() == 0 && path != filepath.Clean(p.path) {
 		err = usage(fmt.Sprintf("set `%s: %s` under `verify:` in the settings, and leave the flag out", p.setting, path),
-			"--%s: as root only the file of the settings is written", p.flag)
+			"--%s: as root, bgswitch writes only the file that the settings name", p.flag)
 	}
 	p.path = path
 	return p, err

@@ -57,9 +57,9 @@ func releases(c *cli.Context) error {
 	case c.Args().Len() > 0 && !prunes:
 		return usage("`"+line.Command("releases", "prune", "--dry-run")+"` shows what would be removed", "releases takes prune or nothing, not %q", strings.Join(c.Args().Slice(), " "))
 	case !prunes && (c.IsSet("keep") || c.IsSet("dry-run") || c.IsSet("wait-lock")):
-		return usage("`"+line.Again(toPrune(c)...)+"` shows what would be removed", "--keep, --dry-run and --wait-lock are for releases prune")
+		return usage("`"+line.Again(toPrune(c)...)+"` shows what would be removed", "--keep, --dry-run and --wait-lock work only with `releases prune`")
 	case c.Int("keep") < 1 || c.Duration("wait-lock") < 0:
-		return usage("write it as --keep 5", "prune keeps one release at least, and waits for no negative time")
+		return usage("write it as --keep 5", "prune keeps at least one release, and a time to wait cannot be negative")
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {
@@ -171,7 +171,7 @@ func (t *terminal) pruned(c *cli.Context, s *switcher.Switcher) (switcher.Prunin
 		t.result("removed %s", name)
 	}
 	if err == nil && len(pruning.Removed) == 0 {
-		t.result("nothing was removed: all that are there are kept (%s)", switcher.Counted(len(pruning.Folders), "release"))
+		t.result("nothing was removed: every release is kept (%s)", switcher.Counted(len(pruning.Folders), "release"))
 	}
 	return pruning, err
 }

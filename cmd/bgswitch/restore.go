@@ -12,15 +12,15 @@ import (
 // that stands in the same file.
 func (s switching) restorable(dry bool) error {
 	if len(s.of) > 1 {
-		return usage("name them one by one", "--restore is for one site, and --site names several")
+		return usage("name one at a time", "--restore is for one site, but --site names several")
 	}
 	site := s.of[0].Site
 	others := s.sharing(site)
 	if len(others) == 0 || dry {
 		return nil
 	}
-	return usage("mend the file by hand; `"+s.typedFor(site).Again("--dry-run")+"` shows what was last proved",
-		"--restore would put %s back, too, which stands in the same file as %s", strings.Join(others, " and "), site.Name)
+	return usage("fix the file by hand; `"+s.typedFor(site).Again("--dry-run")+"` shows what was last proved",
+		"--restore would also put back %s, which is in the same file as %s", strings.Join(others, " and "), site.Name)
 }
 
 // sharing are the other sites of which a live file is one of this site's.

@@ -252,7 +252,7 @@ func (h *house) hasAPattern() {
 			h.types("reckless", by, strings.ReplaceAll(words, "EVIL", h.evil), 1, refused)
 		}
 		h.types("reckless", by, " verify --config /etc/shadow", 3, refused)
-		h.types("reckless", by, " verify --metrics-file /etc/shadow", 3, "as root only the file of the settings is written")
+		h.types("reckless", by, " verify --metrics-file /etc/shadow", 3, "as root, bgswitch writes only the file that the settings name")
 		h.types("reckless", by, " to green --config /etc/bgswitch/bgswitch.yaml", 0, "green is live")
 		h.types("reckless", by, " to blue --file "+h.site.Live, 0, "blue is live")
 	}

@@ -133,7 +133,7 @@ func meantBy(key string, settings []setting) string {
 		if at == "below "+topLabel {
 			at = "at the top"
 		}
-		return fmt.Sprintf("; %q stands %s", key, at)
+		return fmt.Sprintf("; %q belongs %s", key, at)
 	}
 	if near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)

@@ -72,10 +72,10 @@ func (r *reader) parse(path string, text []byte) (settings, error) {
 	top := r.document(text)
 	s := top.settings()
 	if r.wanted && len(s.sites) == 0 && !r.noSites {
-		top.at([]string{"sites"}).wrong(errors.New("it names no site"))
+		top.at([]string{"sites"}).wrong(errors.New("there is no site in it"))
 	}
 	if found := r.found(path); len(found.list) > 0 {
-		return settings{}, &hinted{found, "mend the lines above; `bgswitch settings example` shows every setting"}
+		return settings{}, &hinted{found, "fix the lines above; `bgswitch settings example` shows every setting"}
 	}
 	s.path, s.inForce = path, r.inForce
 	return s, nil
@@ -110,9 +110,9 @@ func (w written) nginx(n *nginxSettings) func() *yaml.Node {
 	}
 	switch number(&n.pid).take(pid); {
 	case n.pid < 0:
-		pid.wrongf("%d is no process", n.pid)
+		pid.wrongf("%d is not the number of a process", n.pid)
 	case n.pid > 0 && n.container != "":
-		pid.wrong(errors.New("pid: set it or container, not both"))
+		pid.wrong(errors.New("pid: set this or container, not both"))
 	}
 	return inForce
 }
@@ -126,15 +126,15 @@ func (s settings) site(name string) (switcher.Site, error) {
 		}
 		names = append(names, site.Name)
 	}
-	hint := "the settings hold " + strings.Join(names, ", ")
+	hint := "the settings have " + strings.Join(names, ", ")
 	if len(names) == 0 {
-		hint = "the settings hold no site"
+		hint = "the settings have no site"
 	}
 	switch {
 	case name == "":
-		return switcher.Site{}, usage(hint, "the settings hold %d sites: say which with --site NAME", len(s.sites))
+		return switcher.Site{}, usage(hint, "the settings have %d sites; say which with --site NAME", len(s.sites))
 	case strings.Contains(name, ","):
-		return switcher.Site{}, usage(hint, "this is about one site, and --site names several: %s", name)
+		return switcher.Site{}, usage(hint, "this command is for one site, but --site names several: %s", name)
 	}
 	return switcher.Site{}, usage(hint, "there is no site %q", name)
 }
@@ -151,7 +151,7 @@ func (s settings) chosen(names string) ([]switcher.Site, error) {
 func (s settings) together(names string) (list []switcher.Site, err error) {
 	for name := range strings.SplitSeq(names, ",") {
 		if name == "" && names != "" {
-			return nil, usage("write it as --site a,b", "--site %s names no site between its commas", names)
+			return nil, usage("write it as --site a,b", "--site %s has an empty name", names)
 		}
 		site, err := s.site(name)
 		switch {
@@ -180,7 +180,7 @@ func siteOfFile(file string) string {
 // siteList are the sites in the order of their names.
 func (w written) siteList(into *[]switcher.Site) func() *yaml.Node {
 	if w.node.Kind == yaml.SequenceNode {
-		w.wrongf("expected settings below it, found a list: each site stands below its name, and each name but once")
+		w.wrongf("expected settings below it, found a list: write each site below its name, and each name only once")
 		w.noSites = true
 		return nil
 	}

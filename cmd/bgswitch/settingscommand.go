@@ -127,7 +127,7 @@ func settingsCheck(c *cli.Context, t *terminal) error {
 	}
 	for _, site := range sites {
 		o.Sites = append(o.Sites, site.Name)
-		t.result("%s: no mistake; %s", t.painted(sgrBold, site.Name), decidesIn(site))
+		t.result("%s: no mistakes; %s", t.painted(sgrBold, site.Name), decidesIn(site))
 	}
 	if t.json {
 		t.showObject(o)
@@ -162,7 +162,7 @@ func (s *settings) takeBuiltIn(t *terminal) {
 	if len(s.sites) > 0 {
 		return
 	}
-	t.say(s.path + " is not there, or names no site: the built-in one holds")
+	t.say(s.path + " does not exist, or has no site; using the built-in site")
 	text := fmt.Sprintf("sites: {%s: {file: %s, blue: %s, green: %s}}", siteOfFile(defaultFile), defaultFile, defaultBlue, defaultGreen)
 	built, err := newReader().parse("the built-in site", []byte(text))
 	if err != nil {
@@ -210,7 +210,7 @@ func settingsShow(c *cli.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	t.result("# %s, with the defaults, and without what is secret", s.path)
+	t.result("# %s, with the defaults and without secrets", s.path)
 	for line := range strings.Lines(text) {
 		t.result("%s", strings.TrimSuffix(line, "\n"))
 	}

@@ -54,7 +54,7 @@ func settingsOf(c *cli.Context, t *terminal) (settings, error) {
 // judge warns of settings that others may write: they say which programs run.
 func (t *terminal) judge(strict bool) trust.Judge {
 	return trust.Judge{Strict: strict, Warn: func(doubt error) {
-		t.say(doubt.Error() + ": who may write the settings decides what runs")
+		t.say(doubt.Error() + "; whoever can write the settings decides what bgswitch runs")
 	}}
 }
 
@@ -78,7 +78,7 @@ func raiseLimits() error {
 	}
 	return &hinted{
 		fmt.Errorf("cannot begin: %w", err),
-		fmt.Sprintf("type it in a new shell, where the limit was not lowered: `%s` has to be permitted there", low.Ulimit()),
+		fmt.Sprintf("run it again in a new shell, one in which `%s` is permitted", low.Ulimit()),
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *settings) withoutSites(c *cli.Context) error {
 		Bake:  switcher.DefaultBake(),
 	}
 	if err := site.Validate(); err != nil {
-		return usage("`--file`, `--blue` and `--green` say what differs from the defaults", "%v", err)
+		return usage("use `--file`, `--blue` and `--green` to say what differs from the defaults", "%v", err)
 	}
 	s.sites = []switcher.Site{site}
 	return nil
@@ -117,7 +117,7 @@ func (s *settings) override(c *cli.Context) error {
 		return err
 	}
 	if len(site.Files) > 1 {
-		return usage("set them in the settings", "--file, --selector, --blue and --green cannot say which of the site's files they are for")
+		return usage("set them in the settings", "--file, --selector, --blue and --green do not work with a site that has several files")
 	}
 	if err := fileByRule(c, site.Files[0].Path); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (s *settings) override(c *cli.Context) error {
 		}
 	}
 	if err := site.Validate(); err != nil {
-		return usage("`bgswitch --help` tells of the flags", "%v", err)
+		return usage("`bgswitch --help` explains the flags", "%v", err)
 	}
 	s.beside, s.sites = s.sites, []switcher.Site{site}
 	return nil
@@ -142,10 +142,10 @@ func (s *settings) override(c *cli.Context) error {
 func overridePlace(c *cli.Context, site *switcher.Site) error {
 	file := site.Files[0]
 	if file.Whole != nil {
-		return usage("set `blue_file:` and `green_file:` in the settings", "--selector, --blue and --green are for words, and whole files decide here")
+		return usage("set `blue_file:` and `green_file:` in the settings", "--selector, --blue and --green do not work with a site where whole files decide")
 	}
 	if len(file.Layout) > 1 {
-		return usage("set them in the settings", "--selector, --blue and --green cannot say which of the site's places they are for")
+		return usage("set them in the settings", "--selector, --blue and --green do not work with a site that has several places")
 	}
 	written := file.Layout[0]
 	place, err := placeOf(c, written.Selector, texts(written.Colors[switcher.Blue]), texts(written.Colors[switcher.Green]))
@@ -165,7 +165,7 @@ func texts(values []nginxconf.Value) []string {
 func placeOf(c *cli.Context, selector nginxconf.Selector, blue, green []string) (place nginxconf.Place, err error) {
 	if c.IsSet("selector") {
 		if selector, err = nginxconf.ParseSelector(c.String("selector")); err != nil {
-			return place, usage("a selector is written as nginx has it: --selector 'set $service_url'", "--selector: %v", err)
+			return place, usage("write the selector as it is in nginx: --selector 'set $service_url'", "--selector: %v", err)
 		}
 	}
 	if c.IsSet("blue") {
@@ -179,7 +179,7 @@ func placeOf(c *cli.Context, selector nginxconf.Selector, blue, green []string) 
 		for _, text := range written {
 			value, err := selector.Value(text)
 			if err != nil {
-				return place, usage(fmt.Sprintf("a value is written as nginx has it: --%s 127.0.0.1:3001", color), "--%s: %v", color, err)
+				return place, usage(fmt.Sprintf("write the value as it is in nginx: --%s 127.0.0.1:3001", color), "--%s: %v", color, err)
 			}
 			place.Colors[color] = append(place.Colors[color], value)
 		}

@@ -175,10 +175,10 @@ func TestSettingsCommand(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		{"check --config " + path, exitDone, "one: no mistake; /f decides, and the proof is by identity\ntwo: no mistake; /g decides, and the proof is by generation\n", ""},
-		{"check --site two --config " + path, exitDone, "two: no mistake; /g decides, and the proof is by generation\n", ""},
+		{"check --config " + path, exitDone, "one: no mistakes; /f decides, and the proof is by identity\ntwo: no mistakes; /g decides, and the proof is by generation\n", ""},
+		{"check --site two --config " + path, exitDone, "two: no mistakes; /g decides, and the proof is by generation\n", ""},
 		{"check --site three --config " + path, exitFailed, "", `there is no site "three"`},
-		{"check --config " + broken, exitFailed, "", broken + ":2: cannot read address: \"3001\": it is a port alone"},
+		{"check --config " + broken, exitFailed, "", broken + ":2: cannot read address: \"3001\": it is only a port"},
 		{"check --config " + broken, exitFailed, "", "\n  " + broken + `:2: there is no setting "gren" here; did you mean "green"?` + "\n"},
 		{"show --config " + broken, exitFailed, "", "settings example` shows every setting\n"},
 		{"check --config /nowhere/b.yaml", exitFailed, "", "cannot read the settings: "},

@@ -58,7 +58,7 @@ func (w written) isSite() bool {
 	case w.node == nil:
 		w.wrong(errors.New("nothing is set for this site"))
 	case w.node.Kind != yaml.MappingNode && slices.Contains(everyKey()[w.key], "a site"):
-		w.wrongf("it is a setting of a site, and stands below its name")
+		w.wrongf("it is a setting of a site, and belongs below the site's name")
 	case w.node.Kind != yaml.MappingNode:
 		w.wrongf("expected settings below it, found %s", w.kind())
 	default:
@@ -78,7 +78,7 @@ func (d deciding) files(w written, path string) []switcher.LiveFile {
 	if d.places.node != nil {
 		for _, other := range []written{d.selector, d.upstream, d.upstreams, d.whole.blue, d.whole.green} {
 			if other.node != nil {
-				other.wrong(fmt.Errorf("%s: set it in each of the places", other.label()))
+				other.wrong(fmt.Errorf("%s: with places, set it in each of them", other.label()))
 			}
 		}
 		return d.places.places(path, d.blue, d.green)
@@ -91,7 +91,7 @@ func (d deciding) files(w written, path string) []switcher.LiveFile {
 		s := selected(d.selector, d.upstream)
 		file.Layout = nginxconf.Layout{{Selector: s, Colors: w.colors(s, d.blue, d.green)}}
 	case d.blue.node != nil || d.green.node != nil || d.upstream.node != nil || d.selector.node != nil:
-		d.upstreams.wrong(errors.New("upstreams: set blue and green either here, or for the site"))
+		d.upstreams.wrong(errors.New("upstreams: set blue, green, upstream and selector either in each upstream or for the site, not both"))
 	default:
 		file.Layout = d.upstreams.layout()
 	}
@@ -109,7 +109,7 @@ func selected(selector, upstream written) nginxconf.Selector {
 		return found
 	}
 	if found != (nginxconf.Selector{}) {
-		selector.wrong(errors.New("selector: set it or upstream, not both"))
+		selector.wrong(errors.New("selector: set this or upstream, not both"))
 	}
 	found, err := nginxconf.ParseSelector(selector.text())
 	selector.wrong(err)
@@ -118,7 +118,7 @@ func selected(selector, upstream written) nginxconf.Selector {
 
 func (w written) upstreamName() nginxconf.Selector {
 	if w.text() == nginxconf.Sole {
-		w.wrongf("%q: a name is needed, or leave it out where the file holds only one", nginxconf.Sole)
+		w.wrongf("%q is not a name; name the upstream, or leave this out if the file has only one", nginxconf.Sole)
 	}
 	return nginxconf.ServerOf(w.text())
 }
@@ -136,7 +136,7 @@ func (w written) places(path string, blue, green written) (files []switcher.Live
 		i := slices.IndexFunc(files, func(f switcher.LiveFile) bool { return f.Path == filepath.Clean(at) })
 		if whole.isSet() || i >= 0 && files[i].Whole != nil {
 			if i >= 0 {
-				item.wrong(fmt.Errorf("places: %s is named twice, and is decided as a whole", files[i].Path))
+				item.wrong(fmt.Errorf("places: %s is listed twice, but decides as a whole", files[i].Path))
 			}
 			files = append(files, whole.of(item, filepath.Clean(at), item.below()["blue"], item.below()["green"], selector, upstream))
 			continue
@@ -151,7 +151,7 @@ func (w written) places(path string, blue, green written) (files []switcher.Live
 		}
 	}
 	if w.node.Kind == yaml.SequenceNode && len(w.node.Content) == 0 {
-		w.wrong(errors.New("places: it names no place"))
+		w.wrong(errors.New("places: the list is empty"))
 	}
 	return files
 }
@@ -162,10 +162,10 @@ func togetherIn(f switcher.LiveFile) error {
 	name := f.Layout[last].Selector.String()
 	for _, before := range f.Layout[:last] {
 		if name == "" || before.Selector.String() == "" {
-			return fmt.Errorf("places: %s has several: each of them needs its `selector`", f.Path)
+			return fmt.Errorf("places: %s has several; each of them needs a `selector`", f.Path)
 		}
 		if before.Selector.String() == name {
-			return fmt.Errorf("places: `%s` of %s is named twice", name, f.Path)
+			return fmt.Errorf("places: `%s` in %s is listed twice", name, f.Path)
 		}
 	}
 	return nil
@@ -176,7 +176,7 @@ func (w written) layout() nginxconf.Layout {
 	var layout nginxconf.Layout
 	w.each(func(name string, w written) {
 		if name == "" || name == nginxconf.Sole {
-			w.wrong(fmt.Errorf("%q: several upstreams each need their name", name))
+			w.wrong(fmt.Errorf("%q is not a name; each of several upstreams needs one", name))
 		}
 		if w.node == nil {
 			w.wrong(errors.New("nothing is set for this upstream"))
@@ -188,7 +188,7 @@ func (w written) layout() nginxconf.Layout {
 		layout = append(layout, nginxconf.Place{Selector: s, Colors: w.colors(s, blue, green)})
 	})
 	if w.node.Kind == yaml.MappingNode && len(w.node.Content) == 0 {
-		w.wrong(errors.New("upstreams: it names no upstream"))
+		w.wrong(errors.New("upstreams: the list is empty"))
 	}
 	return layout
 }
@@ -199,7 +199,7 @@ func (w written) colors(selector nginxconf.Selector, blue, green written) nginxc
 	before, colors := len(w.mistakes), nginxconf.Colors{}
 	for color, place := range places {
 		colors[color] = place.values(selector)
-		missing := fmt.Errorf("%s: an address is needed, as nginx writes it: 127.0.0.1:3001", color)
+		missing := fmt.Errorf("%s: no address; write one as in nginx, such as 127.0.0.1:3001", color)
 		switch {
 		case place.node == nil:
 			w.wrong(missing)

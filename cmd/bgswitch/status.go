@@ -50,7 +50,7 @@ func status(c *cli.Context) error {
 	case c.Args().Len() != 0:
 		return usage("`"+typedOf(c).Command("status")+"` takes only flags", "status takes no argument")
 	case c.Bool("watch") && (c.Bool("exit-code") || t.quiet):
-		return usage("leave one of them out", "--watch shows what it sees, look by look: it goes with neither --exit-code nor --quiet")
+		return usage("leave one of them out", "--watch cannot be combined with --exit-code or --quiet")
 	}
 	s, err := setup(c, t)
 	if err != nil {
@@ -150,7 +150,7 @@ func (t *terminal) showStatus(st switcher.Status) {
 	t.showWork(st)
 	for _, drift := range st.Drift {
 		t.result("  %s    %s", t.painted(sgrRed, "DRIFT"), drift.What)
-		t.result("           mend it: %s", drift.Mend)
+		t.result("           fix it: %s", drift.Mend)
 	}
 }
 
@@ -207,21 +207,33 @@ func (t *terminal) showWork(st switcher.Status) {
 func (t *terminal) line(name string, text any) { t.result("  %-9s%s", name, text) }
 
 func (t *terminal) headline(st switcher.Status) ink {
-	sick := inked("")
-	if st.Sick() {
-		sick = inked(" and %s", t.painted(sgrRed, "UNHEALTHY"))
-	}
+	color, says := t.color(st.Live), inked("%s", st.Releases[st.Live].InBrackets())+t.healthWords(st)
 	switch {
+	case st.Live == "" && st.Stopped():
+		return t.painted(sgrRed, st.Server+" is not running; the live color is unknown")
 	case st.Live == "":
 		return t.painted(sgrRed, "the live color is unknown")
+	case st.Stopped():
+		return inked("%s; %s by the file%s", t.painted(sgrRed, st.Server+" is not running"), color, says)
 	case len(st.Drift) > 0:
-		return inked("%s by the file%s%s, with %s", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick, t.painted(sgrRed, "DRIFT"))
+		return inked("%s by the file%s, with %s", color, says, t.painted(sgrRed, "DRIFT"))
 	case st.Serves():
-		return inked("%s is live%s%s", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick)
+		return inked("%s is live%s", color, says)
 	case st.Running.Is == nil:
-		return inked("%s by the file%s%s; whether %s has loaded it is unknown", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick, st.Server)
+		return inked("%s by the file%s; it is unknown whether %s has loaded it", color, says, st.Server)
 	}
-	return inked("%s by the file%s%s; others have started or loaded nginx since the last switch", t.color(st.Live), st.Releases[st.Live].InBrackets(), sick)
+	return inked("%s by the file%s; somebody else has started or reloaded nginx since the last switch", color, says)
+}
+
+// healthWords are the health of the live color.
+func (t *terminal) healthWords(st switcher.Status) ink {
+	switch {
+	case st.Sick():
+		return inked(" and %s", t.painted(sgrRed, "UNHEALTHY"))
+	case st.Well():
+		return inked(" and healthy")
+	}
+	return inked(", its health is unknown")
 }
 
 func (t *terminal) fileWords(st switcher.Status) (lines []ink) {
@@ -278,9 +290,9 @@ func runningWords(st switcher.Status) string {
 // drainWords say whether the idle color may be stopped, in one line.
 func drainWords(d switcher.Drain) string {
 	if d.Drained() {
-		return fmt.Sprintf("%s of %s: nothing keeps %s", switcher.Counted(len(d.Workers), "old worker"), d.Color.Other(), d.Color)
+		return fmt.Sprintf("%s of %s; %s may be stopped", switcher.Counted(len(d.Workers), "old worker"), d.Color.Other(), d.Color)
 	}
-	words := fmt.Sprintf("%s, %s: do not stop %s yet", d, ageWords(d.Oldest()), d.Color)
+	words := fmt.Sprintf("%s, %s; do not stop %s yet", d, ageWords(d.Oldest()), d.Color)
 	if d.Unread != nil {
 		words += fmt.Sprintf(" (connections unknown: %v)", d.Unread)
 	}
@@ -294,7 +306,7 @@ func (t *terminal) answerWords(st switcher.Status) ink {
 	case st.Answered != "":
 		return inked("unknown: %s", st.Answered)
 	}
-	return t.painted(sgrDim, "not asked (the settings have no confirm)")
+	return t.painted(sgrDim, "not asked (the settings have no `confirm`)")
 }
 
 func (t *terminal) verdictWords(v health.Verdict) ink {

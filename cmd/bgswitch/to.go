@@ -137,7 +137,7 @@ func switchingOf(c *cli.Context, t *terminal) (s switching, err error) {
 	if s.typed = s.typedFor(sites[0]); len(sites) > 1 {
 		s.typed = s.settings.typed
 		if c.Duration("drain") > 0 {
-			return s, usage(fmt.Sprintf("wait for each of them afterwards: `%s`", s.typedFor(sites[0]).Command("drain", "--wait", "60s")), "--drain waits for one site, and --site names several")
+			return s, usage(fmt.Sprintf("wait for each of them afterwards: `%s`", s.typedFor(sites[0]).Command("drain", "--wait", "60s")), "--drain waits for one site, but --site names several")
 		}
 	}
 	if s.bake, err = bakeOf(c, s, sites); err != nil {
@@ -153,7 +153,7 @@ func (s switching) run(ctx context.Context, request switcher.Request) ([]switche
 	results, err := switcher.Together(ctx, s.typed, s.of, request)
 	for i := range results {
 		if r := &results[i]; ctx.Err() != nil && touched[r.Outcome] {
-			r.Notes = append(r.Notes, "the interruption came after the file was replaced: "+finished(r.Outcome))
+			r.Notes = append(r.Notes, "interrupted after the file was replaced: "+finished(r.Outcome))
 		}
 	}
 	return results, err
@@ -249,7 +249,7 @@ func (t *terminal) showAfter(result switcher.Result, after aftermath) int {
 		t.exit(after.drain.err)
 		return exitNotDrained
 	case after.undrained:
-		t.say("not drained: the bake has not come to its end; do not stop the other color yet")
+		t.say("not drained: the bake did not finish; do not stop the other color yet")
 		return exitNotDrained
 	}
 	return exitDone
@@ -268,7 +268,7 @@ func finished(outcome switcher.Outcome) string {
 func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	handover := nginx.Handover(c.String("handover"))
 	if handover != nginx.HandoverFast && handover != nginx.HandoverNginx {
-		return switcher.Request{}, usage("`--handover nginx` leaves the pace to nginx", "there is no handover %q", handover)
+		return switcher.Request{}, usage("use `--handover fast` or `--handover nginx`", "there is no handover %q", handover)
 	}
 	wait, err := waitOf(c)
 	if err != nil {
@@ -279,12 +279,12 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	}
 	for _, flag := range []string{"override", "bad"} {
 		if c.IsSet(flag) && strings.TrimSpace(c.String(flag)) == "" {
-			return switcher.Request{}, usage("say why: it is kept in the history", "--%s needs a reason", flag)
+			return switcher.Request{}, usage("say why; the history keeps it", "--%s needs a reason", flag)
 		}
 	}
 	for _, flag := range []string{"expect", "release"} {
 		if name, err := release.Name(c.String(flag)); c.String(flag) != "" && (err != nil || name != c.String(flag)) {
-			return switcher.Request{}, usage("a release is named as v43", "--%s: %q is no name of a release", flag, c.String(flag))
+			return switcher.Request{}, usage("name a release such as v43", "--%s: %q is not the name of a release", flag, c.String(flag))
 		}
 	}
 	return switcher.Request{
@@ -356,7 +356,7 @@ func (t *terminal) showSwitches(results []switcher.Result, err error) {
 // nobody reads the rest.
 func (t *terminal) showObject(o any) {
 	if unread := t.object(o); unread != nil {
-		t.say(fmt.Sprintf("the answer could not be printed: %v", unread))
+		t.say(fmt.Sprintf("cannot print the result: %v", unread))
 	}
 }
 
@@ -370,7 +370,7 @@ func (t *terminal) showSwitch(site string, r switcher.Result) {
 		if is := r.Loaded.Is; is != nil && *is {
 			how = r.Server + " has it loaded"
 		}
-		t.result("%s%s is live already%s, and %s: nothing was touched", site, t.color(r.Plan.To), r.Release.InBrackets(), how)
+		t.result("%s%s is already live%s, and %s; nothing was touched", site, t.color(r.Plan.To), r.Release.InBrackets(), how)
 	case switcher.Planned:
 		t.showPlan(site, r)
 	}
@@ -382,14 +382,14 @@ func (t *terminal) showDone(site string, r switcher.Result) {
 		how = fmt.Sprintf(", cut over in %s", shortMS(*cut))
 	}
 	if r.Draining > 0 && r.Plan.From != r.Plan.To && r.Plan.Changes() {
-		t.result("%s%s: do not stop %s yet; `%s` waits until you may", site, draining(r.Draining), r.Plan.From, r.Stop)
+		t.result("%s%s; do not stop %s yet; `%s` waits until you may", site, draining(r.Draining), r.Plan.From, r.Stop)
 	}
 	verb := inked("%s is live%s, %s is idle", t.color(r.Plan.To), r.Release.InBrackets(), t.color(r.Plan.From))
 	switch {
 	case r.Record.Restored && r.Plan.From == r.Plan.To:
 		verb = inked("%s is live%s, with the %s put back", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"))
 	case !r.Plan.Changes():
-		verb = inked("%s is live%s: the %s named it before, %s has loaded it now", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"), r.Server)
+		verb = inked("%s is live%s: the %s already named it, and %s has now loaded it", t.color(r.Plan.To), r.Release.InBrackets(), r.Plan.Word("file", "files"), r.Server)
 	}
 	t.result("%s%s (%s%s, proved by %s%s)", site, verb, shortMS(r.Record.TookMS), how, r.Record.Proof, provedFor(r))
 }
@@ -411,9 +411,9 @@ func provedFor(r switcher.Result) string {
 
 func draining(n int) string {
 	if n == 1 {
-		return "1 old worker still finishes its connections"
+		return "1 old worker is still finishing its connections"
 	}
-	return fmt.Sprintf("%d old workers still finish their connections", n)
+	return fmt.Sprintf("%d old workers are still finishing their connections", n)
 }
 
 func (t *terminal) showPlan(site string, r switcher.Result) {
@@ -421,9 +421,9 @@ func (t *terminal) showPlan(site string, r switcher.Result) {
 	case r.Plan.Changes():
 		t.showDiff(r.Plan.Diff())
 	case is != nil && !*is:
-		t.result("%sthe %s %s already, but %s has not loaded it", site, r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
+		t.result("%sthe %s %s, but %s has not loaded it", site, r.Plan.Word("file already names", "files already name"), t.color(r.Plan.To), r.Server)
 	default:
-		t.result("%sthe %s %s already: %s would load it once more", site, r.Plan.Word("file names", "files name"), t.color(r.Plan.To), r.Server)
+		t.result("%sthe %s %s; %s would load it again", site, r.Plan.Word("file already names", "files already name"), t.color(r.Plan.To), r.Server)
 	}
 }
 

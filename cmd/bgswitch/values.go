@@ -14,10 +14,10 @@ import (
 
 // scalar tells whether it is a single value.
 func (w written) scalar() bool {
-	if w.kind() == "a text" {
+	if w.kind() == "text" {
 		return true
 	}
-	w.wrongf("expected a text, found %s", w.kind())
+	w.wrongf("expected text, found %s", w.kind())
 	return false
 }
 
@@ -45,7 +45,7 @@ func requestPath(into *string) value {
 func (w written) absolute() string {
 	path := w.text()
 	if !filepath.IsAbs(path) && !w.bad[w.node] {
-		w.wrongf("%q: an absolute path is needed", path)
+		w.wrongf("%q is not an absolute path", path)
 	}
 	return path
 }
@@ -184,7 +184,7 @@ var plainContainer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 func container(into *string) value {
 	return shownAs(into, func(w written) {
 		if *into = w.text(); *into != "" && !plainContainer.MatchString(*into) {
-			w.wrongf("%q is no name of a container: letters, digits, dot, dash and underscore", *into)
+			w.wrongf("%q is not the name of a container; use letters, digits, dots, dashes and underscores", *into)
 		}
 	})
 }

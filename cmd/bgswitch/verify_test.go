@@ -176,7 +176,7 @@ func TestSecretsOfChannels(t *testing.T) {
 	s.Green.Sicken(false)
 	out += s.exits(0, "to", "green", "--verbose", "--json")
 	out += s.exits(0, "status", "--json") + s.exits(0, "history", "--json")
-	for _, want := range []string{"cannot notify: webhook 1 (" + closed.Addr().String() + "): ", "cannot notify: ping (" + closed.Addr().String() + "): ", "connection refused"} {
+	for _, want := range []string{"cannot notify webhook 1 (" + closed.Addr().String() + "): ", "cannot notify ping (" + closed.Addr().String() + "): ", "connection refused"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not said:\n%s", want, out)
 		}
@@ -299,7 +299,7 @@ func TestInterruptedLooks(t *testing.T) {
 		code          int
 	}{
 		{"status", "bgswitch: cannot see the state: interrupted\n", exitInterrupted},
-		{"verify", "BGSWITCH UNKNOWN - myapp: interrupted before everything was asked | blue=U green=U\n", 3},
+		{"verify", "BGSWITCH UNKNOWN - myapp: interrupted before everything had answered | blue=U green=U\n", 3},
 	} {
 		var out bytes.Buffer
 		if code := run(ctx, []string{"bgswitch", "--config", s.Settings, c.command}, &out, &out); code != c.code || out.String() != c.said {

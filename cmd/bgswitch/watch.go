@@ -17,6 +17,7 @@ import (
 
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/moment"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,7 @@ func (w *watch) again(ctx context.Context) error {
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(statusObjectOf(statuses, w.at))
 	}
-	block := append([]string{w.at.Format(time.DateTime)}, w.lines...)
+	block := append([]string{moment.Text(w.at)}, w.lines...)
 	_, err := io.WriteString(w.stdout, strings.Join(block, "\n")+"\n\n")
 	return err
 }
@@ -186,10 +187,10 @@ func (w *watch) draw() error {
 	if !w.live {
 		return nil
 	}
-	foot := w.at.Format(time.TimeOnly) + "  each second, until Ctrl-C"
+	foot := moment.Clock(w.at) + "  each second, until Ctrl-C"
 	lines := w.lines
 	if room := w.rows() - 2; room > 0 && len(lines) > room {
-		foot = w.at.Format(time.TimeOnly) + fmt.Sprintf("  %d more lines", len(lines)-room)
+		foot = moment.Clock(w.at) + fmt.Sprintf("  %d more lines", len(lines)-room)
 		lines = lines[:room]
 	}
 	lines = append(slices.Clone(lines), string(w.painted(sgrDim, foot)))

@@ -134,7 +134,7 @@ func TestWatchElsewhere(t *testing.T) {
 	if strings.Contains(first, "*") || strings.Contains(first+second, "\x1b") || strings.Count(second, "\n*   green    ") != 1 || strings.Count(second, "*") != 1 {
 		t.Errorf("it prints\n%s\nand then\n%s", first, second)
 	}
-	if _, err := time.Parse(time.DateTime, strings.SplitN(first, "\n", 2)[0]); err != nil {
+	if _, err := time.Parse("2006-01-02 15:04:05 MST", strings.SplitN(first, "\n", 2)[0]); err != nil {
 		t.Error(err)
 	}
 	if !healthy.Sites[0].Green.Healthy || sick.Sites[0].Green.Healthy || !sick.Time.After(healthy.Time.Add(watchEvery/2)) {

@@ -69,7 +69,7 @@ func (w written) webhook() (notify.Webhook, func() *yaml.Node) {
 	inForce := w.has(setting{"url", keyURL(&hook.URL)}, setting{"headers", headers(&hook.Headers)}, setting{"headers_file", keep(&file)})
 	var found health.Mistakes
 	if hook.URL.IsZero() {
-		found.Add(errors.New("none given, want one such as https://chat.example.com/hook"), "url")
+		found.Add(errors.New("none given; use one such as https://chat.example.com/hook"), "url")
 	}
 	found.Add(health.ValidateHeaders(hook.Headers), "headers")
 	w.judge(found.Found())
@@ -93,7 +93,7 @@ func (w written) headersOf(hook *notify.Webhook) {
 	case errors.Is(err, fs.ErrPermission):
 		hook.Unread = err
 	case errors.Is(err, trust.ErrUnsafe):
-		w.wrongf("%w; mend it: %s", err, trust.Mend(err))
+		w.wrongf("%w; to fix it: %s", err, trust.Mend(err))
 	case err != nil:
 		w.wrongf("%w", err)
 	}

@@ -24,7 +24,7 @@ func (f wholeFiles) of(w written, path string, words ...written) switcher.LiveFi
 	}
 	for _, other := range words {
 		if other.node != nil {
-			other.wrong(errors.New(other.label() + ": set it, or blue_file and green_file, not both"))
+			other.wrong(errors.New(other.label() + ": set this, or blue_file and green_file, not both"))
 		}
 	}
 	w.judge(file.Validate())

@@ -65,7 +65,7 @@ func (r *reader) document(text []byte) written {
 		return top
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		r.mistakes = append(r.mistakes, mistake{max(second.Line, 1), "the settings are one YAML document; a second one begins here"})
+		r.mistakes = append(r.mistakes, mistake{max(second.Line, 1), "the settings must be one YAML document, but a second one begins here"})
 		return top
 	}
 	top.node, top.line = resolved(root.Content[0]), root.Content[0].Line
@@ -84,17 +84,17 @@ func (r *reader) noYAML(err error, source []byte) {
 	case strings.Contains(text, "tab character"), strings.Contains(text, "cannot start any token"):
 		for i := line - 1; i < len(lines); i++ { // it names the line before
 			if indent := lines[i][:len(lines[i])-len(strings.TrimLeft(lines[i], " \t"))]; strings.Contains(indent, "\t") {
-				line, text = i+1, "it is indented with a tab: use blanks"
+				line, text = i+1, "it is indented with a tab; use spaces"
 				break
 			}
 		}
 	case strings.HasPrefix(text, "did not find expected"): // the parser counts lines from 0, and the scanner from 1
 		line++
-		text += ": a bracket or a quote is not closed, a text that holds `: ` has no quotes, or a line is indented otherwise than those beside it"
+		text += ": a bracket or a quote is not closed, a text that contains `: ` is not quoted, or a line is indented differently from its neighbors"
 	case strings.Contains(text, "could not find expected ':'"):
-		text = "a setting is written `name: value`, with a blank after the colon"
+		text = "a setting is written `name: value`, with a space after the colon"
 	case strings.HasPrefix(text, "mapping values"):
-		text += ": it is indented otherwise than the line before, or a text that holds `: ` needs quotes"
+		text += ": it is indented differently from the line before, or a text that contains `: ` needs quotes"
 	case strings.Contains(text, "unexpected end of stream"):
 		text += ": a quote is not closed"
 	}
@@ -172,7 +172,7 @@ func (w written) kind() string {
 	case w.node.ShortTag() == "!!null":
 		return "nothing"
 	}
-	return "a text"
+	return "text"
 }
 
 // has takes the settings below this one, in their order; another one is a mistake.
@@ -232,9 +232,9 @@ func (w written) pairs(found map[string]written) (others []written) {
 		case key.ShortTag() == "!!merge":
 			others = append(others, below)
 		case key.Kind != yaml.ScalarNode:
-			below.wrong(errors.New("the name of a setting is a text"))
+			below.wrong(errors.New("the name of a setting must be a text"))
 		case twice:
-			below.wrong(fmt.Errorf("%q is set twice, first in line %d", key.Value, first.line))
+			below.wrong(fmt.Errorf("%q is set twice, first on line %d", key.Value, first.line))
 		default:
 			found[key.Value] = below
 		}

@@ -21,7 +21,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	for _, line := range []string{
-		`(?m)^\$ bgswitch status\nmyapp  blue is live$`,
+		`(?m)^\$ bgswitch status\nmyapp  blue is live and healthy$`,
 		`(?m)^\$ bgswitch to green --dry-run$`,
 		`(?m)^dry run: nothing was written$`,
 		`(?m)^green is live, blue is idle \(.*cut over in .*, proved by identity\)$`,

@@ -222,7 +222,7 @@ func TestRotatedByTruncation(t *testing.T) {
 	}
 }
 
-// What is no regular file is not opened, and holds nobody up.
+// What is not a regular file is not opened, and holds nobody up.
 func TestNoLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "access.log")

@@ -16,7 +16,7 @@ import (
 
 // ErrMoved says that a file was replaced by somebody while a content stood in
 // for it, so that whoever read it may have read the other one.
-var ErrMoved = errors.New("the live file was replaced by somebody during the test")
+var ErrMoved = errors.New("somebody replaced the live file during the test")
 
 // Content is what stands in for a file: its bytes and what decides who may read
 // them; or a whole folder, where files below one are read.

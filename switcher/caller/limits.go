@@ -40,7 +40,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("the limit of %s is %d%s, and %d are needed", e.what, e.has, e.of, e.least)
+	return fmt.Sprintf("the limit of %s is %d%s, but %d are needed", e.what, e.has, e.of, e.least)
 }
 
 // Ulimit is the command that sets what is needed, where that is permitted.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/ordinary"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,7 @@ func (h *host) setBack(what string, at time.Time) []Finding {
 	if at.Sub(h.Now) <= tolerated {
 		return nil
 	}
-	return []Finding{problem("timedatectl set-ntp true", "the clock of this host is wrong, or was: %s at %s, which is still to come", what, at.Format("2006-01-02 15:04:05 MST"))}
+	return []Finding{problem("timedatectl set-ntp true", "the clock of this host is wrong, or was: %s at %s, which is still to come", what, moment.Text(at))}
 }
 
 func at(name string, number int) string { return fmt.Sprintf("%s:%d", name, number) }

@@ -32,7 +32,7 @@ func TestWhatWouldRefuse(t *testing.T) {
 			other := filepath.Join(p.Dir, "other.conf")
 			p.write(other, p.filled(upstream))
 			p.s.Site.Files[0].Path = other
-		}, []string{`problem decides: \S+/other.conf is not part of \S+/nginx.conf, nginx did not read it: .* => include \S+/other.conf;   # in \S+/nginx.conf; or set .file:.`}},
+		}, []string{`problem decides: \S+/other.conf is not part of \S+/nginx.conf; nginx did not read it: .* => include \S+/other.conf;   # in \S+/nginx.conf; or set .file:.`}},
 		"nginx -t fails already": {func(p *patient) { p.write(filepath.Join(p.Dir, "conf.d/zz.conf"), "nonsense;\n") },
 			[]string{`problem refused: nginx refuses the configuration: \[emerg\].*unknown directive "nonsense" in \S+/zz.conf:1; nobody can switch`}},
 		"immutable": {func(p *patient) { frozen(p.t, p.Live) },
@@ -44,11 +44,11 @@ func TestWhatWouldRefuse(t *testing.T) {
 		"another's": {func(p *patient) { must(p.t, os.Chown(p.Live, 65534, 65534)) },
 			[]string{`problem rights: \S+ belongs to user 65534: .* => chown -h root \S+/active_upstream.conf$`}},
 		"two names": {func(p *patient) { must(p.t, os.Link(p.Live, filepath.Join(p.Dir, "second"))) },
-			[]string{`problem rights: .*hard link.* => give the live file a single name`}},
+			[]string{`problem rights: .*hard link.* => give the live file only one name`}},
 		"state of everybody": {func(p *patient) { must(p.t, os.Chmod(p.s.State.Path, 0o777)) },
-			[]string{`problem state: others may write .* => mend it: chmod go-w `, `unknown schedule: `}},
+			[]string{`problem state: others may write .* => fix it: chmod go-w `, `unknown schedule: `}},
 		"history of everybody": {func(p *patient) { must(p.t, os.Chmod(p.s.State.Path, 0o755)) },
-			[]string{`advice rights: others can enter \S+ \(mode 0755; 0700 is right\) => chmod -R go= \S+/state/myapp`}},
+			[]string{`advice rights: others can enter \S+ \(mode 0755; it should be 0700\) => chmod -R go= \S+/state/myapp`}},
 		"not understood": {func(p *patient) { p.write(p.Live, "nonsense {") },
 			[]string{`problem refused: `, `problem file: `}},
 		"pid file is empty": {func(p *patient) { p.write(p.PIDFile, "") },

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bgswitch/switcher/moment"
 )
 
 // schedule is something that runs `bgswitch verify`.
@@ -202,7 +204,7 @@ func (h *host) unwatched(last time.Time, verify, begin string) []Finding {
 	case last.IsZero():
 		return []Finding{problem(status, "%s has not run: nobody has verified the site yet", s.at)}
 	}
-	return []Finding{problem(status, "%s does not run any more: the site was last verified %s", s.at, last.Format("2006-01-02 15:04 MST"))}
+	return []Finding{problem(status, "%s does not run any more: the site was last verified %s", s.at, moment.Text(last))}
 }
 
 // unscheduled: a monitoring system may run it from elsewhere.

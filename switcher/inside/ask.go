@@ -130,7 +130,7 @@ func (q *inquiry) ask(ctx context.Context, p *Process, r askRequest) ([]health.V
 		return err
 	})
 	if err == nil && len(a.Verdicts) != len(came) {
-		err = errors.New("cannot ask inside: the answer is about others")
+		err = errors.New("cannot ask inside: the answer is for different questions")
 	}
 	if err != nil {
 		return came, err

@@ -182,7 +182,7 @@ func TestRightsOfAnother(t *testing.T) {
 	rightstest.Needs(t, rightstest.Namespaces)
 	refuses := func(p *Process) {
 		t.Helper()
-		if r, err := p.readRights(); err == nil || !strings.Contains(err.Error(), "has become another") {
+		if r, err := p.readRights(); err == nil || !strings.Contains(err.Error(), "has been replaced by another process") {
 			t.Errorf("%v: %+v", err, r)
 		}
 	}

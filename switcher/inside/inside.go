@@ -61,7 +61,7 @@ import (
 )
 
 // ErrRights says that only root may enter the place of another process.
-var ErrRights = errors.New("only root may run something inside a container")
+var ErrRights = errors.New("only root may run anything inside a container")
 
 // Process is one process in whose place something can be run. What is known of
 // it was read once, from that one process, and it may have ended since.
@@ -103,7 +103,7 @@ func Open(pid int) (*Process, error) {
 		return nil, ErrRights
 	}
 	if strconv.IntSize < 64 {
-		return nil, errors.New("cannot run something inside a container: this bgswitch is one for 32 bits")
+		return nil, errors.New("cannot run anything inside a container: this bgswitch is a 32-bit program")
 	}
 	go func() { _, _ = sealedCopy() }() // it takes some milliseconds, and will be needed
 	p := &Process{}
@@ -160,7 +160,7 @@ func (p *Process) isStill() error {
 			return err
 		}
 		if !is {
-			return fmt.Errorf("it has become another one meanwhile (%s)", name)
+			return fmt.Errorf("it has been replaced by another process (%s)", name)
 		}
 	}
 	return nil

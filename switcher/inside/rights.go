@@ -96,7 +96,7 @@ func (p *Process) limits(ours capabilities) ([]unix.Rlimit, error) {
 		}
 		fields := strings.Fields(line[name:])
 		if len(fields) < 2 {
-			return nil, fmt.Errorf("its limits hold %q", line)
+			return nil, fmt.Errorf("its limits contain %q", line)
 		}
 		limit := unix.Rlimit{Cur: limitOf(fields[0]), Max: limitOf(fields[1])}
 		if ours.Effective>>unix.CAP_SYS_RESOURCE&1 == 0 {

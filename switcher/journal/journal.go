@@ -147,7 +147,7 @@ func (p Place) entry(lines [][]byte, damaged bool) (e Entry, found bool, err err
 	case e.Schema != e.version():
 		return Entry{}, false, notUnderstood(fmt.Errorf("version %d", e.Schema))
 	case !livefile.IsKept(e.Kept, p.Live) || e.Before == "" || e.After == "" || !p.isAmong(e):
-		return Entry{}, false, notUnderstood(errors.New("it is not whole"))
+		return Entry{}, false, notUnderstood(errors.New("it is incomplete"))
 	}
 	return e, true, nil
 }

@@ -66,7 +66,7 @@ func look(path string) (inside, error) {
 	case err != nil:
 		return inside{}, pathError("stat", path, err)
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return inside{says: "no regular file"}, nil
+		return inside{says: "not a regular file"}, nil
 	case stat.Size > SizeLimit:
 		return inside{says: fmt.Sprintf("%d bytes, file %d, changed %d", stat.Size, stat.Ino, stat.Ctim.Nano())}, nil
 	}
@@ -118,7 +118,7 @@ func findFolder(named string) (*File, error) {
 		return nil, pathError("stat", path, err)
 	}
 	if !f.IsFolder() {
-		return nil, ordinary.Refuse("%s is no folder", path)
+		return nil, ordinary.Refuse("%s is not a folder", path)
 	}
 	return f, nil
 }

@@ -67,7 +67,7 @@ func (r *Replacement) putInPlace() error {
 	case errors.Is(back, ErrChanged): // what somebody else wrote stays
 		return errors.Join(err, r.Forget())
 	}
-	return errors.Join(err, fmt.Errorf("the live file may be torn, the old bytes stand in %s: %w", r.Kept, back))
+	return errors.Join(err, fmt.Errorf("the live file may be half written; the old bytes are in %s: %w", r.Kept, back))
 }
 
 func (r *Replacement) restoreInPlace() error {

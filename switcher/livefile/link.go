@@ -37,7 +37,7 @@ func readText(path string) (*File, error) {
 		return nil, pathError("lstat", path, err)
 	}
 	if f.stat.Mode&unix.S_IFMT != unix.S_IFLNK {
-		return nil, ordinary.Refuse("%s is no link", path)
+		return nil, ordinary.Refuse("%s is not a link", path)
 	}
 	text, err := os.Readlink(path)
 	f.Bytes = []byte(text)

@@ -35,7 +35,7 @@ var (
 	ErrHardLink = errors.New("the file has several names (hard links)")
 	// ErrMountPoint: the file is mounted by itself and can have no other put
 	// in its place; it can be written in place (Replacement.InPlace).
-	ErrMountPoint = errors.New("the file is a mount point of its own")
+	ErrMountPoint = errors.New("the file is a mount point itself")
 )
 
 // File is the live file as it was read.
@@ -51,7 +51,7 @@ type File struct {
 }
 
 // Read reads the whole file. It follows symbolic links, never waits for a
-// FIFO, and refuses what is no regular file or larger than SizeLimit with
+// FIFO, and refuses what is not a regular file or larger than SizeLimit with
 // ErrNotOrdinary.
 func Read(named string) (*File, error) {
 	path, err := Resolve(named)
@@ -122,7 +122,7 @@ func (f *File) ordinary() error {
 	case f.stat.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return ordinary.Refuse("%s is a folder", f.Path)
 	case f.stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return ordinary.Refuse("%s is no regular file", f.Path)
+		return ordinary.Refuse("%s is not a regular file", f.Path)
 	case f.stat.Size > SizeLimit:
 		return ordinary.Refuse("%s is %d bytes, the limit is %d", f.Path, f.stat.Size, SizeLimit)
 	}
@@ -141,7 +141,7 @@ func Hash(content []byte) string {
 // Mode is the file's permission bits.
 func (f *File) Mode() fs.FileMode { return fs.FileMode(f.stat.Mode & 0o7777) }
 
-// SameAs says whether two are one and the same, whatever their names.
+// SameAs says whether two are the same file, whatever their names.
 func (f *File) SameAs(other *File) bool {
 	return f.stat.Dev == other.stat.Dev && f.stat.Ino == other.stat.Ino
 }

@@ -73,7 +73,7 @@ func (f *File) place() (place, error) {
 	}
 	on := covering(mounts, f.Path)
 	if on == nil {
-		return place{}, fmt.Errorf("%s is on no mount that is to be seen", f.Path)
+		return place{}, fmt.Errorf("%s is not on any visible mount", f.Path)
 	}
 	rest, _ := below(f.Path, on.Mountpoint)
 	return place{on.Major, on.Minor, filepath.Join(on.Root, rest)}, nil

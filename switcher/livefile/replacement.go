@@ -73,7 +73,7 @@ func (r *Replacement) read(path string) (*File, error) { return r.Old.readAs(pat
 // replaceable says whether another file may take this one's name.
 func (f *File) replaceable() error {
 	if f.stat.Nlink > 1 {
-		return fmt.Errorf("%w: %s has %d: replacing it would split them; make it a file of its own (cp it, then mv the copy over it), or link to it with ln -s",
+		return fmt.Errorf("%w: %s has %d; replacing it would split them; make it a file of its own (cp it, then mv the copy over it), or link to it with ln -s",
 			ErrHardLink, f.Path, f.stat.Nlink)
 	}
 	if f.link { // nothing can be mounted over one
@@ -81,7 +81,7 @@ func (f *File) replaceable() error {
 	}
 	// Where the mounts cannot be read, the exchange itself will tell (EBUSY).
 	if mounted, err := f.MountPoint(); err == nil && mounted {
-		return fmt.Errorf("%w: %s: mount its folder instead of the file", ErrMountPoint, f.Path)
+		return fmt.Errorf("%w: %s; mount its folder instead of the file", ErrMountPoint, f.Path)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (r *Replacement) takeOut(folder *os.File) error {
 	var err error
 	if !r.holdsNew() {
 		if err := r.exchange(); err != nil {
-			return fmt.Errorf("the new file is in place: %w", err)
+			return fmt.Errorf("the new file is in place, but: %w", err)
 		}
 		err = folder.Sync()
 	}
@@ -284,5 +284,5 @@ func (r *Replacement) rescue() error {
 	if err := os.Rename(r.Kept, path); err != nil {
 		path = r.Kept
 	}
-	return fmt.Errorf("%w: %s: what was written in that moment stands in %s", ErrChanged, r.Old.Path, path)
+	return fmt.Errorf("%w: %s; what was written at that moment is in %s", ErrChanged, r.Old.Path, path)
 }

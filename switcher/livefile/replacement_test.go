@@ -184,7 +184,7 @@ func TestTwoEditsInTheMomentOfTheExchange(t *testing.T) {
 			must(t, change(r.Old.Path))
 			err = r.takeOut(folder)
 			wantErr(t, err, ErrChanged)
-			_, kept, _ := strings.Cut(err.Error(), "stands in ")
+			_, kept, _ := strings.Cut(err.Error(), " is in ")
 			wantContent(t, r.Old.Path, "first")
 			wantContent(t, kept, edit)
 			must(t, leftBy(r, r.Kept).Sweep())
@@ -250,7 +250,7 @@ func TestPutBackAfterMoreThanOneCame(t *testing.T) {
 			must(t, r.Restore()) // again does no harm
 			wantContent(t, r.Old.Path, blue)
 			if name == "the old one is spoiled" { // somebody wrote that
-				_, kept, _ := strings.Cut(errors.Join(r.Notes...).Error(), "stands in ")
+				_, kept, _ := strings.Cut(errors.Join(r.Notes...).Error(), " is in ")
 				wantContent(t, kept, "spoiled")
 				must(t, os.Remove(kept))
 			}
@@ -284,7 +284,7 @@ func TestEditOfTheOldFileIsKept(t *testing.T) {
 	must(t, err)
 	err = r.Forget()
 	wantErr(t, err, ErrChanged)
-	_, kept, _ := strings.Cut(err.Error(), "stands in ")
+	_, kept, _ := strings.Cut(err.Error(), " is in ")
 	wantContent(t, kept, blue+"# mine\n")
 	wantContent(t, r.Old.Path, green)
 }
@@ -312,7 +312,7 @@ func TestPutBackPastAnEditOfTheOldFile(t *testing.T) {
 	if len(r.Notes) != 1 || !errors.Is(r.Notes[0], ErrChanged) {
 		t.Fatalf("notes %v", r.Notes)
 	}
-	_, kept, _ := strings.Cut(r.Notes[0].Error(), "stands in ")
+	_, kept, _ := strings.Cut(r.Notes[0].Error(), " is in ")
 	wantContent(t, kept, edit)
 }
 
@@ -323,7 +323,7 @@ func TestSweepTakesNobodysEdit(t *testing.T) {
 	write(t, r.Kept, edit)
 	err := leftBy(r, r.Kept).Sweep()
 	wantErr(t, err, ErrChanged)
-	_, kept, _ := strings.Cut(err.Error(), "stands in ")
+	_, kept, _ := strings.Cut(err.Error(), " is in ")
 	wantContent(t, kept, edit)
 }
 

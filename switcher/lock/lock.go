@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/ordinary"
 	"bgswitch/switcher/trust"
 
@@ -31,9 +32,9 @@ type Holder struct {
 
 func (h Holder) String() string {
 	if h.PID == 0 {
-		return "a process that did not leave its name"
+		return "a process that left no name"
 	}
-	return fmt.Sprintf("process %d (%s), since %s", h.PID, h.Command, h.Since.Local().Format("15:04:05"))
+	return fmt.Sprintf("process %d (%s), since %s", h.PID, h.Command, moment.Clock(h.Since))
 }
 
 // BusyError says that somebody else holds the lock.

@@ -243,7 +243,7 @@ func TestNotesThatNameNobody(t *testing.T) {
 			if by := holderOf(path); by != (Holder{}) {
 				t.Errorf("%q names %+v", text, by)
 			}
-			if said := (&BusyError{holderOf(path)}).Error(); !strings.Contains(said, "did not leave its name") {
+			if said := (&BusyError{holderOf(path)}).Error(); !strings.Contains(said, "that left no name") {
 				t.Errorf("said %q", said)
 			}
 		})

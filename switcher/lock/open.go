@@ -67,7 +67,7 @@ func (l *Lock) openToTake() (err error) {
 		return err
 	}
 	if info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("%w: %s is no lock of bgswitch's", trust.ErrUnsafe, l.File.Name())
+		return fmt.Errorf("%w: %s is not one of bgswitch's locks", trust.ErrUnsafe, l.File.Name())
 	}
 	if err := l.trusted(); err != nil || info.Size() > 0 {
 		return err
@@ -124,7 +124,7 @@ func hasAccessList(folder string) bool {
 }
 
 // errLost: the lock's name leads to another file by now, or to none.
-var errLost = fmt.Errorf("the name of the lock was taken away: %w", os.ErrNotExist)
+var errLost = fmt.Errorf("the lock file was renamed or removed: %w", os.ErrNotExist)
 
 // named says what the lock's name leads to, which has to be its file. How many
 // names that has is told by this one: as long as somebody has given it to a file

@@ -20,7 +20,7 @@ import (
 
 // ErrSeveral says that more than one nginx elsewhere on this host is shown the
 // live files: nobody can tell which is meant.
-var ErrSeveral = errors.New("several nginx are shown the live file")
+var ErrSeveral = errors.New("several nginx see the live file")
 
 // Container is where an nginx is that does not run among our own files: in a
 // container, or below another root folder.
@@ -32,17 +32,17 @@ type Container struct {
 
 func (c Container) String() string {
 	if c.Name == "" {
-		return "a container of no known name"
+		return "a container of unknown name"
 	}
 	return "container " + c.Name
 }
 
 func (c Container) paused() error {
-	err := fmt.Errorf("%w: %s is paused, and nothing in it would act on a signal", ErrNotProved, c)
+	err := fmt.Errorf("%w: %s is paused, so nothing in it would act on a signal", ErrNotProved, c)
 	if c.Name == "" {
 		return err
 	}
-	return fmt.Errorf("%w: `docker unpause %s` lets it go on", err, c.Name)
+	return fmt.Errorf("%w; `docker unpause %s` resumes it", err, c.Name)
 }
 
 // SeveralError is an ErrSeveral that names them.
@@ -104,7 +104,7 @@ func (n *Nginx) Contained(ctx context.Context, census Processes, sight Sight) (*
 	case named == nil:
 		return nil, nil, ErrNotHere
 	case len(masters) > 0:
-		return nil, nil, fmt.Errorf("%w: nginx in %s, process %d, is not shown the live file", ErrNotProved, named, masters[0].id.pid)
+		return nil, nil, fmt.Errorf("%w: nginx in %s, process %d, does not see the live file", ErrNotProved, named, masters[0].id.pid)
 	}
 	return nil, nil, n.none(named)
 }
@@ -186,9 +186,9 @@ func (list Processes) Nowhere(cause error) error {
 	case !errors.Is(cause, ErrNoBinary) || here:
 		return cause
 	case os.Geteuid() != 0:
-		return fmt.Errorf("%w; whether one in a container is shown the live file only root can see", cause)
+		return fmt.Errorf("%w; only root can tell whether one in a container sees the live file", cause)
 	}
-	none := fmt.Errorf("%w: there is none on this host, and none in a container is shown the live file", ErrNotRunning)
+	none := fmt.Errorf("%w: there is none on this host, and none in a container sees the live file", ErrNotRunning)
 	return marked{marked{none, ErrNotHere}, ErrNoBinary}
 }
 
@@ -285,7 +285,7 @@ func (n *Nginx) isThere(p process) error {
 		return err
 	}
 	if !sameNamespace(p.id.pid, n.Within.PID, "mnt") || !runs(p.id.pid, its) {
-		return marked{fmt.Errorf("process %d is not of the nginx of process %d", p.id.pid, n.Within.PID), ErrNotHere}
+		return marked{fmt.Errorf("process %d does not belong to the nginx of process %d", p.id.pid, n.Within.PID), ErrNotHere}
 	}
 	return nil
 }
@@ -302,7 +302,7 @@ func (n *Nginx) takeHold(ctx context.Context, p process) (m *Master, err error) 
 	}
 	if !n.counts(p) {
 		held.close()
-		return nil, errors.Join(fmt.Errorf("%w: process %d has become another one meanwhile", ErrNotProved, p.id.pid), n.inside.Close())
+		return nil, errors.Join(fmt.Errorf("%w: process %d has been replaced by another process", ErrNotProved, p.id.pid), n.inside.Close())
 	}
 	if m, err = n.masterThere(ctx, p, held); err != nil {
 		held.close()

@@ -29,7 +29,7 @@ func (n *Nginx) isMaster(p process, mayRun func(user int) bool) error {
 		return err
 	}
 	if !mayRun(id) || !sure && id != 0 && id != os.Geteuid() {
-		return fmt.Errorf("process %d belongs to user %d, who has no say in this configuration", p.id.pid, id)
+		return fmt.Errorf("process %d belongs to user %d, who has no rights over this configuration", p.id.pid, id)
 	}
 	return n.sameConfiguration(p)
 }

@@ -55,12 +55,12 @@ type Generation struct {
 // How a load can fail.
 var (
 	// ErrNotLoaded: nginx refused the configuration and the old workers serve.
-	ErrNotLoaded = errors.New("nginx did not take the configuration")
+	ErrNotLoaded = errors.New("nginx did not load the configuration")
 	// ErrWorkersDied: the new workers ended while they started; the master
 	// stops the old ones all the same.
 	ErrWorkersDied = errors.New("the new workers died while starting")
 	// ErrLate: the limit was over, which is no verdict: nginx may still be at it.
-	ErrLate = errors.New("nginx has not taken the configuration")
+	ErrLate = errors.New("nginx has not loaded the configuration")
 	// ErrMasterEnded: the master itself is gone.
 	ErrMasterEnded = errors.New("the nginx master has ended")
 )
@@ -119,9 +119,9 @@ func (m *Master) Load(ctx context.Context, n *Nginx, l Load) (Attempt, error) {
 			return attempt, err
 		}
 		if loads == maxLoads {
-			return attempt, fmt.Errorf("%w: somebody else reloads it or ends its workers all the time", ErrLate)
+			return attempt, fmt.Errorf("%w: somebody else keeps reloading it or ending its workers", ErrLate)
 		}
-		l.Log.Debug().Msg("the load was disturbed: once more")
+		l.Log.Debug().Msg("the load was disturbed; trying again")
 		l.Workers = m.calm(ctx, l)
 	}
 }

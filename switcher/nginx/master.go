@@ -140,11 +140,11 @@ func readPIDFile(path string) (int, error) {
 	}
 	text = bytes.TrimSpace(text[:min(len(text), 64)])
 	if len(text) == 0 {
-		return 0, fmt.Errorf("%w: the pid file %s is empty (`nginx -t` creates it so where none is)", ErrNotRunning, path)
+		return 0, fmt.Errorf("%w: the pid file %s is empty (`nginx -t` creates it empty where there is none)", ErrNotRunning, path)
 	}
 	pid, err := strconv.Atoi(string(text))
 	if err != nil || pid < 1 {
-		return 0, fmt.Errorf("%w: the pid file %s holds %q, which is no pid", ErrNotProved, path, text)
+		return 0, fmt.Errorf("%w: the pid file %s contains %q, which is not a pid", ErrNotProved, path, text)
 	}
 	return pid, nil
 }
@@ -188,7 +188,7 @@ func (n *Nginx) newMaster(p process, held handle, line commandLine, pidFile stri
 func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) error {
 	switch {
 	case p.dead():
-		return fmt.Errorf("%w: the pid file %s names process %d, which has ended and waits for its parent; orphaned workers may still serve", ErrNotRunning, pidFile, p.id.pid)
+		return fmt.Errorf("%w: the pid file %s names process %d, which has ended and is waiting for its parent; orphaned workers may still be serving", ErrNotRunning, pidFile, p.id.pid)
 	case !strings.HasPrefix(p.title, masterTitle):
 		return marked{fmt.Errorf("%w: the pid file %s names process %d, which is %q", ErrNotProved, pidFile, p.id.pid, firstWords(p.title)), ErrNotHere}
 	}
@@ -202,11 +202,11 @@ func (n *Nginx) look(p process, pidFile string, mayRun func(user int) bool) erro
 }
 
 func stoppedMaster(p process) error {
-	return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal: `kill -CONT %d` lets it go on", ErrNotProved, p.id.pid, p.id.pid)
+	return fmt.Errorf("%w: the master, process %d, is stopped and would not act on a signal; `kill -CONT %d` resumes it", ErrNotProved, p.id.pid, p.id.pid)
 }
 
 func upgrading(pidFile string) error {
-	return fmt.Errorf("%w: a binary upgrade is under way (%s.oldbin is there): two masters would each reload for themselves", ErrNotProved, pidFile)
+	return fmt.Errorf("%w: a binary upgrade is under way (%s.oldbin exists), so two masters would reload independently", ErrNotProved, pidFile)
 }
 
 // Only looks for a second master of the same configuration, run by the same

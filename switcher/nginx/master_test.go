@@ -157,7 +157,7 @@ func TestAScriptMayStandForTheBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.names(fake)
-	r.fails(nginx.ErrNotProved, "has no say")
+	r.fails(nginx.ErrNotProved, "has no rights")
 }
 
 // In a user namespace of his own any user mounts what he likes.

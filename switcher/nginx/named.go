@@ -103,9 +103,9 @@ func (n *Nginx) none(named *named) error {
 	case err != nil:
 		return fmt.Errorf("%w: %s: %w", ErrNotProved, text, err)
 	case strings.HasPrefix(p.title, masterTitle) && apart(named.pid) == nil:
-		return marked{marked{fmt.Errorf("%s is an nginx of this host, and in no container", text), ErrNamedHere}, ErrNotProved}
+		return marked{marked{fmt.Errorf("%s is an nginx of this host, not of a container", text), ErrNamedHere}, ErrNotProved}
 	}
-	return marked{marked{fmt.Errorf("%s is %q, and no nginx runs in a container of its", text, firstWords(p.title)), ErrMisnamed}, ErrNotRunning}
+	return marked{marked{fmt.Errorf("%s is %q, and no nginx runs in its container", text, firstWords(p.title)), ErrMisnamed}, ErrNotRunning}
 }
 
 // runtimes are the commands that know the containers of this host by name.
@@ -129,7 +129,7 @@ func askRuntimes(ctx context.Context, container string) (pid int, err error) {
 		errs = append(errs, err)
 	}
 	if len(errs) == 0 {
-		return 0, fmt.Errorf("there is none of %s to ask for it: set `nginx: {pid: …}` instead", strings.Join(runtimes, ", "))
+		return 0, fmt.Errorf("there is none of %s to ask about it; set `nginx: {pid: …}` instead", strings.Join(runtimes, ", "))
 	}
 	return 0, errors.Join(errs...)
 }

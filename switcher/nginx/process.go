@@ -233,7 +233,7 @@ func (h handle) close()                       { unix.Close(h.fd) }
 func userOf(pid int) (int, error) {
 	uid, err := statusLine(strconv.Itoa(pid), "Uid:")
 	if err != nil || len(uid) < 2 {
-		return 0, fmt.Errorf("the user of process %d is not known: %w", pid, err)
+		return 0, fmt.Errorf("the user of process %d is unknown: %w", pid, err)
 	}
 	return strconv.Atoi(uid[1])
 }

@@ -109,7 +109,7 @@ func canHold(src []byte) error {
 	}
 	total, ok := allMemory()
 	if ok && connections > total/connectionSize {
-		return fmt.Errorf("worker_connections %d need more memory than the %d MiB there are", connections, total>>20)
+		return fmt.Errorf("worker_connections %d needs more memory than there is (%d MiB)", connections, total>>20)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (n *Nginx) TestAsIs(ctx context.Context, m *Master) (Tested, error) {
 // files are not touched. ErrNoAside says that this process may not do that.
 func (n *Nginx) TestAside(ctx context.Context, m *Master, contents []Content) (Tested, error) {
 	if len(n.Test) > 0 {
-		return Tested{}, fmt.Errorf("%w: the settings bring their own test", ErrNoAside)
+		return Tested{}, fmt.Errorf("%w: the settings have a `test:` of their own", ErrNoAside)
 	}
 	if n.Within != nil {
 		return n.testInside(ctx, m, contents)

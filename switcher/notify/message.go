@@ -157,7 +157,7 @@ func ofBlock(block *statedir.Block, lifted []statedir.Block) (m Message, ok bool
 		return Message{Event: "blocked", Text: switcher.BlockWords(*block), Verdict: statedir.Text(block.Reason), Time: block.Time}, true
 	case len(lifted) > 0:
 		by, color := lifted[0].Lifted, lifted[0].Color
-		return Message{Event: "unblocked", Text: fmt.Sprintf("%s is not blocked any more, by %s on %s", color, by.Who, by.Host), Time: by.Time}, true
+		return Message{Event: "unblocked", Text: fmt.Sprintf("%s is no longer blocked, by %s on %s", color, by.Who, by.Host), Time: by.Time}, true
 	}
 	return m, false
 }

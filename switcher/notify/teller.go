@@ -80,10 +80,10 @@ func (t *Teller) report(folder statedir.Folder, failures []Failure) {
 	t.reports.Lock()
 	defer t.reports.Unlock()
 	for _, f := range failures {
-		t.Say("cannot notify: " + f.Channel + ": " + f.Error)
+		t.Say("cannot notify " + f.Channel + ": " + f.Error)
 	}
 	if err := record(folder, failures); err != nil {
-		t.Say("cannot record what could not be told: " + err.Error())
+		t.Say("cannot record which notifications failed: " + err.Error())
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotOrdinary says that something is no regular file, or is too large.
+// ErrNotOrdinary says that something is not a regular file, or is too large.
 var ErrNotOrdinary = errors.New("not an ordinary file")
 
 // Refuse is ErrNotOrdinary in words that say it all.
@@ -49,7 +49,7 @@ func OpenAt(folder int, name, path string, flag int, mode uint32) (*os.File, err
 func Is(file *os.File) error {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = Refuse("%s is no regular file", file.Name())
+		err = Refuse("%s is not a regular file", file.Name())
 	}
 	return err
 }

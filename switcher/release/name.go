@@ -20,9 +20,9 @@ func Name(text string) (string, error) {
 	line = strings.TrimSpace(line)
 	switch {
 	case line == "":
-		return "", errors.New("no name stands there")
+		return "", errors.New("there is no name in it")
 	case len(line) > nameLimit || foreign.Line(line) != line || strings.ContainsFunc(line, unseen):
-		return "", fmt.Errorf("%q is no name of a release: want one line of at most %d bytes, without control characters and others that nobody sees", foreign.Excerpt(line), nameLimit)
+		return "", fmt.Errorf("%q is not the name of a release; use one line of at most %d bytes, without control or invisible characters", foreign.Excerpt(line), nameLimit)
 	}
 	return line, nil
 }
@@ -39,7 +39,7 @@ func field(document []byte, path string) (string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
 	if err := decoder.Decode(&at); err != nil {
-		return "", errors.New("it answers with no JSON")
+		return "", errors.New("its answer is not JSON")
 	}
 	for name := range strings.SplitSeq(path, ".") {
 		object, _ := at.(map[string]any)
@@ -55,5 +55,5 @@ func field(document []byte, path string) (string, error) {
 	case json.Number:
 		return value.String(), nil
 	}
-	return "", fmt.Errorf("the field %s of its answer is neither a text nor a number", path)
+	return "", fmt.Errorf("the field %s of its answer is neither text nor a number", path)
 }

@@ -46,7 +46,7 @@ func (s Source) Validate() error {
 		}
 	}
 	if len(set) != 1 {
-		m.Add(errors.New("it comes from one place, want one of link, git, url, file and command"))
+		m.Add(errors.New("a release comes from one place; set one of link, git, url, file and command"))
 	}
 	switch fields := s.Field != "" || s.Header != ""; {
 	case fields && s.URL.IsZero():
@@ -156,7 +156,7 @@ func (s Source) LeadsTo() (string, error) {
 	case err != nil:
 		return "", withoutPath(err)
 	case info.Mode().Type() != os.ModeSymlink:
-		return "", errors.New("it is no link")
+		return "", errors.New("it is not a link")
 	}
 	leads, err := filepath.EvalSymlinks(s.Link)
 	if err != nil {

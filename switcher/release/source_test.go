@@ -61,7 +61,7 @@ func TestLink(t *testing.T) {
 	reads(t, Source{Link: again}, "20261123-1a2b3c4")
 	reads(t, Source{Link: public, Folder: all}, "20261123-1a2b3c4")
 	reads(t, Source{Link: gone}, "unknown: "+gone+": it leads nowhere: …")
-	reads(t, Source{Link: plain}, "unknown: "+plain+": it is no link")
+	reads(t, Source{Link: plain}, "unknown: "+plain+": it is not a link")
 	reads(t, Source{Link: dir + "/none"}, "unknown: "+dir+"/none: no such file or directory")
 	reads(t, Source{Link: out, Folder: all}, "unknown: "+out+": it leads to /, and not into "+all)
 }
@@ -73,8 +73,8 @@ func TestFile(t *testing.T) {
 	reads(t, file("v42\nmore\n"), "v42")
 	reads(t, file(" \n v42 \r\n"), "v42")
 	reads(t, file("v42"+strings.Repeat("\n", 1<<20)), "v42")
-	reads(t, file("\n \n"), "unknown: "+dir+"/VERSION: no name stands there")
-	reads(t, file("v42\x1b[2J"), "unknown: "+dir+`/VERSION: "v42?[2J" is no name of a release: …`)
+	reads(t, file("\n \n"), "unknown: "+dir+"/VERSION: there is no name in it")
+	reads(t, file("v42\x1b[2J"), "unknown: "+dir+`/VERSION: "v42?[2J" is not the name of a release; …`)
 	reads(t, file(strings.Repeat("v", 129)), "unknown: "+dir+`/VERSION: "vvv…`)
 	for _, unseen := range []string{"\u200b", "\u00ad", "\u2066", "\u00a0", "\u3164", "\ufe0f", "\ufeff"} {
 		reads(t, file("v"+unseen+"42"), "unknown: "+dir+`/VERSION: "v…`)
@@ -83,7 +83,7 @@ func TestFile(t *testing.T) {
 	reads(t, file("v42\xff"), "unknown: "+dir+`/VERSION: "v42?" is no…`)
 	reads(t, Source{File: dir + "/none"}, "unknown: "+dir+"/none: no such file or directory")
 	must(t, unix.Mkfifo(dir+"/fifo", 0o644))
-	reads(t, Source{File: dir + "/fifo"}, "unknown: "+dir+"/fifo: "+dir+"/fifo is no regular file")
+	reads(t, Source{File: dir + "/fifo"}, "unknown: "+dir+"/fifo: "+dir+"/fifo is not a regular file")
 }
 
 func TestURL(t *testing.T) {
@@ -111,9 +111,9 @@ func TestURL(t *testing.T) {
 	reads(t, at("/", "build.number"), "20261123123456789")
 	reads(t, at("/", "build.none"), "unknown: "+app.URL+"/: its answer has no field build.none")
 	reads(t, at("/", "version.a"), "unknown: "+app.URL+"/: its answer has no field version.a")
-	reads(t, at("/", "none"), "unknown: "+app.URL+"/: the field none of its answer is neither a text nor a number")
+	reads(t, at("/", "none"), "unknown: "+app.URL+"/: the field none of its answer is neither text nor a number")
 	reads(t, at("/", "build.tags"), "unknown: "+app.URL+"/: the field build.tags …")
-	reads(t, at("/text", "version"), "unknown: "+app.URL+"/text: it answers with no JSON")
+	reads(t, at("/text", "version"), "unknown: "+app.URL+"/text: its answer is not JSON")
 	reads(t, at("/moved", "version"), "unknown: "+app.URL+"/moved: status 302: …")
 	reads(t, at("/sick?key=hunter2", "version"), "unknown: "+app.URL+`/sick?xxxxx: status 503: "the key is xxxxx"`)
 	reads(t, Source{URL: health.MustParseURL(app.URL + "/"), Header: "x-release"}, "v42")
@@ -130,7 +130,7 @@ func TestCommand(t *testing.T) {
 	reads(t, sh("echo note >&2; echo v42; echo more"), "v42")
 	reads(t, sh("echo v42; yes | head -c 100000000"), "v42")
 	reads(t, sh("echo v42; echo nothing is deployed >&2; exit 3"), "unknown: /bin/sh: exit status 3: nothing is deployed")
-	reads(t, sh(":"), "unknown: /bin/sh: no name stands there")
+	reads(t, sh(":"), "unknown: /bin/sh: there is no name in it")
 	reads(t, Source{Command: []string{"/nowhere/version"}}, "unknown: /nowhere/version: fork/exec /nowhere/version: no such file or directory")
 	began, left := time.Now(), filepath.Join(t.TempDir(), "left")
 	_, err := sh("echo $$ >"+left+"; echo v42; exec sleep 600").Read(t.Context(), health.Asker{}, 200*time.Millisecond)

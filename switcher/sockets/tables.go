@@ -56,7 +56,7 @@ func connectionsTCP(pid int, add func(Inode, End)) error {
 			}
 			inode, err := strconv.ParseUint(row[9], 10, 64)
 			if err != nil {
-				return fmt.Errorf("/proc/%d/net/%s holds %q", pid, table, row)
+				return fmt.Errorf("/proc/%d/net/%s contains %q", pid, table, row)
 			}
 			far, err := parseAddress(row[2])
 			add(Inode(inode), End{Address: far})
@@ -81,7 +81,7 @@ func parseAddress(text string) (netip.AddrPort, error) {
 	}
 	address, ok := netip.AddrFromSlice(raw)
 	if err = errors.Join(err, errPort); err != nil || !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q is no address of the kernel's tables: %w", text, err)
+		return netip.AddrPort{}, fmt.Errorf("%q is not an address of the kernel's tables: %w", text, err)
 	}
 	return netip.AddrPortFrom(address.Unmap(), uint16(number)), nil
 }

@@ -37,7 +37,7 @@ func (f Folder) NewestBack() (*Back, error) {
 		return nil, err
 	}
 	if b.Schema != backSchema {
-		return nil, fmt.Errorf("%s: version %d is not known", backFile, b.Schema)
+		return nil, fmt.Errorf("%s: version %d is unknown", backFile, b.Schema)
 	}
 	return &b, nil
 }

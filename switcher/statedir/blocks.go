@@ -36,7 +36,7 @@ func (b Block) Holds(at time.Time) bool {
 
 func (b Block) validate() error {
 	if _, err := nginxconf.ParseColor(string(b.Color)); err != nil || b.Time.IsZero() {
-		return errors.New("a block that stands there is none")
+		return errors.New("there is a block that is not valid")
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (f Folder) Blocks() ([]Block, error) {
 		return nil, err
 	}
 	if b.Schema != blocksSchema {
-		return nil, fmt.Errorf("%s: it is of another version", f.BlocksPath())
+		return nil, fmt.Errorf("%s: it was written by another version of bgswitch", f.BlocksPath())
 	}
 	for _, block := range b.Blocks {
 		if err := block.validate(); err != nil {
@@ -107,7 +107,7 @@ func (f Folder) ChangeBlocks(ctx context.Context, change func([]Block) ([]Block,
 		return !holds && kept[holds] > keptBlocks
 	})
 	if kept[true] > keptBlocks {
-		return fmt.Errorf("%d blocks hold already", keptBlocks)
+		return fmt.Errorf("%d blocks are in force already", keptBlocks)
 	}
 	return f.Store(blocksFile, blocks{blocksSchema, all})
 }

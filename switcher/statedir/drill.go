@@ -65,7 +65,7 @@ func (f Folder) KeepDrills(d Drills) error {
 func (f Folder) Drills() (d Drills, err error) {
 	found, err := f.Load(drillFile, &d)
 	if err == nil && found && d.Schema != drillSchema {
-		return Drills{}, fmt.Errorf("%s: version %d is not known", drillFile, d.Schema)
+		return Drills{}, fmt.Errorf("%s: version %d is unknown", drillFile, d.Schema)
 	}
 	return d, err
 }

@@ -51,11 +51,11 @@ func (f Folder) Proved(color nginxconf.Color) (*Proved, error) {
 		return nil, err
 	}
 	if p.Schema != provedSchema || p.Color != color {
-		return nil, fmt.Errorf("%s: version %d of %q is not known", name, p.Schema, p.Color)
+		return nil, fmt.Errorf("%s: version %d of %q is unknown", name, p.Schema, p.Color)
 	}
 	for _, file := range p.Files {
 		if file.Hash != livefile.Hash(file.Bytes) {
-			return nil, fmt.Errorf("%s is damaged: its bytes have another hash", name)
+			return nil, fmt.Errorf("%s is damaged: the hash of its bytes is wrong", name)
 		}
 	}
 	return &p, nil

@@ -51,10 +51,10 @@ func (f Folder) Readable() []string {
 	if folder.Stat.Mode&0o055 == 0 {
 		return nil
 	}
-	open := []string{fmt.Sprintf("others can enter %s (mode %04o; 0700 is right)", f.Path, folder.Stat.Mode&0o7777)}
+	open := []string{fmt.Sprintf("others can enter %s (mode %04o; it should be 0700)", f.Path, folder.Stat.Mode&0o7777)}
 	history, err := folder.Lstat(historyFile)
 	if err == nil && history.Mode&0o044 != 0 {
-		open = append(open, fmt.Sprintf("others can read %s/%s (mode %04o; 0600 is right)", f.Path, historyFile, history.Mode&0o7777))
+		open = append(open, fmt.Sprintf("others can read %s/%s (mode %04o; it should be 0600)", f.Path, historyFile, history.Mode&0o7777))
 	}
 	return open
 }

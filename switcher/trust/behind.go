@@ -76,7 +76,7 @@ func together(his *Doubt, err error) (*Doubt, error) {
 	case his == nil:
 		return doubt, nil
 	case *his.owner != *doubt.owner:
-		return nil, &Doubt{text: fmt.Sprintf("%s, but %s", his, doubt), mend: "let all of it belong to one of them, or to root", is: ErrUnsafe}
+		return nil, &Doubt{text: fmt.Sprintf("%s, but %s", his, doubt), mend: "make one of them, or root, the owner of all of it", is: ErrUnsafe}
 	}
 	return his, nil
 }

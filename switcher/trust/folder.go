@@ -154,7 +154,7 @@ func (f Folder) SafeName(name string, stat *unix.Stat_t) error {
 }
 
 func noFile(path string) error {
-	return &Doubt{text: path + " is no regular file", mend: "mv " + foreign.Shell(path, path+".old"), is: ErrUnsafe}
+	return &Doubt{text: path + " is not a regular file", mend: "mv " + foreign.Shell(path, path+".old"), is: ErrUnsafe}
 }
 
 // Lstat says what stands under a name of the folder.

@@ -46,7 +46,7 @@ func Mend(err error) string {
 	if doubt := (*Doubt)(nil); errors.As(err, &doubt) && doubt.mend != "" {
 		return doubt.mend
 	}
-	return "move it to a folder that nobody else may write"
+	return "move it to a folder that nobody else can write"
 }
 
 // What others may do to a thing, as bits of its mode.
@@ -103,7 +103,7 @@ func named(path string, stat, folder *unix.Stat_t) error {
 	sticky := folder.Mode&unix.S_ISVTX != 0 && ours(folder.Uid)
 	switch {
 	case link && others && !(sticky && ours(stat.Uid) && stat.Nlink == 1):
-		doubt := &Doubt{text: fmt.Sprintf("others can have put the link %s there", path), is: ErrPlanted}
+		doubt := &Doubt{text: fmt.Sprintf("somebody else may have put the link %s there", path), is: ErrPlanted}
 		if owner := folder.Uid; folder.Mode&Write == 0 {
 			doubt.owner = &owner
 		}
@@ -111,7 +111,7 @@ func named(path string, stat, folder *unix.Stat_t) error {
 	case link && !ours(stat.Uid):
 		return &Doubt{fmt.Sprintf("the link %s belongs to user %d", path, stat.Uid), "chown -h root " + foreign.Shell(path), ErrPlanted, &stat.Uid, nil}
 	case !link && others && stat.Nlink > 1 && stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return &Doubt{text: fmt.Sprintf("%s has several names, and others can have put this one there", path), is: ErrUnsafe}
+		return &Doubt{text: fmt.Sprintf("%s has several names, and somebody else may have put this one there", path), is: ErrUnsafe}
 	}
 	return nil
 }

@@ -90,13 +90,13 @@ func TestPlanted(t *testing.T) {
 	}{
 		"a link of ours in a tight folder":      {0o755, os.Symlink, false, ""},
 		"a link of ours in a sticky folder":     {0o1777, os.Symlink, false, ""},
-		"a link in a folder that all write":     {0o777, os.Symlink, false, "others can have put the link"},
-		"a stranger's link in a sticky one":     {0o1777, linkOf(stranger), true, "others can have put the link"},
+		"a link in a folder that all write":     {0o777, os.Symlink, false, "somebody else may have put the link"},
+		"a stranger's link in a sticky one":     {0o1777, linkOf(stranger), true, "somebody else may have put the link"},
 		"a stranger's link in a tight one":      {0o755, linkOf(stranger), true, "belongs to user 65534"},
-		"a second name of a link of ours":       {0o1777, secondName, false, "others can have put the link"},
-		"a second name in a sticky folder":      {0o1777, os.Link, false, "others can have put this one there"},
+		"a second name of a link of ours":       {0o1777, secondName, false, "somebody else may have put the link"},
+		"a second name in a sticky folder":      {0o1777, os.Link, false, "somebody else may have put this one there"},
 		"a second name in a tight folder":       {0o755, os.Link, false, ""},
-		"by way of a link that nobody else has": {0o1777, twoLinks, true, "others can have put the link"},
+		"by way of a link that nobody else has": {0o1777, twoLinks, true, "somebody else may have put the link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

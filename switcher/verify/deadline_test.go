@@ -59,7 +59,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := s.Run(ctx)
-	if f.Level != Unknown || f.Text != "interrupted before everything was asked" || f.Event != "" || f.Switched != nil || f.Memory.Streaks["answers"].Bad != 0 {
+	if f.Level != Unknown || f.Text != "interrupted before everything had answered" || f.Event != "" || f.Switched != nil || f.Memory.Streaks["answers"].Bad != 0 {
 		t.Errorf("%s: %s, %+v", f.Level, f.Text, f.Memory.Streaks)
 	}
 	s.play([]step{{"as ever", nil, Warning, EventFailover, failedOver, 0}})

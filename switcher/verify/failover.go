@@ -10,6 +10,7 @@ import (
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
 	"bgswitch/switcher/lock"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/nginx"
 	"bgswitch/switcher/statedir"
 )
@@ -39,14 +40,16 @@ func (o *Failover) refused() bool {
 
 // words tell of it; ack is the command that acknowledges it.
 func (o *Failover) words(ack string) string {
-	at := o.Time.Local().Format(time.DateTime)
+	at := moment.Text(o.Time)
 	switch {
 	case o.Outcome == switcher.Done:
 		return fmt.Sprintf("failed over from %s to %s at %s, not acknowledged (`%s`)", o.From, o.To, at, ack)
 	case o.refused():
-		return fmt.Sprintf("failing over from %s to %s was refused at %s: %s", o.From, o.To, at, o.Error)
+		return fmt.Sprintf("a failover from %s to %s was refused at %s: %s", o.From, o.To, at, o.Error)
+	case o.Outcome == begun:
+		return fmt.Sprintf("a failover from %s to %s at %s was interrupted; outcome unknown, not acknowledged (`%s`)", o.From, o.To, at, ack)
 	}
-	return fmt.Sprintf("failing over from %s to %s at %s ended %s, not acknowledged (`%s`)", o.From, o.To, at, o.Outcome, ack)
+	return fmt.Sprintf("a failover from %s to %s at %s ended %s, not acknowledged (`%s`)", o.From, o.To, at, o.Outcome, ack)
 }
 
 // failOver switches when the live color is down and the idle one is up, as
@@ -73,18 +76,18 @@ func (v *Verifier) failOver(ctx context.Context, f *Finding) (overtaken bool) {
 // held says why there is no failover now; empty: nothing is in its way.
 func (v *Verifier) held(f *Finding) string {
 	if f.WayOpen != nil && !*f.WayOpen {
-		return "the way is not open"
+		return "the way back is not open"
 	}
 	last := f.Memory.Failover
 	switch {
 	case f.switching:
-		return "it decides"
+		return "the switch decides"
 	case f.Status.Baking != nil && !f.Status.Baking.CutOff():
 		return "the bake decides"
 	case f.Status.BakingErr != nil:
-		return "whether something bakes is unknown"
+		return "it is unknown whether something bakes"
 	case len(f.unasked) > 0:
-		return "not everything was asked"
+		return "not everything answered"
 	case f.Status.LastErr != nil:
 		return "the history cannot be read"
 	case last != nil && !last.Acknowledged && !last.refused():
@@ -96,7 +99,7 @@ func (v *Verifier) held(f *Finding) string {
 	case v.recent(f.Status.Seen.Changed):
 		return "the live file was changed less than " + health.Short(v.Options.Cooldown) + " ago"
 	case f.forgetful != nil:
-		return "it could not be remembered"
+		return "it could not be recorded"
 	}
 	return ""
 }
@@ -113,7 +116,7 @@ func (v *Verifier) switchOver(ctx context.Context, f *Finding, live switcher.Col
 	f.Memory.Failover = attempt
 	if err := f.Memory.keep(v.Switcher.State); err != nil {
 		f.Memory.Failover = nil
-		f.Text += ", no failover: it could not be remembered: " + err.Error()
+		f.Text += ", no failover: it could not be recorded: " + err.Error()
 		return false
 	}
 	bad, good := f.Status.Colors[live], f.Status.Colors[live.Other()]

@@ -129,10 +129,10 @@ func TestFailover(t *testing.T) {
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
 		},
 		"once, until acknowledged": {
-			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"down", sick(blue), Critical, "", `bad answer`, 2},
 			{"switched", nil, Warning, EventFailover, failedOver, 0},
-			{"", isLive(switcher.Green, 1), Warning, "", `^green live \(200.*, no way back: blue .*, failed over from blue to green at \S+ \S+, not acknowledged`, 20},
-			{"blue up", well(blue), Warning, "", `way back open: blue .*1 of 2.*, failed over`, 0},
+			{"", isLive(switcher.Green, 1), Warning, "", `^green live \(200.*, no way back: blue .*, failed over from blue to green at \S+ \S+ \S+, not acknowledged`, 20},
+			{"blue up", well(blue), Warning, "", `way back open: blue .*1 good answer, needs 2.*, failed over`, 0},
 			{"back open", nil, Warning, EventChange, `way back open: blue .*, failed over`, 0},
 			{"nothing new", nil, Warning, "", `way back open: blue .*, failed over`, 20},
 			{"green down", sick(green), Critical, "", ``, 2},
@@ -180,32 +180,32 @@ func TestFailover(t *testing.T) {
 		"nginx refuses the candidate": {
 			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `no way back: nginx refuses`, 0},
 			{"down", sick(blue), Critical, "", ``, 2},
-			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"held", nil, Critical, EventChange, `no failover: the way back is not open`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 5},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, Warning, EventFailover, failedOver, 0},
 		},
 		"the idle color is blocked": {
-			{"blocked", blocked(switcher.Green), Warning, EventChange, `^blue live .*, green idle .*, no way back: green is blocked by alice on web1 since .+: v43 dropped a column$`, 0},
+			{"blocked", blocked(switcher.Green), Warning, EventChange, `^blue by the file .*, green idle .*, no way back: green is blocked by alice on web1 since .+: v43 dropped a column$`, 0},
 			{"down", sick(blue), Critical, "", `no way back: green is blocked by alice`, 2},
-			{"held", nil, Critical, EventChange, `no way back: green is blocked by .+, no failover: the way is not open`, 0},
+			{"held", nil, Critical, EventChange, `no way back: green is blocked by .+, no failover: the way back is not open`, 0},
 			{"", stays(switcher.Blue, 0), Critical, "", ``, 5},
 			{"lifted", unblocked(switcher.Green), Warning, EventFailover, failedOver, 0},
 		},
 		"blocked in the last moment": {
 			{"down", sick(blue), Critical, "", ``, 2},
-			{"refused", inTheLastMoment(blocked(switcher.Green)), Critical, EventFailover, `failing over from blue to green was refused at .*: cannot go to green: green is blocked by alice on web1 `, 0},
+			{"refused", inTheLastMoment(blocked(switcher.Green)), Critical, EventFailover, `a failover from blue to green was refused at .*: cannot go to green: green is blocked by alice on web1 `, 0},
 			{"", stays(switcher.Blue, 1), Critical, EventChange, `no way back: green is blocked by alice`, 0},
 		},
 		"nobody knows of blocks": {
-			{"torn", func(s *stand) { blocked(switcher.Green)(s); s.torn(s.Switcher.State.BlocksPath()) }, Warning, EventChange, `no way back: whether green is blocked is unknown: \S+blocks.json: unexpected end of JSON input$`, 0},
+			{"torn", func(s *stand) { blocked(switcher.Green)(s); s.torn(s.Switcher.State.BlocksPath()) }, Warning, EventChange, `no way back: it is unknown whether green is blocked: \S+blocks.json: unexpected end of JSON input$`, 0},
 			{"down", sick(blue), Critical, "", ``, 2},
-			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"held", nil, Critical, EventChange, `no failover: the way back is not open`, 0},
 			{"", stays(switcher.Blue, 0), Critical, "", ``, 0},
 		},
 		"the database has moved on": {
-			{"43", database("43"), Warning, EventChange, `no way back: green can live with schema 41 to 42 \(/\S+\), and the database has 43 \(/\S+\)$`, 0},
+			{"43", database("43"), Warning, EventChange, `no way back: green can live with schema 41 to 42 \(/\S+\), but the database has 43 \(/\S+\)$`, 0},
 			{"down", sick(blue), Critical, "", ``, 2},
-			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"held", nil, Critical, EventChange, `no failover: the way back is not open`, 0},
 			{"", stays(switcher.Blue, 0), Critical, "", ``, 0},
 			{"fits", database("42"), Warning, EventFailover, failedOver, 0},
 		},
@@ -224,13 +224,13 @@ func TestFailover(t *testing.T) {
 			{"only named", shared(0o777), OK, "", `way back open`, 0},
 			{"refused", strict, Warning, EventChange, `no way back: others may write \S+ \(mode 0777\)$`, 0},
 			{"down", sick(blue), Critical, "", `no way back: others may write`, 2},
-			{"held", nil, Critical, EventChange, `no failover: the way is not open`, 0},
+			{"held", nil, Critical, EventChange, `no failover: the way back is not open`, 0},
 			{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
 			{"mended", shared(0o755), Warning, EventFailover, failedOver, 0},
 		},
 		"refused, and tried again after the cooldown": {
 			{"down", both(strict, sick(blue)), Critical, "", ``, 2},
-			{"refused", inTheLastMoment(shared(0o777)), Critical, EventFailover, `failing over from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
+			{"refused", inTheLastMoment(shared(0o777)), Critical, EventFailover, `a failover from blue to green was refused at .*: cannot read the live file: others may write \S+ `, 0},
 			{"nothing new", shared(0o755), Critical, "", `was refused at .*, no failover: the last one is less than 10m ago`, 9},
 			{"tried again: no news", inTheLastMoment(shared(0o777)), Critical, "", `was refused`, 0},
 			{"mended", shared(0o755), Critical, "", ``, 9},
@@ -239,7 +239,7 @@ func TestFailover(t *testing.T) {
 		"refused, and over when blue is up": {
 			{"down", both(strict, sick(blue)), Critical, "", ``, 2},
 			{"refused", inTheLastMoment(shared(0o777)), Critical, EventFailover, `refused`, 0},
-			{"up", both(shared(0o755), well(blue)), Warning, "", `1 of 2.*was refused`, 0},
+			{"up", both(shared(0o755), well(blue)), Warning, "", `1 good answer, needs 2.*was refused`, 0},
 			{"over", nil, OK, EventOver, `way back open`, 0},
 		},
 		"switched by hand in the last moment": {
@@ -269,7 +269,7 @@ func TestFailover(t *testing.T) {
 		"somebody takes the lock in the last moment": {
 			{"down", sick(blue), Critical, "", ``, 2},
 			{"overtaken", inTheLastMoment(func(s *stand) { s.held = s.lockNow() }), Critical, EventChange, `a switch is at work$`, 0},
-			{"no attempt is remembered", isLive(switcher.Blue, 0), Critical, "", `a switch is at work, no failover: it decides`, 0},
+			{"no attempt is remembered", isLive(switcher.Blue, 0), Critical, "", `a switch is at work, no failover: the switch decides`, 0},
 			{"let go", func(s *stand) { _ = s.held.Close() }, Warning, EventFailover, failedOver, 0},
 		},
 		"only after fall": {
@@ -361,7 +361,7 @@ func TestFailoverBegun(t *testing.T) {
 	if err := m.keep(s.Switcher.State); err != nil {
 		t.Fatal(err)
 	}
-	s.play([]step{{"next", nil, Critical, EventChange, `ended begun, not acknowledged.*, no failover: the last one is not acknowledged`, 0}})
+	s.play([]step{{"next", nil, Critical, EventChange, `was interrupted; outcome unknown, not acknowledged.*, no failover: the last one is not acknowledged`, 0}})
 	isLive(switcher.Blue, 0)(s)
 }
 
@@ -389,7 +389,7 @@ func TestFailoverNotRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := s.run()
-	if f.Level != Critical || f.Switched != nil || !strings.Contains(f.Text, "no failover: it could not be remembered: ") {
+	if f.Level != Critical || f.Switched != nil || !strings.Contains(f.Text, "no failover: it could not be recorded: ") {
 		t.Errorf("%s: %s", f.Level, f.Text)
 	}
 	if len(f.Notes) == 0 {
@@ -411,7 +411,7 @@ func TestFailoverNotLasting(t *testing.T) {
 	s.Blue.Sicken(true)
 	s.play([]step{
 		{"down, and not dampened by what was", nil, Critical, EventChange, `^blue is live and UNHEALTHY`, 2},
-		{"thought enough", func(s *stand) { s.Options.Fall, s.Options.Rise = 1, 1 }, Critical, EventChange, `no failover: it could not be remembered`, 0},
+		{"thought enough", func(s *stand) { s.Options.Fall, s.Options.Rise = 1, 1 }, Critical, EventChange, `no failover: it could not be recorded`, 0},
 	})
 	isLive(switcher.Blue, 0)(s)
 }
@@ -427,7 +427,7 @@ func TestFailoverUnasked(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	f := s.Run(ctx)
-	if f.Level != Unknown || f.Switched != nil || !strings.Contains(f.Text, "no failover: not everything was asked") || f.Memory.Streaks["answers"].Bad != 0 {
+	if f.Level != Unknown || f.Switched != nil || !strings.Contains(f.Text, "no failover: not everything answered") || f.Memory.Streaks["answers"].Bad != 0 {
 		t.Errorf("%s: %s, %+v", f.Level, f.Text, f.Memory.Streaks)
 	}
 	s.play([]step{{"asked", nil, Warning, EventFailover, failedOver, 0}})

@@ -113,13 +113,13 @@ func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context
 
 // interrupted finds nothing, and remembers nothing.
 func (f *Finding) interrupted(before Memory) {
-	f.Memory, f.Level, f.Text, f.WayOpen = before, Unknown, "interrupted before everything was asked", nil
+	f.Memory, f.Level, f.Text, f.WayOpen = before, Unknown, "interrupted before everything had answered", nil
 	f.Problems = []Problem{{keyTime, Unknown, f.Text}}
 }
 
 func (f *Finding) forgets(err error) {
 	if err != nil {
-		f.note("what is found cannot be remembered: " + err.Error())
+		f.note("cannot remember what was found: " + err.Error())
 	}
 }
 
@@ -134,7 +134,7 @@ func (v *Verifier) underWay(err error) bool {
 func (v *Verifier) overlapping(f Finding) Finding {
 	f.Memory, _ = remember(v.Switcher.State)
 	f.Level, f.Problems, f.Overlaps = levelOf(f.Memory.Answered), f.Memory.Problems, true
-	f.Text = "another verify is at work; the last one said " + f.Level.String()
+	f.Text = "another verify is running; the last one said " + f.Level.String()
 	return f
 }
 
@@ -157,12 +157,12 @@ func (v *Verifier) judge(f *Finding, found facts) {
 		v.judgeAnswers(f)
 		colors = append(colors, v.liveWords(f, live), v.idleWords(f, live.Other()))
 		if v.unknownLoaded(f) {
-			colors = append(colors, "whether nginx has loaded it is unknown")
+			colors = append(colors, "it is unknown whether nginx has loaded it")
 		}
 	}
 	v.acknowledge(f)
 	if b := f.Status.Baking; b.CutOff() {
-		f.add(keyBake, Warning, fmt.Sprintf("%s (`%s` says that this was seen)", b, v.Switcher.Command("to", string(b.To))))
+		f.add(keyBake, Warning, fmt.Sprintf("%s (`%s` acknowledges it)", b, v.Switcher.Command("to", string(b.To))))
 	}
 	if busy := (*lock.BusyError)(nil); errors.As(f.forgetful, &busy) {
 		f.add(keyOther, Warning, "another verify does not end: "+busy.Holder.String())
@@ -236,11 +236,11 @@ func worstOf(problems []Problem) Level {
 // liveWords judges the live color.
 func (v *Verifier) liveWords(f *Finding, live switcher.Color) string {
 	streak, bad := v.asked(f, live)
-	is := "live by the file"
+	is, verb := "by the file", ""
 	if f.Status.Serves() {
-		is = "live"
+		is, verb = "live", "is "
 	}
-	p := Problem{string(live), Critical, fmt.Sprintf("%s is %s and UNHEALTHY: %s", live, is, bad)}
+	p := Problem{string(live), Critical, fmt.Sprintf("%s %s%s and UNHEALTHY: %s", live, verb, is, bad)}
 	f.addAnswer(p, bad != "", streak)
 	switch {
 	case f.unasked[live]:
@@ -281,13 +281,13 @@ func (v *Verifier) idleWords(f *Finding, idle switcher.Color) string {
 		return p.Text + v.times(streak)
 	case len(f.Status.Colors[idle]) == 0 && f.WayOpen != nil && *f.WayOpen:
 		f.WayOpen = nil
-		return "way back not asked: " + switcher.NoURL(idle)
+		return "way back not checked: " + switcher.NoURL(idle)
 	case f.WayOpen == nil || !*f.WayOpen:
 		return strings.Replace(healthy, " (", " idle (", 1)
 	case f.Way.Tested:
 		return "way back open: " + healthy
 	}
-	return "way back open: " + healthy + ", untested by nginx"
+	return "way back open: " + healthy + ", not tested by nginx"
 }
 
 const notAsked = "not asked in time"
@@ -296,9 +296,9 @@ const notAsked = "not asked in time"
 func (v *Verifier) times(s Streak) string {
 	switch {
 	case s.Up && s.Bad > 0:
-		return fmt.Sprintf(" (failed %d of %d times)", s.Bad, v.Options.Fall)
+		return fmt.Sprintf(" (%s, down at %d)", switcher.Counted(s.Bad, "bad answer"), v.Options.Fall)
 	case !s.Up && s.Good > 0:
-		return fmt.Sprintf(" (%d of %d times)", s.Good, v.Options.Rise)
+		return fmt.Sprintf(" (%s, needs %d)", switcher.Counted(s.Good, "good answer"), v.Options.Rise)
 	}
 	return ""
 }

@@ -82,7 +82,8 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 	f.unasked, f.switching = v.unasked(ctx, f.status), f.status.Holder != nil
 	switch {
 	case f.status.FileErr != nil:
-		f.add(keyFile, Unknown, "the live color is unknown: "+f.status.FileErr.Error()+cutOff(f.status.Drift))
+		f.running()
+		f.add(keyFile, Unknown, "the live color is unknown: "+v.Switcher.Site.Naming(f.status.FileErr).Error()+cutOff(f.status.Drift))
 	case f.switching:
 		f.running()
 		f.heldLock(v.now())
@@ -93,11 +94,11 @@ func (v *Verifier) lookOnce(ctx context.Context) facts {
 		f.judgeWay(len(v.Switcher.Nginx.Test) > 0)
 	}
 	if err := f.status.HolderErr; err != nil {
-		f.add(keyLock, Unknown, "whether a switch is at work is unknown: "+err.Error())
+		f.add(keyLock, Unknown, "it is unknown whether a switch is at work: "+err.Error())
 		f.open = nil
 	}
 	if st := f.status; len(f.unasked) > 0 || v.Switcher.Site.Confirm != nil && st.Answers == "" && st.Answered == "" {
-		f.add(keyTime, Unknown, "out of time: not everything could be asked before the deadline of "+health.Short(v.Options.Deadline))
+		f.add(keyTime, Unknown, "out of time: not everything answered within the deadline of "+health.Short(v.Options.Deadline))
 	}
 	return f
 }
@@ -137,8 +138,8 @@ func (f *facts) running() {
 	for _, drift := range f.status.Drift {
 		level := Warning
 		switch {
-		case drift.Key == switcher.DriftAnswers, f.switching && drift.Key != switcher.DriftStopped:
-			continue // what a switch moves, and what is judged with the other answers
+		case drift.Key == switcher.DriftAnswers, drift.Key != switcher.DriftStopped && (f.switching || f.status.FileErr != nil):
+			continue // what a switch moves, what is judged with the other answers, and what is told with the file
 		case drift.Key == switcher.DriftStopped && errors.Is(running.Err, nginx.ErrPIDMoved):
 			level, stopped = Unknown, true
 		case drift.Key == switcher.DriftStopped:
@@ -148,7 +149,7 @@ func (f *facts) running() {
 		}
 		f.add(drift.Key, level, drift.What)
 	}
-	if err := running.Err; err != nil && running.Matters && !stopped && !f.switching {
+	if err := running.Err; err != nil && running.Matters && !stopped && !f.switching && f.status.FileErr == nil {
 		f.add(keyNginx, Unknown, err.Error())
 	}
 }
@@ -201,7 +202,7 @@ func (f *facts) judgeWay(ownTest bool) {
 		known(false)
 		f.add(keyCandidate, Warning, "no way back: "+err.Error())
 	default:
-		f.add(keyCandidate, Unknown, "whether the way back is open is unknown: "+err.Error())
+		f.add(keyCandidate, Unknown, "it is unknown whether the way back is open: "+err.Error())
 	}
 }
 

@@ -84,9 +84,9 @@ func remember(state statedir.Folder) (m Memory, warning string) {
 	fresh := Memory{Schema: memorySchema, Streaks: map[string]Streak{}}
 	switch {
 	case err != nil:
-		return fresh, "what the last run remembered cannot be read, it begins anew: " + err.Error()
+		return fresh, "cannot read what the last run remembered; starting afresh: " + err.Error()
 	case found:
-		return fresh, "what the last run remembered is of another version, it begins anew"
+		return fresh, "what the last run remembered is from another version; starting afresh"
 	}
 	return fresh, ""
 }
@@ -184,7 +184,7 @@ func (v *Verifier) countHistory(f *Finding, last *statedir.Record) {
 			return
 		}
 		if err != nil {
-			f.note("the history cannot be counted: " + err.Error())
+			f.note("cannot count the history: " + err.Error())
 			return
 		}
 		// Their order is that of the file: the clock may have been set back.

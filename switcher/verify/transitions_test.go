@@ -20,85 +20,85 @@ func TestTransitions(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]step{
 		"live color down and up": {
-			{"down", sick(blue), Critical, "", `^blue is live and UNHEALTHY: \S+ status 503: "db down" \(failed 1 of 3 times\), way back open`, 0},
-			{"still", nil, Critical, "", `failed 2 of 3 times`, 0},
+			{"down", sick(blue), Critical, "", `^blue is live and UNHEALTHY: \S+ status 503: "db down" \(1 bad answer, down at 3\), way back open`, 0},
+			{"still", nil, Critical, "", `2 bad answers, down at 3`, 0},
 			{"too long", nil, Critical, EventChange, `^blue is live and UNHEALTHY: \S+ status 503: "db down", way back open`, 0},
 			{"nothing new", nil, Critical, "", `^blue is live and UNHEALTHY`, 10},
 			{"after six hours", later(6 * time.Hour), Critical, EventReminder, `^blue is live and UNHEALTHY.*, for 6h11m now$`, 0},
 			{"nothing new again", nil, Critical, "", `status 503`, 3},
-			{"up", well(blue), OK, "", `^blue live \(200 in .*\) \(1 of 2 times\), way back`, 0},
+			{"up", well(blue), OK, "", `^blue live \(200 in .*\) \(1 good answer, needs 2\), way back`, 0},
 			{"for good", nil, OK, EventOver, `^blue live \(200 in .*, over after 6h16m$`, 0},
 			{"quiet", nil, OK, "", `ms\)$`, 5},
 		},
 		"idle color down and up": {
-			{"down", sick(green), Warning, "", `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down" \(failed [12] of 3 times\)$`, 2},
+			{"down", sick(green), Warning, "", `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down" \([12] bad answers?, down at 3\)$`, 2},
 			{"too long", nil, Warning, EventChange, `^blue live \(200 in \d+\.\d ms\), no way back: green 127.0.0.1:\d+ status 503: "db down"$`, 0},
-			{"gone", func(s *stand) { _ = s.Green.Stop() }, Warning, "", `, no way back: green 127.0.0.1:\d+ connection refused$`, 3},
+			{"gone", func(s *stand) { _ = s.Green.Stop() }, Warning, "", `, no way back: green 127.0.0.1:\d+ connection (refused|closed without an answer)$`, 3},
 		},
 		"flapping below the thresholds": {
-			{"twice bad", sick(blue), Critical, "", `failed`, 2},
+			{"twice bad", sick(blue), Critical, "", `bad answer`, 2},
 			{"once good", well(blue), OK, "", `200 in`, 0},
-			{"twice bad again", sick(blue), Critical, "", `failed`, 2},
+			{"twice bad again", sick(blue), Critical, "", `bad answer`, 2},
 			{"once good again", well(blue), OK, "", `200 in`, 0},
-			{"idle as well", sick(green), Warning, "", `failed`, 2},
+			{"idle as well", sick(green), Warning, "", `bad answer`, 2},
 			{"and good", well(green), OK, "", `way back open`, 3},
 		},
 		"flapping while down": {
-			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"down", sick(blue), Critical, "", `bad answer`, 2},
 			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
-			{"once good", well(blue), OK, "", `1 of 2 times`, 0},
+			{"once good", well(blue), OK, "", `1 good answer, needs 2`, 0},
 			{"bad", sick(blue), Critical, "", `status 503`, 0},
-			{"once good again", well(blue), OK, "", `1 of 2 times`, 0},
+			{"once good again", well(blue), OK, "", `1 good answer, needs 2`, 0},
 			{"up", nil, OK, EventOver, `over after 4m$`, 0},
 		},
 		"both down": {
-			{"down", both(sick(blue), sick(green)), Critical, "", `^blue is live and UNHEALTHY: .*, no way back: green .*failed`, 2},
+			{"down", both(sick(blue), sick(green)), Critical, "", `^blue is live and UNHEALTHY: .*, no way back: green .*bad answer`, 2},
 			{"reported", nil, Critical, EventChange, `^blue is live and UNHEALTHY: .*, no way back: green `, 0},
 			{"nothing new", nil, Critical, "", ``, 5},
-			{"green up", well(green), Critical, "", `UNHEALTHY.*way back open: green .* \(1 of 2 times\)`, 0},
+			{"green up", well(green), Critical, "", `UNHEALTHY.*way back open: green .* \(1 good answer, needs 2\)`, 0},
 			{"less bad", nil, Critical, EventChange, `^blue is live and UNHEALTHY: .*, way back open: green`, 0},
-			{"blue up", well(blue), OK, "", `1 of 2`, 0},
+			{"blue up", well(blue), OK, "", `1 good answer, needs 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 9m$`, 0},
 		},
 		"drift appears and goes": {
 			{"switched by hand", func(s *stand) { s.byHand(switcher.Blue) }, OK, "", `^blue live \(200`, 0},
 			{"edited by hand", func(s *stand) { s.edit(nginxtest.LiveFile(s.Green.Addr)) }, Warning, EventChange,
-				`^green live by the file \(200.*, way back open: blue .*, the file says green, but the running nginx has not loaded it: `, 0},
+				`^green by the file \(200.*, way back open: blue .*, the file says green, but the running nginx has not loaded it: `, 0},
 			{"nothing new", nil, Warning, "", `not loaded`, 2},
-			{"reloaded", (*stand).reload, OK, EventOver, `^green live by the file .*, whether nginx has loaded it is unknown, over after 3m$`, 0},
+			{"reloaded", (*stand).reload, OK, EventOver, `^green by the file .*, it is unknown whether nginx has loaded it, over after 3m$`, 0},
 		},
 		"candidate refused": {
 			{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange,
-				`^blue live by the file \(200.*\), green idle \(200.*\), whether nginx has loaded it is unknown, no way back: nginx refuses the configuration: .*frobnicate`, 0},
+				`^blue by the file \(200.*\), green idle \(200.*\), it is unknown whether nginx has loaded it, no way back: nginx refuses the configuration: .*frobnicate`, 0},
 			{"nothing new", nil, Warning, "", `frobnicate`, 2},
 			{"mended", func(s *stand) { s.confd("other.conf", "") }, OK, EventOver, `way back open`, 0},
 		},
 		"file not understood": {
 			{"two words", func(s *stand) { s.edit("upstream myapp { server 127.0.0.1:1; }\n") }, Unknown, EventChange, `^the live color is unknown: `, 0},
 			{"gone", func(s *stand) { _ = os.Remove(s.Live) }, Unknown, "", `no such file`, 0},
-			{"mended", func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr)); s.reload() }, OK, EventOver, `^blue live`, 0},
+			{"mended", func(s *stand) { s.edit(nginxtest.LiveFile(s.Blue.Addr)); s.reload() }, OK, EventOver, `^blue by the file`, 0},
 		},
 		"nginx stopped": {
-			{"stopped", func(s *stand) { _ = s.Nginx.Stop() }, Critical, EventChange, `^the file says blue, but nginx is not running.*, blue live by the file \(200.*, green idle`, 0},
+			{"stopped", func(s *stand) { _ = s.Nginx.Stop() }, Critical, EventChange, `^nginx is not running.*; the file says blue, blue by the file \(200.*, green idle`, 0},
 			{"nothing new", nil, Critical, "", ``, 2},
 		},
 		"switched by hand while down": {
-			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"down", sick(blue), Critical, "", `bad answer`, 2},
 			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
 			{"switched", func(s *stand) { s.byHand(switcher.Green) }, Warning, EventChange, `^green live \(200.*, no way back: blue `, 0},
-			{"mended", well(blue), OK, "", `way back open: blue .*1 of 2`, 0},
+			{"mended", well(blue), OK, "", `way back open: blue .*1 good answer, needs 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 3m$`, 0},
 		},
 		"clock set back": {
-			{"down", sick(blue), Critical, "", `failed`, 2},
+			{"down", sick(blue), Critical, "", `bad answer`, 2},
 			{"reported", nil, Critical, EventChange, `UNHEALTHY`, 0},
 			{"a day back", later(-24 * time.Hour), Critical, "", `UNHEALTHY`, 0},
 			{"reminded all the same", later(6 * time.Hour), Critical, EventReminder, `, for 6h1m now$`, 0},
-			{"up", well(blue), OK, "", `1 of 2`, 0},
+			{"up", well(blue), OK, "", `1 good answer, needs 2`, 0},
 			{"over", nil, OK, EventOver, `, over after 6h3m$`, 0},
 		},
 		"state torn": {
-			{"down", sick(green), Warning, "", `failed`, 2},
+			{"down", sick(green), Warning, "", `bad answer`, 2},
 			{"reported", nil, Warning, EventChange, `no way back`, 0},
 			{"torn: told anew", func(s *stand) { s.remembered(`{"schema":1,"stre`) }, Warning, EventChange, `no way back`, 0},
 			{"nothing new", nil, Warning, "", `no way back`, 2},
@@ -108,7 +108,7 @@ func TestTransitions(t *testing.T) {
 			{"later", func(s *stand) {
 				s.remembered(`{"schema":99,"level":"CRITICAL","streaks":{"blue":{"up":false,"bad":9}}}`)
 			}, OK, "", `^blue live \(200`, 0},
-			{"then as ever", sick(blue), Critical, "", `failed 1 of 3`, 0},
+			{"then as ever", sick(blue), Critical, "", `1 bad answer, down at 3`, 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAnswers(t *testing.T) {
 	nobody := switcher.Confirm{URL: health.MustParseURL("http://" + s.Addr + "/"), Host: "x", Marks: map[switcher.Color]switcher.Mark{switcher.Blue: "no such mark", switcher.Green: "nor this"}}
 	s.play([]step{
 		allWell,
-		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, Critical, "", `^neither color answers through nginx: status 200.*, blue live by the file .*, green idle `, 2},
+		{"the mark is gone", func(s *stand) { s.Switcher.Site.Confirm = &nobody }, Critical, "", `^neither color answers through nginx: status 200.*, blue by the file .*, green idle `, 2},
 		{"reported", nil, Critical, EventChange, `^neither color answers through nginx: status 200`, 0},
 		{"back", func(s *stand) { s.Switcher.Site.Confirm = &other }, OK, "", `^blue live`, 0},
 		{"over", nil, OK, EventOver, `over after 2m`, 0},
@@ -168,9 +168,9 @@ func TestNobodyToConfirm(t *testing.T) {
 	s.Switcher.Site.Confirm.URL = health.MustParseURL(gone.URL)
 	const nobody = `^neither color answers through nginx, and a switch would be rolled back: connection refused, blue `
 	s.play([]step{
-		{"nobody there", nil, Critical, EventChange, nobody + `live by the file .*, green idle \(200`, 0},
-		{"down", both(failing, sick(blue)), Critical, "", nobody + `is live by the file and UNHEALTHY: .*, green idle `, 2},
-		{"held", nil, Critical, EventChange, `, no failover: the way is not open$`, 0},
+		{"nobody there", nil, Critical, EventChange, nobody + `by the file .*, green idle \(200`, 0},
+		{"down", both(failing, sick(blue)), Critical, "", nobody + `by the file and UNHEALTHY: .*, green idle `, 2},
+		{"held", nil, Critical, EventChange, `, no failover: the way back is not open$`, 0},
 		{"", isLive(switcher.Blue, 0), Critical, "", ``, 0},
 	})
 }
@@ -182,7 +182,7 @@ func TestLockHeld(t *testing.T) {
 	take := func(s *stand) { s.held = s.lockNow() }
 	s.play([]step{
 		allWell,
-		{"taken", take, OK, "", `^blue live by the file \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
+		{"taken", take, OK, "", `^blue by the file \(200.*\), green idle \(200.*\), a switch is at work$`, 5},
 		{"for too long", later(20 * time.Minute), Warning, EventChange, `no way back: another bgswitch has been at work for \d+m: process \d+ \(to\)`, 0},
 		{"let go", func(s *stand) { _ = s.held.Close() }, OK, EventOver, `way back open`, 0},
 		{"broken", func(s *stand) { s.confd("other.conf", "frobnicate on;\n") }, Warning, EventChange, `frobnicate`, 0},
@@ -190,8 +190,8 @@ func TestLockHeld(t *testing.T) {
 		{"let go again", func(s *stand) { _ = s.held.Close() }, Warning, "", `frobnicate`, 0},
 		{"mended", func(s *stand) { s.confd("other.conf", "") }, OK, EventOver, `way back open`, 0},
 		{"taken, and nginx stopped: no switch does that", both(take, func(s *stand) { _ = s.Nginx.Stop() }), Critical, EventChange,
-			`^the file says blue, but nginx is not running.*, blue live by the file .*, green idle .*, a switch is at work$`, 0},
-		{"nothing new", nil, Critical, "", `^the file says blue, but nginx is not running[^,]*, blue live`, 2},
+			`^nginx is not running.*; the file says blue, blue by the file .*, green idle .*, a switch is at work$`, 0},
+		{"nothing new", nil, Critical, "", `^nginx is not running[^,]*; the file says blue, blue by the file`, 2},
 		{"let go once more", func(s *stand) { _ = s.held.Close() }, Critical, "", `nginx is not running`, 0},
 	})
 }
@@ -219,7 +219,7 @@ func TestOverlap(t *testing.T) {
 	s.Now = nil // the lock knows no other clock
 	release := s.verifying()
 	f := s.Run(t.Context())
-	if !f.Overlaps || f.Level != Warning || f.Event != "" || f.Text != "another verify is at work; the last one said WARNING" {
+	if !f.Overlaps || f.Level != Warning || f.Event != "" || f.Text != "another verify is running; the last one said WARNING" {
 		t.Errorf("%+v", f)
 	}
 	if s.Blue.Asked() != asked {
@@ -246,7 +246,7 @@ func TestOverlapForEver(t *testing.T) {
 		{"well again", well(blue), Warning, EventChange, does, 0},
 	})
 	release()
-	s.play([]step{allWell, {"down", sick(blue), Critical, "", `failed 1 of 3 times`, 0}})
+	s.play([]step{allWell, {"down", sick(blue), Critical, "", `1 bad answer, down at 3`, 0}})
 }
 
 // verifying holds the lock of a run.

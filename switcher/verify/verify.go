@@ -84,10 +84,10 @@ func (o Options) Validate() error {
 	m.Add(row(o.Rise), "rise")
 	m.Add(row(o.Fall), "fall")
 	if o.Remind < time.Minute {
-		m.Add(fmt.Errorf("%s is not allowed, want 1m or more", health.Short(o.Remind)), "remind")
+		m.Add(fmt.Errorf("%s is not allowed; use 1m or more", health.Short(o.Remind)), "remind")
 	}
 	if o.Deadline < time.Second || o.Deadline >= time.Minute {
-		m.Add(fmt.Errorf("%s is not allowed, want 1s or more, and less than a minute", health.Short(o.Deadline)), "deadline")
+		m.Add(fmt.Errorf("%s is not allowed; use 1s or more, and less than a minute", health.Short(o.Deadline)), "deadline")
 	}
 	if o.Cooldown < 0 {
 		m.Add(fmt.Errorf("%s is not allowed, it cannot be negative", o.Cooldown), "cooldown")
@@ -97,7 +97,7 @@ func (o Options) Validate() error {
 
 func row(n int) error {
 	if n < 1 || n > 100 {
-		return fmt.Errorf("%d is not allowed, want 1 to 100", n)
+		return fmt.Errorf("%d is not allowed; use 1 to 100", n)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"bgswitch/switcher"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/statedir"
 	"bgswitch/switcher/verify"
 )
@@ -94,7 +95,7 @@ func lastSwitch(st switcher.Status) text {
 	case st.Last == nil:
 		return "none is recorded"
 	}
-	return fitf("%s: %s, %s", switcher.InZone(st.Last.Time), whatOf(*st.Last), detailsOf(*st.Last))
+	return fitf("%s: %s, %s", moment.Text(st.Last.Time), whatOf(*st.Last), detailsOf(*st.Last))
 }
 
 // whatOf says what a switch has come to.

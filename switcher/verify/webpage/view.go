@@ -9,6 +9,7 @@ import (
 	"bgswitch/health"
 	"bgswitch/switcher"
 	"bgswitch/switcher/foreign"
+	"bgswitch/switcher/moment"
 	"bgswitch/switcher/verify"
 )
 
@@ -32,7 +33,7 @@ type view struct {
 type stamp struct{ Words, ISO text }
 
 func stampOf(t time.Time) stamp {
-	return stamp{text(t.Format(switcher.ZoneLayout)), text(t.Format(time.RFC3339))}
+	return stamp{text(t.Format(moment.Layout)), text(t.Format(time.RFC3339))}
 }
 
 // level is one of verify's; its class says how it looks.
