@@ -18,11 +18,13 @@ func checkCommand() *command {
 			Category:  kindLook,
 			Usage:     "ask a color now, as a switch would, and show every question and answer",
 			ArgsUsage: "[blue|green]",
-			Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same\n" +
-				"question, as many attempts, as many good answers. Shows what was sent, what came,\n" +
-				"and why that was good or bad. Exits 3 when one is unhealthy, 1 where there was\n" +
-				"nobody to ask. It changes nothing, needs no rights, and neither the live file nor\n" +
-				"an nginx that runs.",
+			Description: "Asks every backend of a color, or of both, as `bgswitch to` would: the same question, as\n" +
+				"many attempts, as many good answers. Shows what was sent, what came, and why that was\n" +
+				"good or bad. It changes nothing, needs no rights, and neither the live file nor an nginx\n" +
+				"that runs.\n\n" +
+				"Headers of yours, and what may be a key in a URL, are sent and shown as xxxxx. Of an\n" +
+				"answer the first 4 KiB of headers and 1 KiB of the body are shown, of a backend the last\n" +
+				"20 attempts.",
 			Action: check,
 		},
 		several: true,

@@ -22,12 +22,21 @@ func drainCommand() *command {
 			Category:  kindSwitch,
 			Usage:     "whether the idle color may be stopped, or what is still open of it",
 			ArgsUsage: "[blue|green]",
-			Description: "Looks for old workers of nginx that still finish their connections, for what color\n" +
-				"each of them passes to, and for their connections to the idle color. Exits 0 when\n" +
-				"nothing keeps that from being stopped, and 8 when something does. Name the color\n" +
-				"where it is stopped next: where it is live again by then, the answer is 8, too.\n\n" +
-				"It changes nothing. Only root sees the connections of another user's nginx; else the\n" +
-				"workers decide alone.",
+			Description: "Connections that were opened before a switch stay with it, in old workers of nginx. This\n" +
+				"looks for those that still finish their connections, for what color each of them passes\n" +
+				"to, and for their connections to the idle color. Name the color where it is stopped\n" +
+				"next: where somebody has gone back meanwhile it is live, and the answer is 8. It changes\n" +
+				"nothing.\n\n" +
+				"Exits 0 when no old worker is left that may pass to the color, and none has a connection\n" +
+				"to it. What an old worker passes to is known from the history; where it is not, the\n" +
+				"worker counts. One counts without a connection, too: something that was opened before\n" +
+				"the switch may still be asked on it. Connections of new workers (a preview), of health\n" +
+				"checks and of others never count.\n\n" +
+				"Only root sees whose connections are whose, unless nginx runs as you do; else the\n" +
+				"workers decide alone, and it says so. Where nginx itself cannot be seen, nothing is\n" +
+				"known, which is exit 1, never 0. nginx's `worker_shutdown_timeout` bounds how long old\n" +
+				"workers may take. On a terminal one line shows what is open while it waits, elsewhere\n" +
+				"there is a line for each change.",
 			Flags:  []cli.Flag{&cli.DurationFlag{Name: "wait", Usage: "wait until nothing is open, for this `DURATION` (60, 90s or 2m)"}},
 			Action: drain,
 		},

@@ -22,13 +22,17 @@ func drillCommand() *command {
 			Name:     "drill",
 			Category: kindSwitch,
 			Usage:    "practise: switch to the other color and back, and measure both",
-			Description: "Switches to the other color and back, under requests of its own to the url of\n" +
-				"confirm, which has to be set, and reports how long each way took, when the color that\n" +
-				"was left gave its last answer, how many requests failed, and how long the way back\n" +
-				"takes from Enter. Visitors are on the other color meanwhile, and before and after run.\n" +
-				"Both colors have to be healthy, and nothing may speak against either. It asks first;\n" +
-				"--yes, or --live in production, answers. It is recorded as a drill: no release is\n" +
-				"fled, and a later back is not held up. Ctrl-C shortens the stay.",
+			Description: "Switches to the other color and back, under requests of its own to the url of confirm,\n" +
+				"which has to be set, and reports how long each way took, when the color that was left\n" +
+				"gave its last answer, how many requests failed, and how long the way back takes from\n" +
+				"Enter.\n\n" +
+				"Visitors are on the other color meanwhile, and before and after run. Both colors have to\n" +
+				"be healthy, and nothing may speak against either; nobody else switches while it lasts.\n" +
+				"It asks first; --yes, or --live in production, answers. Ctrl-C shortens the stay.\n\n" +
+				"It is recorded as a drill: no release is fled, and a later back is not held up. If the\n" +
+				"way there fails, it is rolled back as every switch; if the other color has to keep the\n" +
+				"traffic, that is exit 11. After one that was killed, `back` ends where it began.\n" +
+				"`status` and `verify` say when the last one was.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
 				&cli.BoolFlag{Name: "live", Usage: "do not ask: this is production, and I mean it (recorded)"},

@@ -46,7 +46,7 @@ func TestManPages(t *testing.T) {
 			t.Errorf("%s: %q is not ASCII", name, odd)
 		}
 		for line := range strings.Lines(text) {
-			if regexp.MustCompile(`^[.']`).MatchString(line) && !regexp.MustCompile(`^\.(TH|SH|SS|PP|TP|EX|EE|in|nh|ad)\b`).MatchString(line) {
+			if regexp.MustCompile(`^[.']`).MatchString(line) && !regexp.MustCompile(`^\.(TH|SH|SS|PP|TP|EX|EE|in|nr|nh|ad)\b`).MatchString(line) {
 				t.Errorf("%s: %q is taken for a request", name, line)
 			}
 		}

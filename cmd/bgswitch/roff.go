@@ -10,7 +10,7 @@ import (
 // roff writes a page as man(7) has it. It is the same for the same program: no
 // date stands in it.
 func (p page) roff(w io.Writer, name string, number int, version string) {
-	fmt.Fprintf(w, ".TH \"%s\" %d \"\" \"%s\"\n.nh\n.ad l\n", escaped(strings.ToUpper(name)), number, escaped("bgswitch "+version))
+	fmt.Fprintf(w, ".TH \"%s\" %d \"\" \"%s\"\n.nr HY 0\n.nh\n.ad l\n", escaped(strings.ToUpper(name)), number, escaped("bgswitch "+version))
 	for _, c := range p {
 		macro := ".SH"
 		if c.sub {

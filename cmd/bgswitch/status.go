@@ -22,10 +22,15 @@ func statusCommand() *command {
 			Name:     "status",
 			Category: kindLook,
 			Usage:    "where the traffic is, and what stands ready",
-			Description: "Shows for each site what the file says, what the running nginx has loaded, what\n" +
-				"answers through nginx, and the health of both colors. It changes nothing and needs\n" +
-				"no rights; what may not be read is named as unknown. Of the switches, who may not read\n" +
-				"the history is shown a summary that says neither who nor why.",
+			Description: "Shows for each site what the file says, what the running nginx has loaded, what answers\n" +
+				"through nginx, and the health of both colors. It changes nothing and needs no rights;\n" +
+				"what may not be read is named as unknown. Of the switches, who may not read the history\n" +
+				"is shown a summary that says neither who nor why.\n\n" +
+				"The exit code is the worst of the sites: 9 (only with --exit-code, after one question to\n" +
+				"each backend) before 4, 1 and 6, for visitors who get errors cannot wait.\n\n" +
+				"--watch stands in its place on a terminal; in a file or a pipe it prints the first look,\n" +
+				"and then a block for each change, or with --json one object per line. How long answers\n" +
+				"take is no change.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "exit-code", Usage: "exit 9 when a live color is not healthy at this moment"},
 				&cli.BoolFlag{Name: "watch", Usage: "look each second until Ctrl-C, and mark what has changed; not on a terminal: print each change"},

@@ -26,15 +26,16 @@ func toCommand() *command {
 			Category:  kindSwitch,
 			Usage:     "switch to a color, and prove it",
 			ArgsUsage: "blue|green",
-			Description: "Asks the color's health, tests the new configuration before the live file is\n" +
-				"touched, replaces the file, reloads nginx, and waits until no worker with the old\n" +
-				"configuration accepts any more. Whatever fails from the first changed byte on is\n" +
-				"rolled back.\n\n" +
+			Description: "Asks the color's health, tests the new configuration before the live file is touched,\n" +
+				"replaces the file, reloads nginx, and waits until no worker with the old configuration\n" +
+				"accepts any more. Whatever fails from the first changed byte on is rolled back.\n\n" +
 				"Refused (exit 7) are a color that is blocked, a release that was fled and, where the\n" +
-				"settings have `schema`, a release that cannot live with the database as it is. Of\n" +
-				"schemas numbers are compared, of any length (42, 20241130093000), and numbers with\n" +
-				"dots, part by part (1.10 is later than 1.9); what cannot be compared, or not be had,\n" +
-				"is refused, too. --override with a reason passes all of it, once.\n\n" + ruleHelp + bakeHelp,
+				"settings have `schema`, a release that cannot live with the database as it is.\n" +
+				"--override with a reason passes all of it, once.\n\n" +
+				"Ctrl-C, or Ctrl-\\, before the file is replaced changes nothing (exit 130). After that,\n" +
+				"the switch is finished or rolled back, also when the terminal goes away. --wait holds no\n" +
+				"lock while it waits. --drain is the last step: the switch is done by then, exit 8 says\n" +
+				"only that the other color is not drained, and a Ctrl-C ends the waiting alone.\n\n" + ruleHelp + bakeHelp,
 			Flags: append(switchFlags(), bakeFlag(),
 				&cli.StringFlag{Name: "expect", Usage: "refuse (exit 3) unless the color carries this `RELEASE`, before the switch and after it; the settings have to say how to read it"},
 				&cli.StringFlag{Name: "release", Usage: "the `RELEASE` that the color carries, for the history; where the settings say how to read it, it has to be that one", EnvVars: []string{"BGSWITCH_RELEASE"}}),
@@ -58,11 +59,21 @@ func backCommand() *command {
 			Name:     "back",
 			Category: kindSwitch,
 			Usage:    "switch to the color that had the traffic before",
-			Description: "As `bgswitch to`, to the color that had the traffic before. One good answer of it\n" +
-				"is enough; the color that is live now is not asked at all. A second one within ten\n" +
-				"minutes is refused, also with --override: it would return to what was left; `to` with\n" +
-				"the color goes there. Where somebody has made something of the live file that is not\n" +
-				"understood, --restore puts back what was last proved.",
+			Description: "As `bgswitch to`, to the color that had the traffic before, and the short way: one good\n" +
+				"answer of it is enough, whatever `passes` says, and the color that is live is asked\n" +
+				"nothing, so that one that hangs holds nobody.\n\n" +
+				"It undoes the newest switch once: for ten minutes a second one is refused (exit 7), also\n" +
+				"with --override, for two people in one incident, or the arrow-up, would undo it; so is a\n" +
+				"first one after a failover. `to` with the color goes there all the same. That it begins\n" +
+				"is noted before anything changes: where it was killed, or the history is gone, another\n" +
+				"one within these ten minutes stays where that one went. After a `to` that was killed\n" +
+				"once it had begun to write, it ends where that one began; a dry run says what would be\n" +
+				"put back first.\n\n" +
+				"Where somebody has made something of the live file that is not understood, --restore\n" +
+				"puts back what was last proved: it is tested, loaded and proved as every switch. What\n" +
+				"else was written into the file since goes with it: --dry-run shows the diff. A file in\n" +
+				"which another site stands is refused, and whole files need none of this: each color has\n" +
+				"its own.",
 			Flags: append(switchFlags(),
 				&cli.StringFlag{Name: "bad", Usage: "mark the release that is left as bad: nobody goes to it again (exit 7); `WHY` is the reason, too"}),
 			Action: back,
