@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,13 +13,13 @@ import (
 	"strings"
 	"testing"
 
+	"bgswitch/examples"
 	"bgswitch/health"
 	"bgswitch/switcher/nginxtest"
 	"bgswitch/switcher/verify"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -54,8 +53,7 @@ func all(text, pattern string) []string {
 	return list
 }
 
-// The settings of the README can be used, show every setting there is, and say
-// the truth about the defaults.
+// The settings of the README are all that a site needs, and can be used.
 func TestReadmeSettings(t *testing.T) {
 	t.Parallel()
 	block := part(t, readme(t), "(?s)```yaml\n(.*?)```")
@@ -63,25 +61,42 @@ func TestReadmeSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReader()
-	_ = r.document([]byte(block)).settings()
-	for key := range r.known {
-		if !regexp.MustCompile(`(?m)[ {]` + key + `:|^` + key + `:`).MatchString(block) {
-			t.Errorf("the setting %s is not shown", key)
-		}
+	if site := got.sites[0]; site.Confirm == nil || site.Files[0].Path != defaultFile || strings.Count(block, "\n") > 12 {
+		t.Errorf("%+v", site)
+	}
+}
+
+// What the example of all settings shows as a default is one.
+func TestExampleShowsDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := newReader().parse("all of bgswitch.yaml", []byte(uncommented(strings.ReplaceAll(examples.Settings, "path: /healthz", "path: /"))))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if got.stateDir != defaultStateDir {
 		t.Errorf("state_dir is %s, the default %s", got.stateDir, defaultStateDir)
 	}
 	if diff := cmp.Diff(verify.Defaults(), got.verify); diff != "" {
-		t.Errorf("verify (-default +README):\n%s", diff)
+		t.Errorf("verify (-default +example):\n%s", diff)
 	}
-	site := got.sites[0]
-	if diff := cmp.Diff(health.Defaults(), site.Check, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("check (-default +README):\n%s", diff)
+	for _, site := range got.sites {
+		if site.Name != "myapp" {
+			continue
+		}
+		if diff := cmp.Diff(health.Defaults(), site.Check, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("check (-default +example):\n%s", diff)
+		}
+		if site.Files[0].Path != defaultFile {
+			t.Errorf("file is %s, the default %s", site.Files[0].Path, defaultFile)
+		}
 	}
-	if site.Files[0].Path != defaultFile {
-		t.Errorf("file is %s, the default %s", site.Files[0].Path, defaultFile)
+}
+
+// It is read in a minute.
+func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	if lines := strings.Count(readme(t), "\n"); lines > 150 {
+		t.Errorf("the README has %d lines", lines)
 	}
 }
 
@@ -101,35 +116,9 @@ func TestReadmeExitCodes(t *testing.T) {
 	}
 }
 
-// The README types no flag that is not there.
-func TestReadmeFlags(t *testing.T) {
-	t.Parallel()
-	text := readme(t)
-	known := map[string]bool{}
-	for _, command := range newApp(io.Discard, io.Discard).Commands {
-		for _, flag := range command.Flags {
-			known[typed(flag)] = true
-		}
-	}
-	for _, line := range all(text, `(?m)^(.*\bbgswitch (?:to|back|status|check|drain|history|verify) .*)$`) {
-		for _, flag := range all(line, ` (--[a-z-]+)`) {
-			if !known[flag] {
-				t.Errorf("there is no flag %s: %s", flag, line)
-			}
-		}
-	}
-}
-
-func typed(flag cli.Flag) string {
-	if name := flag.Names()[0]; len(name) > 1 {
-		return "--" + name
-	}
-	return "-" + flag.Names()[0]
-}
-
-// The steps of the README are those that a switch takes, in their order: this
+// The steps of bgswitch(1) are those that a switch takes, in their order: this
 // one confirms, and has a test of its own, so that none is left out.
-func TestReadmeSteps(t *testing.T) {
+func TestManualSteps(t *testing.T) {
 	t.Parallel()
 	site, err := nginxtest.StartSite(t.TempDir(), nginxtest.Options{})
 	if err != nil {
@@ -157,31 +146,92 @@ func TestReadmeSteps(t *testing.T) {
 		want = append(want, step.Step)
 	}
 	want = append(want, planned.Would...)
-	if diff := cmp.Diff(want, all(readme(t), "(?m)^\\d+\\. `(.+?)`: ")); diff != "" {
-		t.Errorf("steps (-program +README):\n%s", diff)
+	if diff := cmp.Diff(want, all(manualText(t), "(?m)^\\d+\\. `(.+?)`: ")); diff != "" {
+		t.Errorf("steps (-program +manual):\n%s", diff)
 	}
 }
 
-// Tests, scripts and files that are named are there; so are the tasks.
-func TestReadmeNames(t *testing.T) {
+func manualText(t *testing.T) string {
+	t.Helper()
+	text, err := manuals.ReadFile("manual/bgswitch.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Tests, scripts and files that a page names are there; the README's promises
+// each have some.
+func TestPagesNameWhatIsThere(t *testing.T) {
 	t.Parallel()
-	text, tests := readme(t), testNames(t)
-	named := all(text, "`((?:Test|Fuzz)[A-Z]\\w+)`")
-	for _, name := range named {
-		if !slices.Contains(tests, name) {
-			t.Errorf("there is no test %s", name)
+	tests, files := testNames(t), 0
+	for path, text := range pages(t) {
+		for _, name := range all(text, "`((?:Test|Fuzz)[A-Z]\\w+)`") {
+			if !slices.Contains(tests, name) {
+				t.Errorf("%s: there is no test %s", path, name)
+			}
+		}
+		for _, script := range all(text, "`(\\w[\\w-]*\\.txtar)`") {
+			exists(t, filepath.Join("testdata/script", script))
+		}
+		for _, file := range all(text, "`((?:cmd|switcher|nginxconf|health|examples)/[\\w./-]+)`") {
+			files++
+			exists(t, filepath.Join(top, file))
+		}
+		for _, link := range all(text, `\]\(([^):#]+)\)`) {
+			files++
+			exists(t, filepath.Join(filepath.Dir(path), link))
 		}
 	}
-	scripts := all(text, "`(\\w[\\w-]*\\.txtar)`")
-	for _, script := range scripts {
-		exists(t, filepath.Join("testdata/script", script))
+	if files < 80 {
+		t.Errorf("only %d files are named", files)
 	}
-	files := all(text, "`((?:cmd|switcher|nginxconf|health|examples)/[\\w./-]+)`")
-	for _, file := range files {
-		exists(t, filepath.Join(top, file))
+	promises := all(readme(t), `(?m)^\| \*\*.*\| (.*) \|$`)
+	for _, shown := range promises {
+		if !regexp.MustCompile("`(Test|Fuzz)[A-Z]|\\.txtar`").MatchString(shown) {
+			t.Errorf("no test shows a promise: %s", shown)
+		}
 	}
-	if len(named) < 10 || len(scripts) < 5 || len(files) < 20 {
-		t.Errorf("only %d tests, %d scripts, %d files found", len(named), len(scripts), len(files))
+	if len(promises) != 7 {
+		t.Errorf("the README promises %d things", len(promises))
+	}
+}
+
+// pages are all that is written to be read, by their paths.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	paths := []string{filepath.Join(top, "README.md"), filepath.Join(top, "cmd/README.md"), "manual/bgswitch.md", "manual/bgswitch.yaml.md"}
+	for _, path := range filesBelow(t, examplesDir) {
+		if filepath.Ext(path) == ".md" {
+			paths = append(paths, path)
+		}
+	}
+	texts := map[string]string{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = string(text)
+	}
+	return texts
+}
+
+// Each folder of the examples says what it is, and the list of them leaves none out.
+func TestExamplesHavePages(t *testing.T) {
+	t.Parallel()
+	folders, err := os.ReadDir(examplesDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := pages(t)[filepath.Join(examplesDir, "README.md")]
+	for _, folder := range folders {
+		if folder.IsDir() {
+			exists(t, filepath.Join(examplesDir, folder.Name(), "README.md"))
+		}
+		if name := folder.Name(); filepath.Ext(name) != ".go" && name != "README.md" && !strings.Contains(list, "[`"+name+"`]") {
+			t.Errorf("%s is not in the list of examples", name)
+		}
 	}
 }
 
@@ -209,7 +259,7 @@ func testNames(t *testing.T) []string {
 	return names
 }
 
-func TestReadmeTasks(t *testing.T) {
+func TestTasksAreTold(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile(filepath.Join(top, "Taskfile.yml"))
 	if err != nil {
@@ -220,14 +270,14 @@ func TestReadmeTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(file.Tasks, "default")
-	rows := all(readme(t), "(?m)^\\| `task ([\\w-]+)` \\|")
+	rows := all(pages(t)[filepath.Join(top, "cmd/README.md")], "(?m)^\\| `task ([\\w-]+)` \\|")
 	for _, row := range rows {
 		if _, ok := file.Tasks[row]; !ok {
 			t.Errorf("there is no task %s", row)
 		}
 	}
 	if len(rows) != len(file.Tasks) {
-		t.Errorf("the README shows %d tasks, there are %d", len(rows), len(file.Tasks))
+		t.Errorf("cmd/README.md shows %d tasks, there are %d", len(rows), len(file.Tasks))
 	}
 }
 
