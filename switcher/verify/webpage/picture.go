@@ -65,7 +65,7 @@ func dayOf(id string, s Site, now time.Time) day {
 	}
 	v.Rows = append(v.Rows, row{v.From, fit(t.beginning()), "where this picture begins"})
 	if len(t.events) > rowsLimit || s.Day.Cut {
-		v.More = "there is more than is shown: `bgswitch history` shows all switches"
+		v.More = "there is more than is shown: the history has all switches"
 	}
 	return v
 }
