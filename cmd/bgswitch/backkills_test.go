@@ -46,7 +46,7 @@ func (v *victim) backKilledBeforeEveryStep() {
 		if got := v.whole(what); got != "blue" {
 			v.t.Errorf("%s: the next one ends at %s: %s", what, got, out)
 		}
-		if strings.Contains(out, "no record says that it was done") {
+		if strings.Contains(out, "no record says that it finished") {
 			stayed++
 		}
 		v.answers(what+", after back", "blue", 3)

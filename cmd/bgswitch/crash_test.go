@@ -167,6 +167,9 @@ func (v *victim) honest(what, color string) {
 		serves = nginxtest.Answers(v.URL(), 1)[color] == 1
 	}
 	unknown := strings.Contains(out, "loaded: unknown")
+	if code == exitDrift && strings.Contains(out, "DRIFT    an earlier run was killed before its files were sure to be right; the next switch puts the old ") {
+		return // they are written, but a power cut could still take that away
+	}
 	if serves && code != exitDone || !serves && code != exitDrift && !unknown {
 		v.t.Errorf("%s: the file names %s, it answers: %v; status exits %d:\n%s", what, color, serves, code, out)
 	}

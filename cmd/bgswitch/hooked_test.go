@@ -44,7 +44,7 @@ func TestKilledAroundHooks(t *testing.T) {
 		recorded := !after.Time.Equal(before.Time)
 		v.whole(p.String())
 		_, out := v.bgswitch("to", colors[(round/2)%2], "--wait-lock", "20s")
-		said := strings.Contains(out, "an earlier run was killed when its `before` had begun")
+		said := strings.Contains(out, "an earlier run was killed after its `before` had begun")
 		switch {
 		case strings.Contains(had, "before "+reason+"\n") && !recorded && !said:
 			t.Errorf("killed before %s: before had run, nothing is recorded, and the next says\n%s", p, out)

@@ -82,7 +82,10 @@ func TestCutOffBetweenTwoSites(t *testing.T) {
 	v.apart()
 	for _, site := range []string{"myapp", "second"} {
 		for n := 1; n < 10 && v.whole("killed") != half; n++ {
-			v.exits(exitDone, "blue is live", "to", "blue", "--site", "myapp,second")
+			v.exits(exitDone, "", "to", "blue", "--site", "myapp,second")
+			if got := v.whole("before"); got != "blue" {
+				t.Fatalf("the files name %s", got)
+			}
 			v.at(point{"renameat2", n}, killed, "to", "green", "--site", "second,myapp")
 		}
 		if v.whole("killed") != half {

@@ -178,7 +178,7 @@ func (h *house) says() {
 		h.env = append(slices.Clone(env), "BGSWITCH_WAIT=3h")
 		h.types("deploy", by, words, 1, `$BGSWITCH_WAIT: "3h" is not allowed`)
 		h.env = append(slices.Clone(env), "BGSWITCH_RELEASE=v43\nv44")
-		h.types("deploy", by, words, 1, "no name of a release")
+		h.types("deploy", by, words, 1, "is not the name of a release")
 	}
 }
 
@@ -217,7 +217,7 @@ func (h *house) isAPipeline() {
 	}
 	deploys("v44", 0, "deployed v44 to green\ngreen is live (said to be v44), blue is idle")
 	deploys("v45", 0, "v45 is live on blue")
-	deploys("v45\n/bin/sh", 1, "no name of a release")
+	deploys("v45\n/bin/sh", 1, "is not the name of a release")
 	deploys("", 2, "which release")
 	h.types("deploy", "sudo", " history", 0, `blue (said to be v45)`)
 	for _, words := range []string{" to green --force", " status --json --config " + h.evil + "/settings", " history", " verify"} {

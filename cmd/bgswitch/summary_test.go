@@ -127,7 +127,7 @@ func TestAnybodyKnowsWhatIsKept(t *testing.T) {
 	}
 	v.alike("after a switch")
 	code, out := v.asNobody("status")
-	for _, want := range []string{`(?m)^myapp  green is live \(v9\)$`, `has loaded the file: the switch at .* gave it to nginx`, `(?m)^  last     .*  blue to green \(v9\)  done  [^ ]+, proof by identity$`,
+	for _, want := range []string{`(?m)^myapp  green is live \(v9\) and healthy$`, `has loaded the file: the switch at .* gave it to nginx`, `(?m)^  last     .*  blue to green \(v9\)  done  [^ ]+, proof by identity$`,
 		"(?m)^  more     who, why and what failed: `sudo env bgswitch status --config .*`$"} {
 		if code != exitDone || !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("exits %d, want %s: %s", code, want, out)
@@ -158,8 +158,8 @@ func TestAnybodyKnowsWhatIsKept(t *testing.T) {
 	v.exits(exitDone, "", "to", "green")
 	v.exits(exitDone, "", "back", "--bad", "secret-five")
 	v.alike("after a flight")
-	if _, out := v.asNobody("status"); !strings.Contains(out, "v9") || !strings.Contains(out, "fled at ") {
-		t.Errorf("what was fled is not told: %s", out)
+	if _, out := v.asNobody("status"); !strings.Contains(out, "v9") || !strings.Contains(out, "marked as bad at ") {
+		t.Errorf("what was marked is not told: %s", out)
 	}
 	if code, out := v.asNobody("history"); code != exitFailed || !strings.Contains(out, "permission denied") {
 		t.Errorf("a summary is no history: exits %d: %s", code, out)
