@@ -58,6 +58,47 @@ func TestManPages(t *testing.T) {
 	}
 }
 
+// What is written stays what it is: nothing of it is a request, and an option is
+// copied with the sign that was typed.
+func TestRoff(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	page{
+		{title: `A "b"`, sub: true, passages: passagesOf(".conf `a -x`\n'b' **c**\n\n   .d\n\n   e \\f")},
+		{title: "L", passages: passagesOf("- `-n N`: .g\n- h\n  i")},
+	}.roff(&got, "x.y", 5, "1")
+	want := `.TH "X.Y" 5 "" "bgswitch 1"
+.nr HY 0
+.nh
+.ad l
+.SS "A \(dqb\(dq"
+.PP
+\&.conf \fBa \-x\fR \(aqb\(aq \fBc\fR
+.PP
+.in +4n
+.EX
+\&.d
+.EE
+.in
+.PP
+.in +4n
+.EX
+e \(rsf
+.EE
+.in
+.SH "L"
+.TP
+\fB\-n N\fR
+\&.g
+.TP
+\(bu 2
+h i
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &got, want)
+	}
+}
+
 // groff has nothing to complain of, and what is to be copied is what was written.
 func TestManPagesAreShown(t *testing.T) {
 	t.Parallel()

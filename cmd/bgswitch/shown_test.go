@@ -232,3 +232,45 @@ func (s *stage) answers(c shown) {
 		s.t.Errorf("%s: exit %d, shown is %d (-shown +answered):\n%s\n%s", c.line, code, c.code, diff, out)
 	}
 }
+
+// What takes long, or cannot be had on a site of a test, is done in a small way.
+var smaller = strings.NewReplacer("--bake 5m", "--bake 1s", "--stay 5s", "--stay 100ms", "--wait 60s", "--wait 100ms",
+	" --site shop,api", "", "--site shop", "--site myapp", "--config new.yaml", "--config bgswitch.yaml")
+
+// notRun are examples that would change this host, need what the site of a test has
+// not, find what is so on this host, or never end; their lines are read all the same.
+var notRun = regexp.MustCompile(`^(init|releases prune|doctor)$|--watch`)
+
+// refused are examples that a site refuses to which nothing bad has happened.
+var refused = map[string]int{
+	"bgswitch back --bad 'it loses carts'": exitBlocked, // right after another one
+	"bgswitch back --restore":              exitBlocked,
+}
+
+// Each example of a command does what it says, on a site of a test.
+func TestExamplesRun(t *testing.T) {
+	t.Parallel()
+	for name, c := range everyCommand() {
+		if notRun.MatchString(name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			if name == "back" || name == "drain" {
+				s.does("to", "green")
+			}
+			for _, e := range c.examples {
+				if notRun.MatchString(e.line) {
+					continue
+				}
+				for _, typed := range typedBy(t, smaller.Replace(e.line)) {
+					code, out := s.types(typed[1:]...)
+					if want := refused[strings.TrimPrefix(e.line, "sudo ")]; code != want || strings.HasPrefix(out, "bgswitch: wrong usage") {
+						t.Errorf("%s: exit %d, want %d: %s", e.line, code, want, out)
+					}
+				}
+			}
+		})
+	}
+}

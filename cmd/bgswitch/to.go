@@ -100,7 +100,7 @@ func switchFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "restore", Usage: "put the live file back as it was when that color was last proved, whatever has become of it"},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"BGSWITCH_REASON"}},
 		&cli.StringFlag{Name: "override", Usage: "go there this once, whatever speaks against that color (exit 7); `WHY` is recorded"},
-		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION` (60, 90s or 2m) [$" + waitVariable + "]"},
+		&cli.DurationFlag{Name: "wait", Usage: "keep asking the target for this `DURATION` (60, 90s or 2m) (or $" + waitVariable + ")"},
 		&cli.DurationFlag{Name: "wait-lock", Usage: "wait this `DURATION` (60, 90s or 2m) for another bgswitch"},
 		&cli.DurationFlag{Name: "drain", Usage: "when it is done, wait for this `DURATION` (60, 90s or 2m) until nothing of the other color is open"},
 		&cli.StringFlag{Name: "handover", Value: string(nginx.HandoverFast), Usage: "`WHO` ends the old workers: fast (bgswitch, at once) or nginx (100 ms later)"},

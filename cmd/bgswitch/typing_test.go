@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -49,4 +50,58 @@ func typedBy(t *testing.T, text string) (typed [][]string) {
 		typed = append(typed, strings.Split(line, "\n"))
 	}
 	return typed
+}
+
+// commandLines are the lines of bgswitch that a page types: in a block of code, or
+// in back-ticks.
+func commandLines(text string) (lines []string) {
+	prompt := regexp.MustCompile(`^(?:\$ |\S+ ALL=.*|[ *]*root )?(?:[A-Z_]+=(?:"[^"]*"|\S+) )*(?:sudo )?(?:/usr/(?:local/)?bin/)?(bgswitch [a-z-].*)$`)
+	fenced, before := false, ""
+	answered := false // by lines that begin with no prompt
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		} else if strings.HasPrefix(before, "```") {
+			answered = fenced && strings.HasPrefix(line, "$ ")
+		}
+		before = line
+		typed, code := strings.CutPrefix(line, "    ")
+		if fenced && answered && !strings.HasPrefix(line, "$ ") {
+			continue
+		}
+		if code || fenced {
+			if found := prompt.FindStringSubmatch(strings.TrimSpace(typed)); found != nil {
+				lines = append(lines, found[1])
+			}
+			continue
+		}
+		for _, quoted := range all(line, "`([^`]+)`") {
+			if found := prompt.FindStringSubmatch(quoted); found != nil {
+				lines = append(lines, found[1])
+			}
+		}
+	}
+	return lines
+}
+
+// Every line of bgswitch that a page types is one that the program reads.
+func TestPagesTypeWhatIsAccepted(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for path, text := range pages(t) {
+		for _, line := range commandLines(text) {
+			seen++
+			for _, typed := range typedBy(t, line) {
+				if err := accepted(typed); err != nil {
+					t.Errorf("%s: %s: %v", path, line, err)
+				}
+				if c, _ := commandOf(typed[1:]); c == nil && !strings.HasPrefix(typed[1], "-") {
+					t.Errorf("%s: there is no command in %s", path, line)
+				}
+			}
+		}
+	}
+	if seen < 45 {
+		t.Errorf("only %d lines are typed", seen)
+	}
 }
