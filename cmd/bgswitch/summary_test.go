@@ -223,6 +223,10 @@ func (v *victim) lateOrRight(what string, unknown, same *int) {
 	switch {
 	case anybodys.Last == nil:
 		*unknown++
+		v.bgswitch("verify")
+		if anybodys = v.told(v.asNobody); anybodys.Last == nil || anybodys.Last.Time != roots.Last.Time {
+			v.t.Errorf("%s: after verify, anybody is told of %+v", what, anybodys.Last)
+		}
 	case roots.Last == nil || roots.Last.Time != anybodys.Last.Time || roots.Last.Outcome != anybodys.Last.Outcome:
 		v.t.Errorf("%s: root is told of %+v, anybody of %+v", what, roots.Last, anybodys.Last)
 	default:

@@ -1,6 +1,7 @@
 package statedir
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -133,13 +134,58 @@ func publicly(text []byte, public any) ([]byte, error) {
 // publish makes a change of what is kept, and lets everybody know what he may. That
 // this cannot be keeps nobody from the change: nothing is known then.
 func (f Folder) publish(change func() error) error {
-	held, busy := lock.Take(context.Background(), filepath.Join(f.Path, summaryLock), summaryWait, summaryLock, nil)
+	held, unlocked := f.lockSummary()
 	_ = f.withdraw()
 	err := change()
-	if busy == nil {
-		_ = errors.Join(f.summarize(), held.Release())
+	if unlocked == nil {
+		_ = f.tell(held)
 	}
 	return err
+}
+
+// lockSummary waits for another one who changes what is kept, and takes the lock from
+// one who hangs.
+func (f Folder) lockSummary() (*lock.Lock, error) {
+	path := filepath.Join(f.Path, summaryLock)
+	held, err := lock.Take(context.Background(), path, summaryWait, summaryLock, nil)
+	if lock.IsBusy(err) {
+		if err = lock.Expel(path); err == nil {
+			held, err = lock.Take(context.Background(), path, 0, summaryLock, nil)
+		}
+	}
+	return held, err
+}
+
+// tell makes the summary anew, and lets go. Who has lost the lock meanwhile may have
+// read what is old by now, and leaves none.
+func (f Folder) tell(held *lock.Lock) error {
+	err := f.summarize()
+	if held.Lost() {
+		err = errors.Join(err, f.withdraw())
+	}
+	return errors.Join(err, held.Release())
+}
+
+// Publish makes the summary anew where it is not what it should be: whoever was to do
+// it may have been killed. Who may not read the folder, or not write beside it, gets
+// an error.
+func (f Folder) Publish() error {
+	text, err := f.publicText()
+	if err != nil {
+		return err
+	}
+	above, name, err := f.beside()
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	if file, err := above.OpenSafe(name, os.O_RDONLY); err == nil {
+		defer file.Close()
+		if is, err := ordinary.ReadAll(file, loadLimit); err == nil && bytes.Equal(is, text) {
+			return nil
+		}
+	}
+	return f.publish(func() error { return nil })
 }
 
 // beside is the folder that the site's stands in, and the summary's name there. A
@@ -163,23 +209,8 @@ func (f Folder) withdraw() error {
 }
 
 func (f Folder) summarize() error {
-	s := summary{Schema: summarySchema, Files: map[string]json.RawMessage{}}
-	for name, public := range published {
-		var kept json.RawMessage
-		found, err := f.load(name, loadLimit, &kept)
-		if err == nil && found {
-			s.Files[name], err = publicly(kept, public())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	var err error
-	if s.Records, err = f.publicRecords(); err != nil {
-		return err
-	}
-	text, err := json.Marshal(s)
-	if err != nil || len(text) > loadLimit {
+	text, err := f.publicText()
+	if err != nil {
 		return err
 	}
 	above, name, err := f.beside()
@@ -188,9 +219,33 @@ func (f Folder) summarize() error {
 	}
 	defer above.Close()
 	return replace(above, name, func(file *os.File) error {
-		_, err := file.Write(append(text, '\n'))
+		_, err := file.Write(text)
 		return errors.Join(err, file.Chmod(0o644))
 	})
+}
+
+// publicText is the summary of what is kept now.
+func (f Folder) publicText() ([]byte, error) {
+	s := summary{Schema: summarySchema, Files: map[string]json.RawMessage{}}
+	for name, public := range published {
+		var kept json.RawMessage
+		found, err := f.load(name, loadLimit, &kept)
+		if err == nil && found {
+			s.Files[name], err = publicly(kept, public())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if s.Records, err = f.publicRecords(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(s)
+	if err == nil && len(text) >= loadLimit {
+		err = fmt.Errorf("the summary of %s would be larger than %d bytes", f.Path, loadLimit)
+	}
+	return append(text, '\n'), err
 }
 
 // publicRecords are the newest, and of the older ones the first that tells what nginx

@@ -97,6 +97,7 @@ func (v *Verifier) Run(ctx context.Context) Finding {
 	if f.forgetful == nil {
 		f.forgets(f.Memory.keep(v.Switcher.State))
 	}
+	_ = v.Switcher.State.Publish() // whoever may not is not the one who keeps anything
 	return f
 }
 
