@@ -1,10 +1,10 @@
 // Command gettool prints the path of a program that the tests and the demo
 // need, and makes it available where it is missing.
 //
-//	gettool [-private] nginx|strace|sudo|docker|chromium|debootstrap
+//	gettool [-private] nginx|sudo|docker|chromium|debootstrap
 //
 // An installed program is taken where there is one: what BGSWITCH_TEST_NGINX
-// (BGSWITCH_TEST_STRACE, ...) names, else what PATH or the sbin folders hold, else
+// (BGSWITCH_TEST_SUDO, ...) names, else what PATH or the sbin folders hold, else
 // what an earlier run unpacked. Otherwise root gets it through apt, and
 // everyone else gets the same packages unpacked in a private folder: bgswitch
 // in the user's cache folder. With -private only that folder counts: sudo, with
@@ -39,7 +39,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|strace|sudo|docker|chromium|debootstrap")
+	fmt.Fprintln(os.Stderr, "usage: gettool [-private] nginx|sudo|docker|chromium|debootstrap")
 	flag.PrintDefaults()
 }
 

@@ -21,7 +21,6 @@ type tool struct {
 // mime.types and the like.
 var tools = map[string]tool{
 	"nginx":       {name: "nginx", packages: []string{"nginx-light", "nginx", "nginx-common"}, proof: []string{"-v"}},
-	"strace":      {name: "strace", packages: []string{"strace"}, proof: []string{"-V"}},
 	"sudo":        {name: "sudo", packages: []string{"sudo", "opendoas"}, proof: []string{"-h"}},
 	"chromium":    {name: "chromium", packages: []string{"chromium"}, proof: []string{"--version"}},
 	"debootstrap": {name: "debootstrap", packages: []string{"debootstrap"}, proof: []string{"--version"}},
