@@ -176,7 +176,9 @@ func defaultOf(flag cli.Flag) string {
 	case *cli.StringFlag:
 		return f.Value
 	case *cli.IntFlag:
-		return strconv.Itoa(f.Value)
+		if f.Value != 0 {
+			return strconv.Itoa(f.Value)
+		}
 	case *cli.DurationFlag:
 		if f.Value != 0 {
 			return durationText(f.Value)

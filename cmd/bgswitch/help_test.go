@@ -83,6 +83,7 @@ func TestFlagTerms(t *testing.T) {
 	for want, flag := range map[term]cli.Flag{
 		{"--json", "print one JSON object"}:                         &cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
 		{"-n N", "at most N of them (default: 20)"}:                 &cli.IntFlag{Name: "n", Value: 20, Usage: "at most `N` of them"},
+		{"--pid N", "of N"}:                                         &cli.IntFlag{Name: "pid", Usage: "of `N`"},
 		{"--stay DURATION", "for this DURATION (default: 2s)"}:      &cli.DurationFlag{Name: "stay", Value: 2e9, Usage: "for this `DURATION`"},
 		{"--wait DURATION", "for this DURATION"}:                    &cli.DurationFlag{Name: "wait", Usage: "for this `DURATION`"},
 		{"--reason TEXT", "TEXT for the history (or $A, $B)"}:       &cli.StringFlag{Name: "reason", Usage: "`TEXT` for the history", EnvVars: []string{"A", "B"}},
