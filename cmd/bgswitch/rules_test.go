@@ -170,7 +170,8 @@ func (h *house) says() {
 	h.t.Helper()
 	env := h.env
 	defer func() { h.env = env }()
-	for by, words := range map[string]string{"sudo": " to green", "doas": " to blue"} {
+	for _, by := range []string{"sudo", "doas"} { // blue is live
+		words := map[string]string{"sudo": " to green", "doas": " to blue"}[by]
 		h.env = append(slices.Clone(env), "BGSWITCH_REASON=said by "+by+"\n2026-01-01 forged", "BGSWITCH_RELEASE=v43", "BGSWITCH_WAIT=1m", "BGSWITCH_CONFIG="+h.evil+"/settings")
 		h.types("deploy", by, words, 0, "")
 		h.types("deploy", by, " history", 0, `, "said by `+by+` 2026-01-01 forged"`)
