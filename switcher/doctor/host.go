@@ -57,6 +57,16 @@ func (h *host) changed(name string) time.Time {
 	return info.ModTime()
 }
 
+// onlyRoots says whether a file is an ordinary one that nobody but root may write;
+// root is who has the root folder.
+func (h *host) onlyRoots(name string) bool {
+	var root, file unix.Stat_t
+	if unix.Stat(filepath.Join(h.Root, "/"), &root) != nil || unix.Stat(filepath.Join(h.Root, name), &file) != nil {
+		return false
+	}
+	return file.Mode&unix.S_IFMT == unix.S_IFREG && file.Mode&0o022 == 0 && (file.Uid == 0 || file.Uid == root.Uid)
+}
+
 func isAny(err error, causes ...error) bool {
 	return slices.ContainsFunc(causes, func(cause error) bool { return errors.Is(err, cause) })
 }

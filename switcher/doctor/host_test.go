@@ -98,19 +98,22 @@ func TestSchedules(t *testing.T) {
 		written time.Duration // that cron's line was
 		want    []string
 	}{
-		"nothing":              {nil, never, 0, []string{`advice : no cron line and no timer runs verify: .* => init --cron$`}},
-		"nothing, and it runs": {nil, justNow, 0, nil},
-		"nothing, and it ran":  {nil, longAgo, 0, []string{"advice : no cron line"}},
-		"a comment":            {map[string]string{"etc/crontab": "# * * * * * root " + run + "\n"}, never, longAgo, []string{"advice : no cron line"}},
-		"cron":                 {map[string]string{"etc/crontab": "17 * * * * root x\n* * * * * root " + run + "\n"}, justNow, longAgo, nil},
-		"cron, new":            {map[string]string{"etc/crontab": "* * * * * root " + run + "\n"}, never, justNow, nil},
-		"cron never ran":       {map[string]string{"etc/cron.d/bgswitch": "\n* * * * * root " + run + "\n"}, never, longAgo, []string{"problem : /etc/cron.d/bgswitch:2 has not run: .* => .look. shows"}},
-		"cron stopped":         {map[string]string{"var/spool/cron/crontabs/root": "*/5 * * * * " + run + "\n"}, longAgo, longAgo, []string{"problem : /var/spool/cron/crontabs/root:1 does not run any more: the site was last verified "}},
-		"cron of twice a day":  {map[string]string{"etc/crontabs/root": "0 0,12 * * * " + run + "\n"}, longAgo, longAgo, nil},
-		"cron of every hour":   {map[string]string{"etc/cron.hourly/bgswitch": "#!/bin/sh\n" + run + "\n"}, longAgo, longAgo, []string{"problem : /etc/cron.hourly/bgswitch:2 does not run"}},
-		"a timer":              {enabled, justNow, longAgo, nil},
-		"a timer never ran":    {enabled, never, longAgo, []string{"problem : bgswitch-verify.timer has not run: .* => systemctl status bgswitch-verify.timer$"}},
-		"a timer, not enabled": {timer, never, longAgo, []string{"advice : bgswitch-verify.timer is there and not enabled: .* => systemctl enable --now bgswitch-verify.timer$"}},
+		"nothing":                            {nil, never, 0, []string{`advice : no cron line and no timer runs verify: .* => init --cron$`}},
+		"nothing, and it runs":               {nil, justNow, 0, nil},
+		"nothing, and it ran":                {nil, longAgo, 0, []string{"advice : no cron line"}},
+		"a comment":                          {map[string]string{"etc/crontab": "# * * * * * root " + run + "\n"}, never, longAgo, []string{"advice : no cron line"}},
+		"cron":                               {map[string]string{"etc/crontab": "17 * * * * root x\n* * * * * root " + run + "\n"}, justNow, longAgo, nil},
+		"cron, new":                          {map[string]string{"etc/crontab": "* * * * * root " + run + "\n"}, never, justNow, nil},
+		"cron never ran":                     {map[string]string{"etc/cron.d/bgswitch": "\n* * * * * root " + run + "\n"}, never, longAgo, []string{"problem : /etc/cron.d/bgswitch:2 has not run: .* => .look. shows"}},
+		"cron stopped":                       {map[string]string{"var/spool/cron/crontabs/root": "*/5 * * * * " + run + "\n"}, longAgo, longAgo, []string{"problem : /var/spool/cron/crontabs/root:1 does not run any more: the site was last verified "}},
+		"cron of twice a day":                {map[string]string{"etc/crontabs/root": "0 0,12 * * * " + run + "\n"}, longAgo, longAgo, nil},
+		"cron of every hour":                 {map[string]string{"etc/cron.hourly/bgswitch": "#!/bin/sh\n" + run + "\n"}, longAgo, longAgo, []string{"problem : /etc/cron.hourly/bgswitch:2 does not run"}},
+		"another's table":                    {map[string]string{"var/spool/cron/crontabs/nobody": "* * * * * true bgswitch verify\n"}, never, longAgo, []string{"advice : no cron line"}},
+		"a name with a dot":                  {map[string]string{"etc/cron.d/bgswitch.cron": "* * * * * root " + run + "\n"}, never, longAgo, []string{"advice : no cron line"}},
+		"folders where files are looked for": {map[string]string{"var/spool/cron/crontabs/x": "", "etc/cron.d/bgswitch/x": "", "etc/cron.hourly/bgswitch/x": ""}, never, longAgo, []string{"advice : no cron line"}},
+		"a timer":                            {enabled, justNow, longAgo, nil},
+		"a timer never ran":                  {enabled, never, longAgo, []string{"problem : bgswitch-verify.timer has not run: .* => systemctl status bgswitch-verify.timer$"}},
+		"a timer, not enabled":               {timer, never, longAgo, []string{"advice : bgswitch-verify.timer is there and not enabled: .* => systemctl enable --now bgswitch-verify.timer$"}},
 		"cron, and a timer that is not enabled": {map[string]string{
 			"etc/crontab": "*/30 * * * * root " + run + "\n", "etc/systemd/system/bgswitch-verify.timer": timer["etc/systemd/system/bgswitch-verify.timer"],
 			"etc/systemd/system/bgswitch-verify.service": timer["etc/systemd/system/bgswitch-verify.service"],
@@ -135,6 +138,20 @@ func TestSchedules(t *testing.T) {
 			h.findSchedules()
 			match(t, h.unwatched(last, "look", "init --cron"), c.want...)
 		})
+	}
+}
+
+// cron does not read what others than root may write.
+func TestScheduleOfOthers(t *testing.T) {
+	t.Parallel()
+	h := hostOf(t, map[string]string{"etc/cron.d/bgswitch": "* * * * * root bgswitch verify\n"})
+	file := filepath.Join(h.Root, "etc/cron.d/bgswitch")
+	for mode, want := range map[os.FileMode]int{0o644: 1, 0o664: 0, 0o646: 0} {
+		must(t, os.Chmod(file, mode))
+		h.schedules = nil
+		if h.findSchedules(); len(h.schedules) != want {
+			t.Errorf("of mode %o: found %+v, want %d", mode, h.schedules, want)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type schedule struct {
 // Where cron's lines and systemd's units stand: crontab(5) of Debian, Red Hat and
 // Alpine, systemd.unit(5).
 var (
-	cronFolders = []string{"/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/crontabs"}
+	cronTables  = []string{"/etc/crontab", "/var/spool/cron/crontabs/root", "/var/spool/cron/root", "/etc/crontabs/root"} // others' do not run it with its rights
 	unitFolders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 	often       = map[string]time.Duration{"/etc/cron.hourly": time.Hour, "/etc/cron.daily": 24 * time.Hour, "/etc/periodic/15min": 15 * time.Minute, "/etc/periodic/hourly": time.Hour, "/etc/periodic/daily": 24 * time.Hour}
 )
@@ -34,16 +34,12 @@ var verifies = regexp.MustCompile(`^[^#]*\bbgswitch\b.*\bverify\b`)
 
 // findSchedules reads all that may run verify on this host.
 func (h *host) findSchedules() {
-	h.cronFile("/etc/crontab", cronEvery)
-	for _, folder := range cronFolders {
-		for _, name := range h.in(folder) {
-			h.cronFile(path.Join(folder, name), cronEvery)
-		}
+	for _, table := range cronTables {
+		h.cronFile(table, cronEvery)
 	}
+	h.cronFolder("/etc/cron.d", cronEvery)
 	for folder, every := range often {
-		for _, name := range h.in(folder) {
-			h.cronFile(path.Join(folder, name), func(string) time.Duration { return every })
-		}
+		h.cronFolder(folder, func(string) time.Duration { return every })
 	}
 	for _, folder := range unitFolders {
 		for _, name := range h.in(folder) {
@@ -64,6 +60,18 @@ func (h *host) in(folder string) []string {
 func (h *host) note(err error) {
 	if err != nil && !isMissing(err) {
 		h.unread = append(h.unread, err)
+	}
+}
+
+// cronName is what the names of the files are made of that cron(8) and run-parts(8)
+// of Debian read: none with a dot.
+var cronName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+func (h *host) cronFolder(folder string, every func(line string) time.Duration) {
+	for _, name := range h.in(folder) {
+		if file := path.Join(folder, name); cronName.MatchString(name) && h.onlyRoots(file) {
+			h.cronFile(file, every)
+		}
 	}
 }
 
