@@ -234,6 +234,9 @@ func (p *part) addRelease(r *Result) {
 	if note := p.settle(r.Outcome == Done); note != "" {
 		r.Notes = append(r.Notes, p.prefix()+note)
 	}
+	if from := p.Site.Releases.Of[p.plan.From]; from.Link != "" || from.File != "" { // what is read at once is not told as what was said
+		p.readings.wait(p.plan.From)
+	}
 	if now := p.releaseRecord(); now != r.Record.ReleaseRecord {
 		r.Record.ReleaseRecord = now
 		if p.survey.recorded(*r) {
