@@ -71,6 +71,33 @@ func (p *Place) byComment(around []nginxconf.Comment) bool {
 	return false
 }
 
+// byCommentBeside takes the color that the comment in the same line gives to the value, or
+// leaves to it, where nothing else has named one.
+func (p *Place) byCommentBeside(comments []nginxconf.Comment) {
+	for _, c := range comments {
+		if p.LiveIs == "" && c.Line == p.Line && len(p.Live) == 1 {
+			p.LiveIs = colorBeside(p.Live[0], c.Text)
+		}
+	}
+}
+
+func colorBeside(value, comment string) nginxconf.Color {
+	var others nginxconf.Color
+	for i, form := range []*regexp.Regexp{valueThenColor, colorThenValue} {
+		comment = form.ReplaceAllStringFunc(comment, func(said string) string {
+			if m := form.FindStringSubmatch(said); completed(m[1+i], value) != value {
+				others = colorOf(said)
+				return ""
+			}
+			return said
+		})
+	}
+	if color := colorOf(comment); color != "" || others == "" {
+		return color
+	}
+	return others.Other()
+}
+
 // joined are the comments one by one, and then all together: each may name one color.
 func joined(around []nginxconf.Comment) []nginxconf.Comment {
 	if len(around) < 2 {

@@ -140,6 +140,7 @@ func (f *finder) place(p, at *nginxconf.Said, selector string, make func(*Place)
 	if one == nil {
 		one = &Place{File: at.File, Line: at.Line, Selector: selector, Says: strings.Join(at.Words, " "), Pass: p.Words[0]}
 		make(one)
+		one.byCommentBeside(f.tree.Comments[one.File])
 		f.add(key, one)
 	}
 	one.Servers = append(one.Servers, p)

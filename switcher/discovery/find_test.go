@@ -166,3 +166,27 @@ func TestTreesWithNone(t *testing.T) {
 		}
 	})
 }
+
+// Where nothing tells of a second copy, the comment in the line names the first all the
+// same.
+func TestColorOfTheComment(t *testing.T) {
+	t.Parallel()
+	for comment, want := range map[string]nginxconf.Color{
+		"":                   nginxconf.Blue,
+		"# green":            nginxconf.Green,
+		"# Green, since May": nginxconf.Green,
+		"# blue":             nginxconf.Blue,
+		"# green (old 127.0.0.1:3002 = blue, gone since May)": nginxconf.Green,
+		"# 3001 = green":             nginxconf.Green,
+		"# 3002 is blue":             nginxconf.Green,
+		"# blue-green":               nginxconf.Blue,
+		"\n    # green is elsewhere": nginxconf.Blue,
+	} {
+		text := "events {}\nhttp {\nupstream app {\n    server 127.0.0.1:3001; " + comment + "\n}\nserver { listen 8080; location / { proxy_pass http://app; } }\n}\n"
+		found := Find(nginxconf.ReadTree([]nginxconf.Source{{Name: "/n/nginx.conf", Text: []byte(text)}}), root.Root{})
+		all := slices.Concat(found.Places, found.Bare)
+		if len(all) != 1 || all[0].LiveColor() != want {
+			t.Errorf("%q: %+v, want %s", comment, found, want)
+		}
+	}
+}
