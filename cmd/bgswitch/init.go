@@ -93,8 +93,8 @@ func initialize(c *cli.Context) error {
 		return err
 	}
 	before, err := os.ReadFile(i.path)
-	if err == nil && len(offers) > 0 && !c.Bool("force") { // the settings are there: this is later on
-		return t.takeUp(c.Context, offers, initObject{Schema: schema, Settings: statedir.Text(i.path)}, c.Bool("dry-run"))
+	if err == nil && len(offers) > 0 { // the settings are there: this is later on
+		return t.takeUp(c.Context, offers, i.typed.Again("--force"), initObject{Schema: schema, Settings: statedir.Text(i.path)}, c.Bool("dry-run"))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &hinted{fmt.Errorf("cannot read the settings: %w", err), i.typed.AsRoot()}
@@ -242,10 +242,9 @@ func (i *initiation) write(p *proposal, before []byte, o *initObject) error {
 		return nil
 	}
 	if before != nil {
-		if err := putFile(i.path+".old", before, 0o600, nil); err != nil {
-			return fmt.Errorf("cannot keep the settings that are there: %w", err)
+		if err := i.t.keepOld(i.path, before); err != nil {
+			return err
 		}
-		i.t.say("what was there is kept in " + i.path + ".old")
 	}
 	mode := p.mode()
 	if err := putFile(i.path, []byte(p.text), mode, nil); err != nil {
@@ -275,7 +274,7 @@ func (i *initiation) difference(before, after []byte) string {
 // end writes what else was asked for, and looks what a first switch would do.
 func (i *initiation) end(p *proposal, s settings, offers []offer, o initObject) error {
 	if !i.c.Bool("dry-run") {
-		if err := i.t.install(i.c.Context, offers, &o); err != nil {
+		if err := i.t.install(i.c.Context, offers, i.typed.Again("--force"), &o); err != nil {
 			return err
 		}
 	}

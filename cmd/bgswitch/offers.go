@@ -68,8 +68,14 @@ func offersOf(c *cli.Context, settings string) (list []offer, err error) {
 		list = append(list, unit("bgswitch-verify.service", ours(examples.Service), settings), unit("bgswitch-verify.timer", examples.Timer, settings))
 		list[len(list)-1].then = "systemctl daemon-reload && systemctl enable --now bgswitch-verify.timer"
 	}
+	for n := range list {
+		list[n].text = writtenByInit + list[n].text
+	}
 	return list, nil
 }
+
+// writtenByInit begins each file, for the package's purge removes no other one.
+const writtenByInit = "# Written by `bgswitch init`.\n"
 
 // unit is one of systemd's. That of a package verifies the system's own settings.
 func unit(name, text, settings string) offer {
@@ -109,14 +115,18 @@ func safeProgram(program string) error {
 	return cmp.Or(folder.Safe(), folder.SafeFile(filepath.Base(program)))
 }
 
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
+// userName: in sudoers(5) capitals are an alias.
+var userName = regexp.MustCompile(`^[a-z_][a-z0-9_.-]*$`)
 
 // exampleUser is whom the rule of the examples is for.
 var exampleUser = regexp.MustCompile(`(?m)^deploy\b|\bthe user deploy\b|:deploy\b`)
 
 func sudoersOf(name, settings string) (string, error) {
-	if _, err := user.Lookup(name); err != nil || !userName.MatchString(name) {
-		return "", usage("name one that is there: `getent passwd`", "--sudoers: there is no user %q whom a rule could be for", name)
+	if !userName.MatchString(name) {
+		return "", usage("write the rule by hand, after `bgswitch init --sudoers deploy --dry-run`", "--sudoers: %q has characters that mean something else in a rule", name)
+	}
+	if _, err := user.Lookup(name); err != nil {
+		return "", usage("`getent passwd` lists the users", "--sudoers: there is no user %q", name)
 	}
 	if settings != defaultSettings {
 		return "", usage("the rule allows the very words that are typed, and --config is none of them: write the settings to "+defaultSettings, "--sudoers does not go with --config")
@@ -148,8 +158,8 @@ func visudo(ctx context.Context, path, folders string) error {
 }
 
 // install writes what was asked for. What is there already, and says something else,
-// is left alone without --force.
-func (t *terminal) install(ctx context.Context, offers []offer, o *initObject) error {
+// is left alone without --force, as again types it.
+func (t *terminal) install(ctx context.Context, offers []offer, again string, o *initObject) error {
 	var then string
 	for _, one := range offers {
 		then = one.then
@@ -162,7 +172,11 @@ func (t *terminal) install(ctx context.Context, offers []offer, o *initObject) e
 			t.line(one.flag, one.path+" says so already")
 			continue
 		case err == nil && !t.typed.has("force"):
-			return &hinted{fmt.Errorf("cannot write %s: it is there already, and says something else", one.path), "look at it; --force writes over it"}
+			return &hinted{fmt.Errorf("cannot write %s: it is there already, and says something else", one.path), fmt.Sprintf("look at it; `%s` writes over it, and leaves the settings alone", again)}
+		case err == nil:
+			if err := t.keepOld(one.path, before); err != nil {
+				return err
+			}
 		}
 		if err := one.write(ctx); err != nil {
 			return err
@@ -192,6 +206,20 @@ func (o offer) write(ctx context.Context) error {
 	return nil
 }
 
+// keepOld keeps what is about to be written over beside it, under the first name that
+// nothing has. Neither sudo nor cron nor systemd reads a file that is called so.
+func (t *terminal) keepOld(path string, text []byte) error {
+	old := path + ".old"
+	for n := 2; isThere(old); n++ {
+		old = fmt.Sprintf("%s.old%d", path, n)
+	}
+	if err := putFile(old, text, 0o600, nil); err != nil {
+		return fmt.Errorf("cannot keep what is there as %s: %w", old, err)
+	}
+	t.say("what was there is kept in " + old)
+	return nil
+}
+
 func isThere(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -212,7 +240,7 @@ func putFile(path string, text []byte, mode fs.FileMode, check func(path string)
 }
 
 // takeUp writes offers where the settings are there already.
-func (t *terminal) takeUp(ctx context.Context, offers []offer, o initObject, dryRun bool) error {
+func (t *terminal) takeUp(ctx context.Context, offers []offer, again string, o initObject, dryRun bool) error {
 	o.Written, o.Places = []statedir.Text{}, []placeObject{}
 	if dryRun {
 		for _, one := range offers {
@@ -221,7 +249,7 @@ func (t *terminal) takeUp(ctx context.Context, offers []offer, o initObject, dry
 				t.result("%s", strings.TrimSuffix(string(line), "\n"))
 			}
 		}
-	} else if err := t.install(ctx, offers, &o); err != nil {
+	} else if err := t.install(ctx, offers, again, &o); err != nil {
 		return err
 	}
 	if t.json {

@@ -82,7 +82,7 @@ func TestOffers(t *testing.T) {
 			root, all := etc(t), ""
 			o := initObject{}
 			list := offered(t, root, test.settings, test.args...)
-			if err := quiet().install(t.Context(), list, &o); err != nil || len(o.Written) != len(test.modes) {
+			if err := quiet().install(t.Context(), list, "bgswitch init --force", &o); err != nil || len(o.Written) != len(test.modes) {
 				t.Fatalf("%v, written %v", err, o.Written)
 			}
 			for path, mode := range test.modes {
@@ -98,20 +98,23 @@ func TestOffers(t *testing.T) {
 					t.Errorf("%q is not in\n%s", want, all)
 				}
 			}
-			if err := quiet().install(t.Context(), list, &initObject{}); err != nil {
+			if err := quiet().install(t.Context(), list, "bgswitch init --force", &initObject{}); err != nil {
 				t.Errorf("again: %v", err)
 			}
 			edited := list[0].path
 			if err := errors.Join(os.Remove(edited), os.WriteFile(edited, []byte("# mine\n"), 0o644)); err != nil {
 				t.Fatal(err)
 			}
-			if err := quiet().install(t.Context(), list, &initObject{}); err == nil || !strings.Contains(err.Error(), "it is there already") {
+			if err := quiet().install(t.Context(), list, "bgswitch init --force", &initObject{}); err == nil || !strings.Contains(err.Error(), "it is there already") {
 				t.Errorf("over another one: %v", err)
 			}
 			forced := quiet()
 			forced.typed.flags = []string{"--force"}
-			if err := forced.install(t.Context(), list, &initObject{}); err != nil {
+			if err := forced.install(t.Context(), list, "bgswitch init --force", &initObject{}); err != nil {
 				t.Errorf("by force: %v", err)
+			}
+			if kept, err := os.ReadFile(edited + ".old"); err != nil || string(kept) != "# mine\n" {
+				t.Errorf("kept: %q, %v", kept, err)
 			}
 		})
 	}
@@ -130,7 +133,7 @@ func TestOffersNotTaken(t *testing.T) {
 	var said bytes.Buffer
 	terminal := quiet()
 	terminal.stdout = &said
-	if err := terminal.install(t.Context(), list, &initObject{}); err != nil || isThere(list[0].path) || !strings.Contains(said.String(), "enable --now bgswitch-verify.timer") {
+	if err := terminal.install(t.Context(), list, "bgswitch init --force", &initObject{}); err != nil || isThere(list[0].path) || !strings.Contains(said.String(), "enable --now bgswitch-verify.timer") {
 		t.Errorf("%v: %s", err, &said)
 	}
 	for _, args := range [][]string{{"--cron", "--timer"}, {"--sudoers", "no-such-user"}, {"--sudoers", "root ALL=(ALL)"}} {
@@ -144,7 +147,7 @@ func TestOffersNotTaken(t *testing.T) {
 	if _, err := offersFor("/srv/a b.yaml", "--cron"); err == nil {
 		t.Error("a path with a blank was taken")
 	}
-	if err := quiet().install(t.Context(), offered(t, t.TempDir(), defaultSettings, "--cron"), &initObject{}); err == nil || !strings.Contains(err.Error(), "there is no cron here") {
+	if err := quiet().install(t.Context(), offered(t, t.TempDir(), defaultSettings, "--cron"), "bgswitch init --force", &initObject{}); err == nil || !strings.Contains(err.Error(), "there is no cron here") {
 		t.Errorf("without cron: %v", err)
 	}
 }
@@ -159,7 +162,7 @@ func TestRefusedRule(t *testing.T) {
 	}
 	list := offered(t, root, defaultSettings, "--sudoers", "nobody")
 	list[0].check = func(ctx context.Context, path string) error { return visudo(ctx, path, "/nowhere:"+tools) }
-	err := quiet().install(t.Context(), list, &initObject{})
+	err := quiet().install(t.Context(), list, "bgswitch init --force", &initObject{})
 	left, _ := os.ReadDir(filepath.Dir(list[0].path))
 	if err == nil || !strings.Contains(err.Error(), "visudo does not accept the rule") || !strings.Contains(err.Error(), "syntax error") || len(left) > 0 {
 		t.Errorf("%v, left %v", err, left)
