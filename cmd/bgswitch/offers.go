@@ -123,7 +123,7 @@ var exampleUser = regexp.MustCompile(`(?m)^deploy\b|\bthe user deploy\b|:deploy\
 
 func sudoersOf(name, settings string) (string, error) {
 	if !userName.MatchString(name) {
-		return "", usage("write the rule by hand, after `bgswitch init --sudoers deploy --dry-run`", "--sudoers: %q has characters that mean something else in a rule", name)
+		return "", usage("`bgswitch init --sudoers root --dry-run` shows a rule to write by hand", "--sudoers: %q has characters that mean something else in a rule", name)
 	}
 	if _, err := user.Lookup(name); err != nil {
 		return "", usage("`getent passwd` lists the users", "--sudoers: there is no user %q", name)
