@@ -59,8 +59,8 @@ func drain(c *cli.Context) error {
 			return usage(hintDrain(c), "drain takes one color or none, not %q", strings.Join(c.Args().Slice(), " "))
 		}
 	}
-	if c.Duration("wait") < 0 {
-		return usage("write a DURATION as "+durations, "a time to wait cannot be negative")
+	if err := noneNegative(c, "wait"); err != nil {
+		return err
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {

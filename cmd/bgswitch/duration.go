@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v2"
 )
 
 // durations is how one is written, on the command line and in the settings.
@@ -26,6 +28,16 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a duration; use %s", text, durations)
 	}
 	return d, nil
+}
+
+// noneNegative refuses flags that say for how long to wait.
+func noneNegative(c *cli.Context, flags ...string) error {
+	for _, flag := range flags {
+		if d := c.Duration(flag); d < 0 {
+			return usage("write a DURATION as "+durations, "--%s: %s is not allowed: a time to wait cannot be negative", flag, durationText(d))
+		}
+	}
+	return nil
 }
 
 // durationText is a duration as one writes it: 6h, and not 6h0m0s.

@@ -58,8 +58,11 @@ func releases(c *cli.Context) error {
 		return usage("`"+line.Command("releases", "prune", "--dry-run")+"` shows what would be removed", "releases takes prune or nothing, not %q", strings.Join(c.Args().Slice(), " "))
 	case !prunes && (c.IsSet("keep") || c.IsSet("dry-run") || c.IsSet("wait-lock")):
 		return usage("`"+line.Again(toPrune(c)...)+"` shows what would be removed", "--keep, --dry-run and --wait-lock work only with `releases prune`")
-	case c.Int("keep") < 1 || c.Duration("wait-lock") < 0:
-		return usage("write it as --keep 5", "prune keeps at least one release, and a time to wait cannot be negative")
+	case c.Int("keep") < 1:
+		return usage("write it as --keep 5", "--keep: %d is not allowed: prune keeps at least one release", c.Int("keep"))
+	}
+	if err := noneNegative(c, "wait-lock"); err != nil {
+		return err
 	}
 	s, site, err := setupSite(c, t)
 	if err != nil {

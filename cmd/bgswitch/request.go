@@ -24,8 +24,8 @@ func requestOf(c *cli.Context, color switcher.Color) (switcher.Request, error) {
 	if err != nil {
 		return switcher.Request{}, err
 	}
-	if wait < 0 || c.Duration("wait-lock") < 0 || c.Duration("drain") < 0 {
-		return switcher.Request{}, usage("write a DURATION as "+durations, "a time to wait cannot be negative")
+	if err := noneNegative(c, "wait", "wait-lock", "drain"); err != nil {
+		return switcher.Request{}, err
 	}
 	for _, flag := range []string{"override", "bad"} {
 		if c.IsSet(flag) && strings.TrimSpace(c.String(flag)) == "" {
