@@ -24,18 +24,24 @@ type Day struct {
 	Cut     bool              // there are more records than are shown
 }
 
-// Read reads a site's day from its history.
+// Read reads a site's day from its history: up to the last switch before it. A host
+// that started without its clock writes one of 1970 among those of today, which is
+// found out by the next older record: that is a later one.
 func Read(state statedir.Folder, past []verify.Change, now time.Time) Day {
 	d := Day{Past: past}
+	var earlier time.Time
 	for r, err := range state.Records(nil) {
+		if err == nil && !earlier.IsZero() && !r.Time.After(earlier) {
+			break
+		}
 		if d.Cut = len(d.Records) == recordsLimit; err != nil || d.Cut {
 			d.Err = err
 			break
 		}
 		r.Steps, r.Old, r.Elsewhere, r.Others = nil, nil, nil, nil // which take most of the memory
 		d.Records = append(d.Records, r)
-		if done(r) && now.Sub(r.Time) >= span {
-			break
+		if earlier = (time.Time{}); done(r) && now.Sub(r.Time) >= span {
+			earlier = r.Time
 		}
 	}
 	return d
@@ -63,6 +69,7 @@ type tale struct {
 	events        []event // oldest first
 	isLive, isAt  string  // as far as it has been told
 	liveAt, levAt time.Time
+	ahead         bool // a record carries a time that is still to come
 }
 
 // tell goes through the day. That is the order of the clock, which may have been
@@ -70,6 +77,7 @@ type tale struct {
 func (d Day) tell(now time.Time, live switcher.Color) tale {
 	t := tale{start: now.Add(-span), now: now}
 	records, past := slices.Clone(d.Records), d.Past
+	t.ahead = slices.ContainsFunc(records, func(r statedir.Record) bool { return r.Time.After(now) })
 	slices.SortStableFunc(records, func(a, b statedir.Record) int { return b.Time.Compare(a.Time) })
 	for n := len(records); n > 0 || len(past) > 0; {
 		if n > 0 && (len(past) == 0 || !records[n-1].Time.After(past[0].Time)) {
@@ -89,7 +97,7 @@ func (d Day) tell(now time.Time, live switcher.Color) tale {
 // record tells of a switch.
 func (t *tale) record(r statedir.Record) {
 	if r.Time.After(t.now) {
-		return
+		return // see ahead
 	}
 	e := event{at: r.Time, what: whatOf(r), details: detailsOf(r), kind: "failed"}
 	if t.sees(string(r.From)); r.From != "" {
@@ -120,7 +128,7 @@ func (t *tale) change(c verify.Change) {
 	}
 	if live := string(c.Live); live != t.isLive {
 		if live != "" && t.isLive != "" {
-			t.add(event{c.Time, live + " became live", "not by bgswitch: verify noticed it then", "switch"})
+			t.add(event{c.Time, live + " became live", t.noticed(), "switch"})
 		}
 		t.turn(c.Time, live)
 	}
@@ -130,6 +138,14 @@ func (t *tale) change(c verify.Change) {
 		}
 		t.turnLevel(c.Time, c.Level)
 	}
+}
+
+// noticed says who made a color live, where no record of that time does.
+func (t *tale) noticed() string {
+	if t.ahead {
+		return "verify noticed it then; a switch is recorded for a time that is still to come"
+	}
+	return "not by bgswitch: verify noticed it then"
 }
 
 func (t *tale) add(e event) {
@@ -163,12 +179,12 @@ func (t *tale) stretch(list []stretch, from, to time.Time, is string) []stretch 
 	return append(list, stretch{from, to, is})
 }
 
-// lasted is for how long something was so.
+// lasted is for how long something was so, in whole seconds.
 func lasted(list []stretch, is ...string) (d time.Duration) {
 	for _, s := range list {
 		if slices.Contains(is, s.is) {
 			d += s.to.Sub(s.from)
 		}
 	}
-	return d
+	return d.Truncate(time.Second)
 }

@@ -179,6 +179,29 @@ func TestReadDay(t *testing.T) {
 	if diff := cmp.Diff([]string{"1h0m0s", "30h0m0s", "48h0m0s"}, got); diff != "" || d.Cut || d.Err != nil {
 		t.Error(diff, d.Cut, d.Err)
 	}
+	astray := record(0, switcher.Blue, switcher.Green, switcher.Done)
+	astray.Time = time.Unix(60, 0)
+	if err := state.Append(astray); err != nil {
+		t.Fatal(err)
+	}
+	if d := Read(state, nil, noon); len(d.Records) != 4 {
+		t.Errorf("beside one of 1970, %d records are read", len(d.Records))
+	}
+}
+
+// What a clock that was ahead has recorded is not called somebody else's; less than a
+// second is not told; and a part of the day is not called the whole.
+func TestDayIsNotOvertold(t *testing.T) {
+	t.Parallel()
+	ahead := Day{Records: []statedir.Record{record(-5*time.Hour, switcher.Blue, switcher.Green, switcher.Done)},
+		Past: []verify.Change{{Time: noon.Add(-2 * time.Hour), Live: switcher.Blue, Level: "OK"}, {Time: noon.Add(-time.Millisecond), Live: switcher.Green, Level: "OK"}}, Cut: true}
+	told := ahead.tell(noon, switcher.Green)
+	if n := len(told.events); n != 1 || !strings.Contains(told.events[0].details, "a time that is still to come") {
+		t.Errorf("%+v", told.events)
+	}
+	if words := told.summary(ahead); strings.Contains(words, "green was live") || !strings.Contains(words, "the history has more") {
+		t.Error(words)
+	}
 }
 
 // The hours are those of the place, also on the days when its clocks change.

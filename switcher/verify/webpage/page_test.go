@@ -133,7 +133,7 @@ func TestPageSays(t *testing.T) {
 			"blue bakes until ", "green is blocked by bob on web1 since ", "another bgswitch is at work: process 4712", "release unknown: open /srv/api/green/VERSION",
 		}},
 		"strange": {[]Site{strange()}, []string{
-			`<strong class="unknown">unknown</strong>`, "which color is live", "not asked", "unknown whether it is open", "<dt>drift</dt><dd>unknown</dd>", "<dt>drain</dt><dd>unknown</dd>",
+			`<strong class="unknown">unknown</strong>`, "is all that can be said of the live color", "not asked", "unknown whether it is open", "<dt>drift</dt><dd>unknown</dd>", "<dt>drain</dt><dd>unknown</dd>",
 			"<dt>bake</dt><dd>unknown: open ", "<dt>blocks</dt><dd>unknown: open ", "<dt>last switch</dt><dd>unknown: open ", "the history cannot be read: open ", "which color was live is unknown for 24h",
 		}},
 		"nothing": {nil, []string{"<title>OK: 0 sites", "No site was looked at."}},

@@ -180,6 +180,9 @@ func (t tale) summary(d Day) string {
 			words = append(words, fmt.Sprintf("%s for %s", level, hours(time)))
 		}
 	}
+	if d.Cut {
+		words = append(words, fmt.Sprintf("all of this by the last %d records alone: the history has more", recordsLimit))
+	}
 	if d.Err != nil {
 		words = append(words, fmt.Sprintf("the history cannot be read: %v", d.Err))
 	}

@@ -122,7 +122,7 @@ func siteOf(id string, s Site, now time.Time) site {
 func isLive(st switcher.Status) string {
 	switch {
 	case st.Live == "":
-		return "which color is live"
+		return "is all that can be said of the live color"
 	case st.Serves():
 		return "is live"
 	case len(st.Drift) > 0:
