@@ -17,7 +17,7 @@ import (
 func (x *site) formerNames() (found []Finding) {
 	own, named := x.s.State.Path, filepath.Join(x.host.StateDir, x.s.Site.Name)
 	if own != named {
-		found = append(found, advice(foreign.Shell("mv", own, named), "the history of the site lies in %s, by the name that it had before", own))
+		found = append(found, advice(moving(own, named), "the history of the site lies in %s, by the name that it had before", own))
 	}
 	entries, err := os.ReadDir(x.host.StateDir)
 	if err != nil && !isMissing(err) {
@@ -32,9 +32,14 @@ func (x *site) formerNames() (found []Finding) {
 		if _, err := os.Lstat(own); err == nil { // which has a history of its own since
 			to = "/var/backups/"
 		}
-		found = append(found, advice(foreign.Shell("mv", folder.Path, to), "%s holds switches of the same live file, by a former name of the site: nothing reads it", folder.Path))
+		found = append(found, advice(moving(folder.Path, to), "%s holds switches of the same live file, by a former name of the site: nothing reads it", folder.Path))
 	}
 	return found
+}
+
+// moving is what moves a state folder. The summary beside it is made anew by verify.
+func moving(folder, to string) string {
+	return foreign.Shell("mv", folder, to) + " && " + foreign.Shell("rm", "-f", statedir.Folder{Path: folder}.Summary())
 }
 
 func (x *site) inUse(folder statedir.Folder) bool {

@@ -48,6 +48,12 @@ func TestSudo(t *testing.T) {
 		"deploy ALL = NOPASSWD: /usr/sbin/nginx":                                                 "permits nginx with any arguments",
 		"deploy ALL = NOPASSWD: /usr/sbin/nginx -s reload":                                       "",
 		"deploy ALL = NOPASSWD: /usr/sbin/nginx -t -c /srv/nginx.conf":                           "permits nginx with a configuration",
+		"deploy ALL = NOPASSWD: /usr/sbin/nginx -tc /srv/nginx.conf":                             "permits nginx with a configuration",
+		"deploy ALL = NOPASSWD: /usr/sbin/nginx -t -c/srv/nginx.conf":                            "permits nginx with a configuration",
+		"deploy ALL = NOPASSWD: sha256:abc " + program + " verify *":                             "has a wildcard.* => write out what may be typed: `" + program + " verify`",
+		"deploy ALL = NOPASSWD: sha512: abc " + program + " to blue":                             "",
+		"deploy ALL = NOPASSWD: ^" + program + "$ ^.*$":                                          "has a wildcard",
+		"deploy ALL = NOPASSWD: " + program + " ^verify [a-z -]+$":                               "has a wildcard",
 		"# deploy ALL = NOPASSWD: " + program:                                                    "",
 		"root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL":                                        "",
 		"User_Alias OPS = bgswitch, deploy":                                                      "",
@@ -63,7 +69,7 @@ func TestSudo(t *testing.T) {
 			match(t, found)
 			continue
 		}
-		match(t, found, `problem : /etc/sudoers.d/bgswitch:\d.* `+want+`.* => .*   # .visudo -f /etc/sudoers.d/bgswitch.$`)
+		match(t, found, `problem : /etc/sudoers.d/bgswitch:\d.* `+want+`.*   # .visudo -f /etc/sudoers.d/bgswitch.$`)
 	}
 	match(t, hostOf(t, nil).sudo())
 }

@@ -86,12 +86,12 @@ func TestWhatWouldRefuse(t *testing.T) {
 			record := statedir.Record{Time: time.Now().Add(-time.Hour)}
 			record.Path = statedir.Text(p.Live)
 			must(p.t, errors.Join(old.Create(), old.Append(record), statedir.Of(p.StateDir, "other").Create()))
-		}, []string{`advice former: \S+/state/shop holds switches of the same live file, by a former name .* => mv \S+/state/shop /var/backups/`}},
+		}, []string{`advice former: \S+/state/shop holds switches of the same live file, by a former name .* => mv \S+/state/shop /var/backups/ && rm -f \S+/state/shop.status.json`}},
 		"history where it has no name": {func(p *patient) {
 			was := p.s.State
 			p.s.State = statedir.Of(p.StateDir, "file_active_upstream")
 			must(p.t, os.Rename(was.Path, p.s.State.Path))
-		}, []string{`advice former: the history of the site lies in \S+/file_active_upstream, by the name .* => mv \S+/file_active_upstream \S+/myapp`}},
+		}, []string{`advice former: the history of the site lies in \S+/file_active_upstream, by the name .* => mv \S+/file_active_upstream \S+/myapp && rm -f \S+/file_active_upstream.status.json`}},
 		"a clock that was set back": {func(p *patient) {
 			must(p.t, p.s.State.Append(statedir.Record{Time: time.Now().Add(time.Hour)}))
 		}, []string{`problem clock: the clock of this host is wrong, or was: a switch was recorded at .*, which is still to come => timedatectl set-ntp true`}},

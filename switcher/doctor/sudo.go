@@ -106,14 +106,26 @@ func (h *host) rule(line numbered, at string) (Finding, bool) {
 	}
 	for _, command := range splitCommands(commands) {
 		if why := h.tooMuch(command); why != "" {
-			return problem(fmt.Sprintf("write out what may be typed: `%s to blue, %s to green`", h.Program, h.Program), "%s: `%s` %s", at, command, why), true
+			return problem("write out what may be typed: "+h.instead(command), "%s: `%s` %s", at, command, why), true
 		}
 	}
 	return Finding{}, false
 }
 
-// What stands before a command: who it is run as, and tags.
-var beforeCommand = regexp.MustCompile(`^(?:\([^)]*\)\s*|[A-Z_]+:\s*)*`)
+// plainWord is a command of ours in a rule.
+var plainWord = regexp.MustCompile(`^[a-z]+$`)
+
+// instead names what may have been meant: the same command of ours, alone.
+func (h *host) instead(command string) string {
+	fields := strings.Fields(command)
+	if len(fields) > 1 && fields[1] != "to" && plainWord.MatchString(fields[1]) {
+		return fmt.Sprintf("`%s %s`", h.Program, fields[1])
+	}
+	return fmt.Sprintf("`%s to blue, %s to green`", h.Program, h.Program)
+}
+
+// What stands before a command: who it is run as, tags, and digests.
+var beforeCommand = regexp.MustCompile(`^(?:\([^)]*\)\s*|[A-Z_]+:\s*|sha(?:224|256|384|512)\s*:\s*\S+\s+)*`)
 
 func splitCommands(text string) (commands []string) {
 	text = strings.ReplaceAll(text, `\,`, "\x00")
@@ -127,8 +139,11 @@ func splitCommands(text string) (commands []string) {
 }
 
 var (
-	wildcard      = regexp.MustCompile(`(?:^|[^\\])[*?\[]`)
-	anyOfARegular = regexp.MustCompile(`\.[*+]|\[\^`)
+	wildcard = regexp.MustCompile(`(?:^|[^\\])[*?\[]`)
+	// what takes a blank, too
+	anyOfARegular = regexp.MustCompile(`\.[*+{]|\[\^|\[[^\]]*(?: |\[:)[^\]]*\]`)
+	// flags may be joined: -tc FILE, -cFILE
+	configOfNginx = regexp.MustCompile(`^-[tTqVvh]*c`)
 )
 
 // tooMuch says why a command of a rule permits more than it says; empty where it
@@ -148,7 +163,7 @@ func (h *host) tooMuch(command string) string {
 		return "permits nginx with any arguments: with a configuration of his own (-c) anybody becomes root"
 	case args == "":
 		return "permits any arguments, other settings among them"
-	case isNginx && slices.Contains(fields, "-c"):
+	case isNginx && slices.ContainsFunc(fields[1:], configOfNginx.MatchString):
 		return "permits nginx with a configuration that is named: who may write that becomes root"
 	case strings.HasPrefix(args, "^") && anyOfARegular.MatchString(args), !strings.HasPrefix(args, "^") && wildcard.MatchString(args):
 		return "has a wildcard, which stands for blanks and further flags, too"
@@ -159,6 +174,9 @@ func (h *host) tooMuch(command string) string {
 // permits says whether a command of a rule means the program.
 func (h *host) permits(pattern, program string) bool {
 	switch {
+	case strings.HasPrefix(pattern, "^"):
+		regular, err := regexp.Compile(pattern)
+		return err == nil && regular.MatchString(program)
 	case !strings.HasPrefix(pattern, "/"): // an alias, or a user
 		return false
 	case strings.HasSuffix(pattern, "/"):

@@ -192,8 +192,11 @@ func (f Folder) Publish() error {
 // site's name ends in no .json.
 func (f Folder) beside() (above trust.Folder, name string, err error) {
 	above, err = safe(trust.OpenFolder(filepath.Dir(f.Path)))
-	return above, filepath.Base(f.Path) + ".status.json", err
+	return above, filepath.Base(f.Summary()), err
 }
+
+// Summary is the path of what everybody may know.
+func (f Folder) Summary() string { return f.Path + ".status.json" }
 
 // withdraw returns when no summary is on the disk.
 func (f Folder) withdraw() error {
