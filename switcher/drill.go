@@ -13,7 +13,7 @@ import (
 	"bgswitch/switcher/statedir"
 )
 
-// DrillRequest is how to practise.
+// DrillRequest is how to practice.
 type DrillRequest struct {
 	Rate     int           // questions a second
 	Stay     time.Duration // how long the other color has the traffic
@@ -227,7 +227,7 @@ func (d *drill) leg(ctx context.Context, r Request) error {
 	result, err := d.Switch(ctx, r)
 	d.there = time.Now()
 	if err == nil && (result.Outcome != Done || result.Plan.From == result.Plan.To) {
-		err = &Error{Outcome: Failed, Step: "practise", Err: fmt.Errorf("somebody else has switched the %s to %s in the meantime", d.word("file", "files"), r.To), Hint: d.hintStatus()}
+		err = &Error{Outcome: Failed, Step: "practice", Err: fmt.Errorf("somebody else has switched the %s to %s in the meantime", d.word("file", "files"), r.To), Hint: d.hintStatus()}
 	}
 	d.report.Legs = append(d.report.Legs, result)
 	leg := &statedir.Leg{Outcome: string(result.Outcome), Proof: result.Record.Proof, TookMS: milliseconds(d.there.Sub(began)), CutOverMS: result.Record.CutOverMS}
@@ -315,13 +315,13 @@ type Drills struct {
 	Cut  *statedir.Drill // that was killed, and not made good for
 	Err  error           // why nothing is known
 
-	practise string // the command
+	practice string // the command
 }
 
 // drills are what is known; none was cut off that may be under way.
 func (s *Switcher) drills(held bool) *Drills {
 	kept, err := s.State.Drills()
-	d := &Drills{Last: kept.Last, Err: err, practise: s.Command("drill")}
+	d := &Drills{Last: kept.Last, Err: err, practice: s.Command("drill")}
 	if !held {
 		d.Cut = s.cutDrill()
 	}
@@ -336,7 +336,7 @@ func (d Drills) String() string {
 	case d.Err != nil:
 		return fmt.Sprintf("unknown: %v", d.Err)
 	case d.Last == nil:
-		return fmt.Sprintf("never; `%s` practices the way back", d.practise)
+		return fmt.Sprintf("never; `%s` practices the way back", d.practice)
 	case d.Last.WayBackMS != nil:
 		return fmt.Sprintf("%s: the way back took %s from Enter", moment.Text(d.Last.Time), health.Short(time.Duration(*d.Last.WayBackMS*float64(time.Millisecond))))
 	}

@@ -21,7 +21,7 @@ func drillCommand() *command {
 		Command: &cli.Command{
 			Name:     "drill",
 			Category: kindSwitch,
-			Usage:    "practise: switch to the other color and back, and measure both",
+			Usage:    "practice: switch to the other color and back, and measure both",
 			Description: "Switches to the other color and back, under requests of its own to the url of confirm,\n" +
 				"which has to be set, and reports how long each way took, when the color that was left\n" +
 				"gave its last answer, how many requests failed, and how long the way back takes from\n" +

@@ -32,7 +32,7 @@ func initCommand() *command {
 				"Writes the settings, and ends with a dry run of the first switch.\n\n" +
 				"What stands in the configuration needs no answer. The rest is a guess: that the next port is the other copy, say, because it answers alike. " +
 				"It asks then, on a terminal; --yes takes a guess where there is but one, and both colors are healthy; flags say what is so. " +
-				"What cannot be switched as it is, it describes, with what would have to change.\n\n" +
+				"Where something cannot be switched as it stands, it says what would have to change.\n\n" +
 				"Settings that are there are never written over without --force: the difference is shown. " +
 				"--sudoers, --cron and --timer also work later on, and then leave the settings alone.",
 			Flags:  initFlags(),

@@ -37,7 +37,7 @@ func (i *initiation) choose() (chosen, error) {
 		return i.pick(all)
 	}
 	i.list(all)
-	return chosen{}, i.uncertain("several places decide something, and which one is meant is not to be seen", fmt.Sprintf("name it: `%s`", i.naming(all[0])))
+	return chosen{}, i.uncertain("several places decide something, and it is not clear which one you mean", fmt.Sprintf("name it: `%s`", i.naming(all[0])))
 }
 
 // uncertain is why nothing is written.
@@ -167,7 +167,7 @@ func (i *initiation) unknown() (chosen, error) {
 	case len(bare) > 0:
 		return chosen{}, i.uncertain("no place names two copies", fmt.Sprintf("say where the other copy listens: `%s`", i.typed.Again("--file", bare[0].places[0].File, "--green", "ADDRESS")))
 	case doubts > 0:
-		return chosen{}, i.uncertain("what looks like it cannot be switched as it is", "change it as is said above, and type it again; `bgswitch settings example` shows every layout that can be switched")
+		return chosen{}, i.uncertain("what looks like a color cannot be switched as it stands", "change what is named above and retry; `bgswitch settings example` shows every layout that can be switched")
 	}
 	return chosen{}, i.uncertain("nginx passes no request to an app", "say which nginx is meant: --container NAME, or --conf FILE")
 }
@@ -183,7 +183,7 @@ func (i *initiation) askAddress(one chosen) (chosen, error) {
 			return chosen{one.look, []*discovery.Place{place}}, nil
 		}
 	}
-	return chosen{}, i.uncertain(strconv.Quote(said)+" is no address of a second copy", fmt.Sprintf("`%s`", i.typed.Again("--green", "127.0.0.1:3002")))
+	return chosen{}, i.uncertain(strconv.Quote(said)+" is not the address of a second copy", fmt.Sprintf("`%s`", i.typed.Again("--green", "127.0.0.1:3002")))
 }
 
 // reach finds the files on this host.
@@ -244,7 +244,7 @@ func (i *initiation) confirm(p *proposal) error {
 	marks, found := discovery.Apart(p.live, p.idle)
 	switch {
 	case !discovery.Well(p.live) || !discovery.Well(p.idle):
-		p.unconfirmed = "not both colors were healthy, and what tells them apart is not known"
+		p.unconfirmed = "at least one color was not healthy, so nothing could be found that tells them apart"
 	case p.check.Type != health.TypeHTTP:
 		p.unconfirmed = "this is not HTTP, and no header tells the colors apart"
 	case !found:

@@ -338,7 +338,7 @@ func (v *victim) drains(c *contract) {
 	v.prints(c, "drain", "drain")
 }
 
-// drilled practises, and cannot; and leaves what a killed one has left.
+// drilled practices, and cannot; and leaves what a killed one has left.
 func (v *victim) drilled(c *contract, wrong, right func()) {
 	c.t.Helper()
 	args := append(drilling, "--reason", "before the release")

@@ -129,7 +129,7 @@ func sudoersOf(name, settings string) (string, error) {
 		return "", usage("`getent passwd` lists the users", "--sudoers: there is no user %q", name)
 	}
 	if settings != defaultSettings {
-		return "", usage("the rule allows the very words that are typed, and --config is none of them: write the settings to "+defaultSettings, "--sudoers does not go with --config")
+		return "", usage("the rule allows only the exact words that are typed, and --config is not among them: write the settings to "+defaultSettings, "--sudoers does not go with --config")
 	}
 	return exampleUser.ReplaceAllStringFunc(examples.Sudoers, func(found string) string {
 		return strings.Replace(found, "deploy", name, 1)

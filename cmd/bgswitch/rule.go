@@ -50,5 +50,5 @@ func notByRule(c *cli.Context, flag, instead string) error {
 	if slices.Contains([]string{"sudo", "doas"}, typed.As) {
 		behind, instead = typed.As, fmt.Sprintf("%s; or with all of root's rights: `%s`", instead, typed.Again())
 	}
-	return usage(instead, "--%s: behind %s it names no file but those of the settings", flag, behind)
+	return usage(instead, "--%s: behind %s it may name only the files of the settings", flag, behind)
 }

@@ -91,7 +91,7 @@ func TestWhoIsRootByARule(t *testing.T) {
 		cmd := exec.Command(program, "settings", "check", "--config", file)
 		cmd.Env = c.env
 		out, _ := cmd.CombinedOutput()
-		if refused := strings.Contains(string(out), "it names no file but those of the settings"); refused != (c.says != "") || !strings.Contains(string(out), c.says) {
+		if refused := strings.Contains(string(out), "it may name only the files of the settings"); refused != (c.says != "") || !strings.Contains(string(out), c.says) {
 			t.Errorf("%q: want %q: %s", c.env, c.says, out)
 		}
 	}

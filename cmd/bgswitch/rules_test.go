@@ -175,7 +175,7 @@ func (h *house) says() {
 		h.env = append(slices.Clone(env), "BGSWITCH_REASON=said by "+by+"\n2026-01-01 forged", "BGSWITCH_RELEASE=v43", "BGSWITCH_WAIT=1m", "BGSWITCH_CONFIG="+h.evil+"/settings")
 		h.types("deploy", by, words, 0, "")
 		h.types("deploy", by, " history", 0, `, "said by `+by+` 2026-01-01 forged"`)
-		h.types("careless", by, words, 1, "--config: behind "+by+" it names no file but those of the settings")
+		h.types("careless", by, words, 1, "--config: behind "+by+" it may name only the files of the settings")
 		h.env = append(slices.Clone(env), "BGSWITCH_WAIT=3h")
 		h.types("deploy", by, words, 1, `$BGSWITCH_WAIT: "3h" is not allowed`)
 		h.env = append(slices.Clone(env), "BGSWITCH_RELEASE=v43\nv44")
@@ -247,7 +247,7 @@ func (h *house) isCron() {
 // root's is read, or written.
 func (h *house) hasAPattern() {
 	h.t.Helper()
-	for by, refused := range map[string]string{"sudo": "behind sudo it names no file", "doas": "behind doas it names no file"} {
+	for by, refused := range map[string]string{"sudo": "behind sudo it may name only", "doas": "behind doas it may name only"} {
 		for _, words := range []string{" to green --file /etc/shadow", " --file=/etc/shadow to green", " status --file /etc/shadow", " status --config /etc/shadow", " settings check --config /etc/shadow",
 			" settings show --config EVIL/settings", " check --config /etc/bgswitch/../shadow", " back --restore --file /etc/shadow", " to green -config /etc/shadow"} {
 			h.types("reckless", by, strings.ReplaceAll(words, "EVIL", h.evil), 1, refused)

@@ -149,13 +149,13 @@ type scene map[int]func(*stage)
 
 var scenes = map[string][]scene{
 	"../../README.md": {
-		{0: practises, 1: func(s *stage) { s.Green.Sicken(true) }},
+		{0: practices, 1: func(s *stage) { s.Green.Sicken(true) }},
 		{0: takenPort},
 	},
 	"manual/bgswitch.md": {
 		{0: func(s *stage) { s.Green.Sicken(true) }},
 		{0: func(s *stage) {
-			practises(s)
+			practices(s)
 			s.does("to", "green", "--reason", "release 42")
 			s.does("back", "--reason", "green answers 503")
 			s.write(s.Live, nginxtest.LiveFile(s.Green.Addr))
@@ -169,15 +169,15 @@ var scenes = map[string][]scene{
 		{0: func(s *stage) { s.Green.Sicken(true) }},
 		{0: func(s *stage) { s.holds(); s.holds(); s.does("to", "green") }},
 		{0: func(s *stage) { s.does("to", "green") }},
-		{0: practises},
-		{0: func(s *stage) { practises(s); _ = s.Green.Stop() }},
+		{0: practices},
+		{0: func(s *stage) { practices(s); _ = s.Green.Stop() }},
 	},
 	// They need an app that fails now and then, and nginx in a container: see
 	// TestBake and TestContainer.
 	"manual/bgswitch.yaml.md": nil,
 }
 
-func practises(s *stage) { s.does("drill", "--yes", "--stay", "10ms") }
+func practices(s *stage) { s.does("drill", "--yes", "--stay", "10ms") }
 
 // takenPort adds a port to the configuration that another process has.
 func takenPort(s *stage) {

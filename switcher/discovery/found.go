@@ -18,7 +18,7 @@ func (f *finder) found() Found {
 		case !p.Known():
 			all.Bare = append(all.Bare, p)
 		case !p.asked():
-			all.Doubts = append(all.Doubts, Doubt{p.File, p.Line, "where " + p.Live[0] + " and " + p.Idle[0] + " listen is not to be seen", "give each an upstream with a server"})
+			all.Doubts = append(all.Doubts, Doubt{p.File, p.Line, "it does not say where " + p.Live[0] + " and " + p.Idle[0] + " listen", "give each an upstream with a server"})
 		case f.contradicted(p):
 			all.Doubts = append(all.Doubts, Doubt{p.File, p.Line, "nginx passes to " + p.Live[0] + " here and to " + p.Idle[0] + " elsewhere", "let one `set`, or the default of one `map`, name the color for both"})
 		default:

@@ -123,7 +123,7 @@ func (x *site) marks() (found []Finding) {
 		found = append(found, problem("set `confirm: {url: …}` to where nginx serves the site; `ss -ltnp` shows where it listens",
 			"nobody answers at %s, where `confirm` asks, and so every switch is rolled back: %s", confirm.URL, x.Answered))
 	case x.Answers == "" && x.Answered != "" && !x.Nobody:
-		found = append(found, problem(look, "what answers at %s tells no color, and so every switch is rolled back: %s", confirm.URL, x.Answered))
+		found = append(found, problem(look, "what answers at %s carries the mark of neither color, so every switch is rolled back: %s", confirm.URL, x.Answered))
 	}
 	live, idle := x.OwnAnswers[x.Live], x.OwnAnswers[x.Live.Other()]
 	for _, color := range colors {

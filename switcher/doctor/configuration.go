@@ -187,7 +187,7 @@ func (x *site) keepsNothing() (found []Finding) {
 			continue
 		}
 		if lacks := x.lacks(n); lacks != "" {
-			found = append(found, advice(lacks+"   # beside it", "%s passes to upstream %s, whose `keepalive` does nothing there: each request opens a connection of its own", where(n), arg(up, 0)))
+			found = append(found, advice(lacks+"   # beside it", "%s passes to upstream %s, where `keepalive` has no effect: each request opens its own connection", where(n), arg(up, 0)))
 		}
 	}
 	return found

@@ -38,7 +38,7 @@ func TestConfiguration(t *testing.T) {
 		"reuseport": {upstream, func(o *nginxtest.Options) { o.Listen = "127.0.0.1:%d reuseport" },
 			[]string{`advice reuseport: \S+/nginx.conf:\d+ listens with .reuseport.: .* => listen 127.0.0.1:\d+;$`}},
 		"keepalive without its version": {"upstream myapp { server BLUE; keepalive 4; }", func(o *nginxtest.Options) { o.Server = "location / { proxy_pass http://myapp; }" },
-			[]string{`advice keepalive: \S+/nginx.conf:\d+ passes to upstream myapp, whose .keepalive. does nothing there: .* => proxy_http_version 1.1; proxy_set_header Connection "";   # beside it`}},
+			[]string{`advice keepalive: \S+/nginx.conf:\d+ passes to upstream myapp, where .keepalive. has no effect: .* => proxy_http_version 1.1; proxy_set_header Connection "";   # beside it`}},
 		"keepalive, and headers that hide the one": {"upstream myapp { server BLUE; keepalive 4; }", func(o *nginxtest.Options) {
 			o.HTTP += `proxy_http_version 1.1; proxy_set_header Connection "";`
 			o.Server = "location / { proxy_set_header Host $host; proxy_pass http://myapp; }"

@@ -74,7 +74,7 @@ func (x *site) stopped() []Finding {
 	found := x.refusals(ofNginx, asProblem)
 	switch {
 	case x.Commanded:
-		found = append(found, unknown("run it where nginx runs", "nginx is not to be seen from here, and is reloaded by a command of the settings: its configuration was not looked at"))
+		found = append(found, unknown("run it where nginx runs", "nginx cannot be seen from here and is reloaded by a command from the settings, so its configuration was not looked at"))
 	case len(found) == 0 && x.Running.Err != nil && x.Running.Matters && len(x.Refusals) == 0:
 		found = append(found, unknown(x.s.AsRoot(), "%v", x.Running.Err))
 	}
@@ -91,7 +91,7 @@ func (x *site) refusedAsIs() []Finding {
 	case err != nil:
 		return []Finding{unknown("`nginx -t` shows what it says", "how nginx is configured: %v", err)}
 	case x.Master != 0 && x.Dump == nil:
-		return []Finding{unknown("leave out `test:` below `nginx:` in the settings", "how nginx is configured: what tests it does not say what nginx reads")}
+		return []Finding{unknown("leave out `test:` below `nginx:` in the settings", "how nginx is configured: the command under `test:` does not show what nginx reads")}
 	}
 	return x.refusals(ofItsTest, func(e *switcher.Error) Finding {
 		return problem(e.Hint, "a switch to %s would be refused: %v", x.Live.Other(), e.Err)

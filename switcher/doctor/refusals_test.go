@@ -60,7 +60,7 @@ func TestWhatWouldRefuse(t *testing.T) {
 		"edited and not loaded": {func(p *patient) { p.write(p.Live, p.filled("upstream myapp { server GREEN; }")) },
 			[]string{`problem drift: the file says green, but blue answers => bgswitch to green`}},
 		"neither mark": {func(p *patient) { p.confirms("X-Color: azure", "X-Color: teal") },
-			[]string{`problem same: `, `problem confirm: what answers at http://\S+/ tells no color, and so every switch is rolled back: status 200, .* => .curl -si http://`}},
+			[]string{`problem same: `, `problem confirm: what answers at http://\S+/ carries the mark of neither color, so every switch is rolled back: status 200, .* => .curl -si http://`}},
 		"nobody where confirm asks": {func(p *patient) { p.s.Site.Confirm.URL = health.MustParseURL("http://127.0.0.1:1/") },
 			[]string{`problem confirm: nobody answers at http://\S+, where .confirm. asks.* => set .confirm: \{url`}},
 		"marks the wrong way round": {func(p *patient) { p.confirms("X-Color: green", "X-Color: blue") },

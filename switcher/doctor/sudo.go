@@ -158,7 +158,7 @@ func (h *host) tooMuch(command string) string {
 	case !ours && !isNginx:
 		return ""
 	case program != h.Program && wildcard.MatchString(program) || strings.HasSuffix(program, "/"):
-		return "permits every program that is called so, with any arguments"
+		return "permits every program of that name, with any arguments"
 	case args == "" && isNginx:
 		return "permits nginx with any arguments: with a configuration of his own (-c) anybody becomes root"
 	case args == "":

@@ -7,7 +7,7 @@ import (
 	"bgswitch/nginxconf"
 )
 
-// Drill is a switch there and back that was made to practise both. What its fields
+// Drill is a switch there and back that was made to practice both. What its fields
 // mean stands in examples/json.md.
 type Drill struct {
 	Time         time.Time       `json:"time"`
