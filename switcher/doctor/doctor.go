@@ -20,11 +20,14 @@ type site struct {
 	tree *configuration       // nil: unknown
 }
 
-// checks are all there are, the most important first. Each says what it finds.
-var checks = []struct {
+// check is one thing that is looked at, and what was found of it.
+type check[T any] struct {
 	key string
-	of  func(*site) []Finding
-}{
+	of  func(T) []Finding
+}
+
+// checks are all there are, the most important first. Each says what it finds.
+var checks = []check[*site]{
 	{"nginx", (*site).stopped},
 	{"refused", (*site).refusedAsIs},
 	{"file", (*site).notUnderstood},
@@ -51,29 +54,29 @@ var checks = []struct {
 }
 
 // ofHost are those that are about no site.
-var ofHost = []struct {
-	key string
-	of  func(*host) []Finding
-}{
+var ofHost = []check[*host]{
 	{"sudo", (*host).sudo},
 	{"clock", (*host).unsteady},
 }
 
 // Checks is how many there are.
-func Checks() int { return len(checks) + len(ofHost) - 1 } // of the clock there are two
-
-func order(key string) int {
-	for i, check := range checks {
-		if check.key == key {
-			return i
-		}
+func Checks() int {
+	keys := map[string]bool{}
+	for _, c := range checks {
+		keys[c.key] = true
 	}
-	return slices.IndexFunc(checks, func(c struct {
-		key string
-		of  func(*site) []Finding
-	}) bool {
-		return c.key == "schedule"
-	}) // sudo
+	for _, c := range ofHost {
+		keys[c.key] = true
+	}
+	return len(keys)
+}
+
+// order is the place of a check. Who may switch comes with who verifies.
+func order(key string) int {
+	if key == "sudo" {
+		key = "schedule"
+	}
+	return slices.IndexFunc(checks, func(c check[*site]) bool { return c.key == key })
 }
 
 // atOnce is how many sites are looked at at the same time: each runs nginx's test.

@@ -192,8 +192,11 @@ func (h *host) unwatched(last time.Time, verify, begin string) []Finding {
 		return h.unscheduled(last, begin)
 	}
 	s := slices.MinFunc(h.schedules, func(a, b schedule) int {
-		if a.enabled != b.enabled {
-			return map[bool]int{true: -1, false: 1}[a.enabled]
+		switch {
+		case a.enabled && !b.enabled:
+			return -1
+		case b.enabled && !a.enabled:
+			return 1
 		}
 		return cmp.Compare(a.every, b.every)
 	})

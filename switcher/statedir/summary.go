@@ -174,16 +174,8 @@ func (f Folder) Publish() error {
 	if err != nil {
 		return err
 	}
-	above, name, err := f.beside()
-	if err != nil {
-		return err
-	}
-	defer above.Close()
-	if file, err := above.OpenSafe(name, os.O_RDONLY); err == nil {
-		defer file.Close()
-		if is, err := ordinary.ReadAll(file, loadLimit); err == nil && bytes.Equal(is, text) {
-			return nil
-		}
+	if is, err := f.told(); err == nil && bytes.Equal(is, text) {
+		return nil
 	}
 	return f.publish(func() error { return nil })
 }
@@ -286,24 +278,30 @@ func (r Record) public() (public Record, err error) {
 	return public, err
 }
 
-// toAll is the summary, where an error says that who asks may not read the folder
-// itself. Nothing is believed that others than root, or he, could have written.
-func (f Folder) toAll(closed error) *summary {
-	if !errors.Is(closed, fs.ErrPermission) {
-		return nil
-	}
+// told is the summary as it stands. Nothing is believed that others than root, or who
+// asks, could have written.
+func (f Folder) told() ([]byte, error) {
 	above, name, err := f.beside()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer above.Close()
 	file, err := above.OpenSafe(name, os.O_RDONLY)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer file.Close()
+	return ordinary.ReadAll(file, loadLimit)
+}
+
+// toAll is the summary, where an error says that who asks may not read the folder
+// itself.
+func (f Folder) toAll(closed error) *summary {
+	if !errors.Is(closed, fs.ErrPermission) {
+		return nil
+	}
 	var s summary
-	text, err := ordinary.ReadAll(file, loadLimit)
+	text, err := f.told()
 	if err != nil || json.Unmarshal(text, &s) != nil || s.Schema != summarySchema {
 		return nil
 	}
