@@ -194,6 +194,9 @@ func (v *victim) bakeKilledAtEveryStep(code int, args ...string) {
 	if told == 0 || ended == 0 && code == exitRolledBack {
 		v.t.Error("no kill fell where it is told")
 	}
+	for _, color := range []string{"blue", "green"} { // a switch forgets what the last kill has left
+		v.agree("in the end", color)
+	}
 	v.nothingLeft("in the end")
 	if left, _ := filepath.Glob(filepath.Join(v.StateDir, "myapp", "bake*")); len(left) > 0 {
 		v.t.Errorf("%v are left", left)
